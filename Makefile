@@ -1,0 +1,94 @@
+# Two commands matter: `make run` and `make test`. Both set up what they need, on a machine that has
+# git, make and Python 3.11-3.13 and nothing else; when nothing has changed, setting up costs nothing.
+# Written for GNU make 3.81 and later (macOS still ships 3.81).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The first interpreter that fits; `make PYTHON=/path/to/python3.12 ...` names another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo "$$p" && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := deploy/locks
+ROOMS := bot channels routing providers
+PYTEST_ARGS ?=
+ARGS ?=
+
+# Peers and tests must be the same for everybody: no telemetry, no bytecode of other interpreters.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install install-all run test check format peers bench lock clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.dev ## set up .venv with everything that running, testing and checking need
+
+install-all: $(VENV)/.all ## the same plus the extras mlx, matrix-e2ee and onnx
+
+run: $(VENV)/.base ## start the daemon (ARGS="--home DIR" and the like are handed on)
+	@$(BIN)/firstword run $(ARGS)
+
+test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k name")
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## lint, formatting, types, import contracts, architecture tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/architecture
+
+format: $(VENV)/.dev ## let ruff format the code and apply its safe fixes
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+peers: ## install what some tests talk to: a Chromium
+	@bash tests/peers.sh
+
+bench: $(VENV)/.dev ## print the speed figures
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# uv is put into the environment from its own small hashed lock and installs the rest in seconds;
+# where it cannot work (no wheel, a proxy that only pip knows), pip does the same, slower.
+# $(1) = a lock file, $(2) = stamps to touch.
+define install_lock
+	@echo "installing $(1)"
+	@$(BIN)/uv --version >/dev/null 2>&1 \
+	  || $(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r $(LOCKS)/bootstrap.txt \
+	  || echo "uv cannot be installed here; pip does the work"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --no-build -r $(LOCKS)/$(1) \
+	  || { echo "uv did not succeed; trying pip"; \
+	       $(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r $(LOCKS)/$(1); }
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation --no-index -e .
+	@touch $(2)
+endef
+
+$(VENV)/.base: $(LOCKS)/base.txt pyproject.toml | $(BIN)/python
+	$(call install_lock,base.txt,$(VENV)/.base)
+
+$(VENV)/.dev: $(LOCKS)/dev.txt pyproject.toml | $(BIN)/python
+	$(call install_lock,dev.txt,$(VENV)/.base $(VENV)/.dev)
+
+$(VENV)/.all: $(LOCKS)/all.txt pyproject.toml | $(BIN)/python
+	$(call install_lock,all.txt,$(VENV)/.base $(VENV)/.dev $(VENV)/.all)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Firstword needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# Every lock is cut out of the largest one, so that all of them agree. No index address is written.
+COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-build \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+lock: $(VENV)/.dev ## solve again and rewrite deploy/locks (UPGRADE=1 takes the newest versions)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra all --extra test --group build --group bootstrap -o $(LOCKS)/all.txt
+	$(COMPILE) pyproject.toml -c $(LOCKS)/all.txt --upgrade --extra test --group build -o $(LOCKS)/dev.txt
+	$(COMPILE) pyproject.toml -c $(LOCKS)/all.txt --upgrade --group build -o $(LOCKS)/base.txt
+	$(COMPILE) --group pyproject.toml:bootstrap -c $(LOCKS)/all.txt --upgrade -o $(LOCKS)/bootstrap.txt
+	@! grep -n '://' $(LOCKS)/*.txt
+
+clean: ## remove the environment, the peers' folders and every cache
+	rm -rf $(VENV) .peers .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
