@@ -1,0 +1,1 @@
+"""The daemon: owns time, disk and people's settings, and names no concrete channel or provider."""

@@ -1,0 +1,24 @@
+"""What can go wrong in the daemon itself.
+
+BotError
+ |-- SettingsError   the configuration is wrong; the text says which field, what it was, what is allowed
+ +-- StoreError      the disk failed or is not ours
+"""
+
+from __future__ import annotations
+
+
+class BotError(Exception):
+    """Base of the daemon's own errors. The text is meant for the owner and holds no secret."""
+
+
+class SettingsError(BotError):
+    """The configuration cannot be used. `path`: the field ("channels.telegram.accounts.main.token")."""
+
+    def __init__(self, text: str, *, path: str = "") -> None:
+        super().__init__(text)
+        self.path = path
+
+
+class StoreError(BotError):
+    """A write or read of the store failed, or another process owns the home folder."""

@@ -1,0 +1,154 @@
+"""The store's contract: what is kept, and when it is safe.
+
+Methods that return an `asyncio.Future` hand the write over at once, in the order of the calls, and complete
+when it is durable; nobody has to wait for them. `async` methods return when they are durable or have read.
+All raise StoreError (bot.errors) when the disk fails. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from channels.events import Message, Sent
+from channels.journal import SentPart
+
+
+class Outcome(StrEnum):
+    """How a turn ended. A row of the inbox is done in every one of these."""
+
+    DONE = "done"
+    STOPPED = "stopped"  # a person stopped it; what was visible stays, marked
+    CUT = "cut"  # the model broke off after visible text; marked
+    FAILED = "failed"  # nothing but an error note was shown
+    WITHDRAWN = "withdrawn"  # the question was deleted or merged before anything was visible
+    STALE = "stale"  # too old after a restart to be answered
+    UNDELIVERABLE = "undeliverable"  # the conversation is gone
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTurn:
+    """A message whose turn had not ended when the process did. `attempts` counts this start too.
+
+    `text`: the visible text that was saved last. `is_final`: that text was the whole answer, only its last
+    writing is unsure, so it is shown again without asking a model.
+    """
+
+    turn_id: str
+    message: Message
+    received_at: float
+    attempts: int
+    parts: tuple[SentPart, ...] = ()
+    text: str = ""
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One line of a conversation: what a person said, or what was visible of an answer.
+
+    `speaker`: the person's display name, "" for the bot. `note`: an AnswerNote as plain values, or None.
+    """
+
+    role: str
+    text: str
+    message_id: str
+    at: float
+    speaker: str = ""
+    outcome: Outcome = Outcome.DONE
+    turn_id: str = ""
+    note: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation's lasting state. `session` is raised by /new. `choices`: what people set ("model": "fast").
+
+    `handle`: the latest address handle, for sends that answer no message.
+    """
+
+    key: str
+    session: int = 1
+    choices: Mapping[str, str] = field(default_factory=dict)
+    handle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """The end of a turn, written in one transaction with history and inbox.
+
+    `inbox_ids`: the turn ids of every message that this turn answered (merged ones included). `detail`:
+    decision, attempts, usage, timings and cost as plain values, for /why, /status and the command line.
+    `parts`: message ids that the answer stands in, in order.
+    """
+
+    turn_id: str
+    key: str
+    session: int
+    inbox_ids: tuple[str, ...]
+    outcome: Outcome
+    history: tuple[HistoryRow, ...] = ()
+    parts: tuple[str, ...] = ()
+    model: str = ""
+    cost_usd: float | None = None
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """One open store. One process writes at a time (bot.daemon holds the home's lock)."""
+
+    def add_message(self, message: Message, turn_id: str, received_at: float) -> asyncio.Future[bool]:
+        """Keep a message with its turn (intent to answer) in one transaction. False: this event_key is known."""
+
+    def add_key(self, channel: str, account: str, event_key: str) -> asyncio.Future[bool]:
+        """Remember the key of an event that has no row of its own. False: it is known."""
+
+    def update_message(self, turn_id: str, text: str) -> asyncio.Future[None]:
+        """A queued message was edited."""
+
+    def part_sent(self, turn_id: str, part: int, send_key: str, sent: Sent) -> asyncio.Future[None]:
+        """Part `part` stands as message `sent.id`."""
+
+    def progress(self, turn_id: str, text: str) -> asyncio.Future[None]:
+        """The visible text so far."""
+
+    def final(self, turn_id: str, text: str) -> asyncio.Future[None]:
+        """The whole answer, not yet known to be shown whole."""
+
+    def finish_turn(self, record: TurnRecord) -> asyncio.Future[None]:
+        """History, inbox rows and turn in one transaction. Doing it twice changes nothing."""
+
+    async def pending(self) -> Sequence[PendingTurn]:
+        """Turns to take up again, oldest first. Raises their attempts before it returns."""
+
+    async def conversation(self, key: str) -> Conversation:
+        """Its state; a fresh one (session 1, nothing chosen) where nothing is stored."""
+
+    def save_conversation(self, conversation: Conversation) -> asyncio.Future[None]:
+        """Keep its state."""
+
+    async def history(self, key: str, session: int, limit: int) -> Sequence[HistoryRow]:
+        """The last `limit` lines of a session, oldest first."""
+
+    async def turns(self, key: str | None, limit: int) -> Sequence[TurnRecord]:
+        """The last ended turns, of one conversation or of all, newest first (their `history` left empty)."""
+
+    async def cursor(self, channel: str, account: str, name: str) -> str | None:
+        """A stored cursor."""
+
+    def set_cursor(self, channel: str, account: str, name: str, value: str) -> asyncio.Future[None]:
+        """Store a cursor."""
+
+    async def choices(self, scope: str) -> Mapping[str, str]:
+        """What was set for a scope ("global", "account:telegram:main")."""
+
+    def set_choice(self, scope: str, name: str, value: str | None) -> asyncio.Future[None]:
+        """Set or, with None, unset a choice of a scope."""
+
+    async def close(self) -> None:
+        """Write what was handed over, then close."""

@@ -1,0 +1,255 @@
+"""The contract between routing and a provider: a request, a stream of events, nothing else.
+
+A provider enforces only connecting and cancellation; how long to wait for what is routing.execute's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel, SecretStr
+
+from providers.profile import ModelProfile
+
+
+class Role(StrEnum):
+    """Who speaks in a prompt."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Effort(StrEnum):
+    """How much a model reasons before it answers."""
+
+    OFF = "off"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture inside a prompt: bytes, never a URL."""
+
+    mime: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMessage:
+    """One message of a prompt, in no provider's dialect."""
+
+    role: Role
+    text: str
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOptions:
+    """How to answer. None leaves the model's own default. `params` go into the request body as they are."""
+
+    effort: Effort | None = None
+    max_output: int | None = None
+    temperature: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """A prompt and how to answer it. `conversation`: a stable opaque id that keeps prefix caches together.
+
+    When the last message is the assistant's, the answer continues it (only where the profile says `prefill`).
+    """
+
+    messages: tuple[PromptMessage, ...]
+    options: GenerationOptions = GenerationOptions()
+    conversation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model of one provider. `ref` is "provider/model"; a model id may itself hold slashes."""
+
+    provider: str
+    model: str
+    title: str = ""
+    context_window: int = 8192
+    max_output: int | None = None
+    profile: ModelProfile = ModelProfile()
+    price: Price | None = None
+    is_local: bool = False
+
+    @property
+    def ref(self) -> str:
+        """What people and the config call this model."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key by its id. The id may be logged, the secret never."""
+
+    id: str
+    secret: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request. `input_tokens` includes `cached_tokens`. `queued`: seconds in the provider's queue."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    queued: float | None = None
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The provider took the request; always first."""
+
+    request_id: str = ""
+    model_reported: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer; never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """More of the model's thoughts; never empty, never shown unless asked for."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call; `id` and `name` come once, `arguments` grow."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSoFar:
+    """Tokens counted up to now; cumulative, may repeat."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is whole; exactly once, always last. `raw`: the provider's own word for the reason."""
+
+    reason: FinishReason
+    usage: Usage | None = None
+    raw: str = ""
+
+
+StreamEvent = Started | TextDelta | ReasoningDelta | ToolCallDelta | UsageSoFar | Finished
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """One configured provider. Safe for many streams at once."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the settings, the first part of its models' refs."""
+
+    def stream(
+        self, model: ModelSpec, request: CompletionRequest, credential: Credential
+    ) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
+        """Ask the model. Leaving the context closes the request at once, however far it got.
+
+        Events: Started, then deltas, then one Finished. Everything else, a body that ends without a finish
+        event included, is a ProviderError. The body of a finished answer is read to its end, so that the
+        connection can serve again.
+        """
+
+    async def warm(self) -> None:
+        """Open a connection ahead of need. Never raises."""
+
+    async def list_models(self, credential: Credential) -> Sequence[ModelSpec]:
+        """What the server offers now. Raises ProviderError. Has its own deadline of a few seconds."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """A model row of the config, in plain values."""
+
+    id: str
+    title: str = ""
+    context_window: int | None = None
+    max_output: int | None = None
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """What an entry point of the group `firstword.providers` names. Importing it imports no SDK.
+
+    `settings` describes one configured provider. `open(name, settings, connect)` makes it; `connect` gives
+    the HTTP client to use for an origin (see providers.http).
+    """
+
+    name: str
+    title: str
+    settings: type[BaseModel]
+    open: Callable[[str, Any, Connect], Provider]
+    extra: str | None = None
+
+
+class Connect(Protocol):
+    """Hands out HTTP clients; the app owns and closes them."""
+
+    def __call__(self, origin: str) -> Any:
+        """An httpx.AsyncClient over the shared pool for `origin` ("https://api.example.com")."""
+
+
+async def complete(
+    provider: Provider, model: ModelSpec, request: CompletionRequest, credential: Credential
+) -> tuple[str, Finished]:
+    """The whole answer at once, over the same stream. Raises ProviderError."""
+    parts: list[str] = []
+    async with provider.stream(model, request, credential) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                parts.append(event.text)
+            elif isinstance(event, Finished):
+                return "".join(parts), event
+    raise AssertionError("a stream ended without Finished and without an error")

@@ -1,0 +1,32 @@
+"""Facts per model family, as data: what a model takes and does, with the source of each figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ReasoningStyle(StrEnum):
+    """How a request says how much to reason."""
+
+    NONE = "none"  # the model has no such switch
+    EFFORT = "reasoning_effort"  # OpenAI's parameter: low, medium, high
+    DISABLE = "disable_reasoning"  # a flag that switches it off
+    NO_THINK = "/no_think"  # a suffix of the last message
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """What a family of models takes. `prefill`: an assistant message may stand last and is continued.
+
+    `sends_usage_option`: the server knows stream_options.include_usage. `max_output_field`: the name of the
+    request's output limit. `source`: where this was read, with date.
+    """
+
+    reasoning: ReasoningStyle = ReasoningStyle.NONE
+    prefill: bool = False
+    images: bool = False
+    tools: bool = True
+    sends_usage_option: bool = True
+    max_output_field: str = "max_tokens"
+    source: str = ""
