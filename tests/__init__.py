@@ -1,0 +1,1 @@
+"""Tests of Firstword; `make test` runs them."""
