@@ -18,7 +18,7 @@ class ErrorKind(StrEnum):
     OVERLOADED = "overloaded"  # 503, 529, overloaded_error in a stream
     SERVER = "server"  # other 5xx, 408, 409, api_error in a stream
     CONNECT = "connect"  # the request was never sent: refused, DNS, TLS
-    FIRST_TOKEN = "first_token"  # noqa: S105 - a deadline's name; nothing came in time
+    FIRST_TOKEN = "first_token"  # a deadline of ours; nothing came in time
     STALL = "stall"  # text stopped coming
     TOTAL = "total"  # the whole answer took too long
     INCOMPLETE = "incomplete"  # sent, then dropped; or a body that ended without a finish event

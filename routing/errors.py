@@ -1,0 +1,35 @@
+"""What can go wrong in choosing.
+
+RoutingError
+ |-- UnknownModel(name, nearest)   nobody is called that
+ +-- NoModel(attempts)             every rung failed before anything was visible
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from routing.execute import Attempt
+
+
+class RoutingError(Exception):
+    """Base of routing's errors."""
+
+
+class UnknownModel(RoutingError):
+    """`name` is no alias and no model; `nearest` are names that look like it."""
+
+    def __init__(self, name: str, nearest: Sequence[str]) -> None:
+        super().__init__(f"no model is called {name!r}")
+        self.name = name
+        self.nearest = tuple(nearest)
+
+
+class NoModel(RoutingError):
+    """No rung answered. `attempts` says what each of them did; the last one's kind is the plainest reason."""
+
+    def __init__(self, attempts: Sequence[Attempt]) -> None:
+        super().__init__("no model answered")
+        self.attempts = tuple(attempts)

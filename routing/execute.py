@@ -1,0 +1,341 @@
+"""Carrying a decision out: ask a rung, watch its deadlines, retry, go to the next. No I/O of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from providers.base import (
+    CompletionRequest,
+    Credential,
+    Finished,
+    Provider,
+    Started,
+    StreamEvent,
+    TextDelta,
+    Usage,
+    UsageSoFar,
+)
+from providers.errors import ErrorKind, ProviderError
+from routing.budgets import first_token_deadline
+from routing.errors import NoModel
+from routing.health import Health
+from routing.policy import Decision, Rung
+from routing.retry import RULES, Next, retry_delay
+from routing.watch import Watch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What was said so far is void: another rung, or the same again, answers from the start."""
+
+    rung: Rung
+
+
+AnswerEvent = StreamEvent | Restarted
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request. `kind` None: it gave a whole answer. `ttft` in seconds, None when no token came.
+
+    `cancelled`: nobody wanted the rest.
+    """
+
+    rung: Rung
+    number: int
+    took: float
+    ttft: float | None = None
+    kind: ErrorKind | None = None
+    detail: str = ""
+    cancelled: bool = False
+    usage: Usage | None = None
+    model_reported: str = ""
+    speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What carrying out needs from outside.
+
+    `clock` is monotonic seconds, `roll` a number in 0..1, `sleep` waits. `report` is told every attempt.
+    """
+
+    providers: Mapping[str, Provider]
+    credential: Callable[[str, str], Credential]
+    health: Health
+    clock: Callable[[], float]
+    roll: Callable[[], float]
+    sleep: Callable[[float], Awaitable[object]]
+    report: Callable[[Attempt], None]
+    fallback_on_auth_error: bool = True
+
+
+Fit = Callable[[Rung, str], CompletionRequest]
+"""The request for one rung; the text is an answer to continue, "" for none."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A running answer. `rung` is the one that speaks, `attempts` those that are over, `finished` the end."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    rung: Rung | None = None
+    finished: Finished | None = None
+    usage: Usage | None = None
+    ttft: float | None = None
+    events: AsyncIterator[AnswerEvent] = field(init=False)
+
+    def __aiter__(self) -> AsyncIterator[AnswerEvent]:
+        return self.events
+
+
+@asynccontextmanager
+async def open_stream(
+    decision: Decision, fit: Fit, tools: Tools, may_restart: Callable[[], bool]
+) -> AsyncIterator[Answer]:
+    """The answer to one prompt, from the first rung that gives it.
+
+    Iterating yields provider events, and Restarted where what was said is void. Before the first text another
+    rung takes over unseen; after it, the answer is continued where the model's profile takes a prefill,
+    restarted where `may_restart()` says that what is shown can be taken back, and otherwise NoModel is raised.
+    Raises NoModel when no rung gives a whole answer. Leaving the context closes every request.
+    """
+    answer = Answer()
+    run = _Run(decision, fit, tools, may_restart, answer)
+    async with aclosing(run.ladder()) as events:
+        answer.events = events
+        yield answer
+
+
+class _Run:
+    """One ladder being climbed."""
+
+    def __init__(
+        self,
+        decision: Decision,
+        fit: Fit,
+        tools: Tools,
+        may_restart: Callable[[], bool],
+        answer: Answer,
+    ) -> None:
+        self._decision = decision
+        self._fit = fit
+        self._tools = tools
+        self._may_restart = may_restart
+        self._answer = answer
+        self._said: list[str] = []
+        self._retries = 0
+        self._began = tools.clock()
+        self._watch = Watch()
+
+    async def ladder(self) -> AsyncGenerator[AnswerEvent, None]:
+        """Every event of every rung, until one ends."""
+        rung = self._decision.rungs[0] if self._decision.rungs else None
+        prefix = ""
+        try:
+            while rung is not None:
+                try:
+                    async with aclosing(self._ask(rung, prefix)) as events:
+                        async for event in events:
+                            yield event
+                    return
+                except ProviderError as error:
+                    following = await self._after(rung, error)
+                if following is not None and self._said:
+                    prefix = (
+                        "".join(self._said) if following.model.profile.prefill else ""
+                    )
+                    if not prefix:
+                        if not self._may_restart():
+                            break
+                        self._said.clear()
+                        yield Restarted(following)
+                rung = following
+        finally:
+            self._watch.close()
+        raise NoModel(self._answer.attempts)
+
+    async def _after(self, rung: Rung, error: ProviderError) -> Rung | None:
+        """The rung to ask now that this one failed; None when the answer cannot be had."""
+        limit = self._first_token_limit(rung)
+        delay = retry_delay(
+            error.kind,
+            retry=self._retries,
+            roll=self._tools.roll(),
+            retry_after=error.retry_after,
+            time_left=limit - (self._tools.clock() - self._began),
+        )
+        following = self._next(rung, error)
+        # With another rung left a retry is worth its pause only while a first word would still be in time.
+        if delay is None or (
+            following is not None and delay >= self._decision.budget.target
+        ):
+            return following
+        self._retries += 1
+        await self._tools.sleep(delay)
+        return rung
+
+    def _next(self, rung: Rung, error: ProviderError) -> Rung | None:
+        rungs = self._decision.rungs
+        below = rungs[rungs.index(rung) + 1 :]
+        match RULES[error.kind].then:
+            case Next.ANY:
+                return below[0] if below else None
+            case Next.OTHER_CREDENTIAL:
+                others = (
+                    r
+                    for r in below
+                    if (r.model.provider, r.credential_id) != (rung.key[0], rung.key[2])
+                )
+                if not self._tools.fallback_on_auth_error:
+                    others = (
+                        r for r in others if r.model.provider == rung.model.provider
+                    )
+                return next(others, None)
+            case Next.LARGER_WINDOW:
+                larger = (
+                    r
+                    for r in below
+                    if r.model.context_window > rung.model.context_window
+                )
+                return next(larger, None)
+            case Next.NOWHERE:
+                return None
+
+    def _first_token_limit(self, rung: Rung) -> float:
+        return first_token_deadline(
+            self._decision.budget,
+            is_last=rung is self._decision.rungs[-1],
+            is_local=rung.model.is_local,
+            p95=self._tools.health.ttft(rung.key, 0.95),
+        )
+
+    async def _ask(self, rung: Rung, prefix: str) -> AsyncGenerator[AnswerEvent, None]:
+        """One request, with its deadlines; books its end whatever it is."""
+        entry = _Entry(rung, len(self._answer.attempts), self._tools.clock())
+        self._answer.rung = rung
+        try:
+            async with aclosing(self._request(entry, prefix)) as events:
+                async for event in events:
+                    yield event
+        except ProviderError as error:
+            self._tools.health.failed(
+                rung.key, error.kind, error.retry_after, self._tools.clock()
+            )
+            self._book(entry, kind=error.kind, detail=error.detail)
+            raise
+        except BaseException:
+            self._book(entry, cancelled=True)
+            raise
+        self._tools.health.succeeded(rung.key)
+        self._book(entry)
+
+    async def _request(
+        self, entry: _Entry, prefix: str
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        clock, budget = self._tools.clock, self._decision.budget
+        first_by = entry.started + self._first_token_limit(entry.rung)
+        end_by = self._began + max(budget.total, first_by - self._began)
+        rung = entry.rung
+        provider = self._tools.providers[rung.model.provider]
+        credential = self._tools.credential(rung.model.provider, rung.credential_id)
+        stream = provider.stream(rung.model, self._fit(rung, prefix), credential)
+        events = await self._within(
+            stream.__aenter__(), first_by - clock(), ErrorKind.FIRST_TOKEN
+        )
+        try:
+            while True:
+                now = clock()
+                if entry.ttft is None:
+                    limit, kind = first_by - now, ErrorKind.FIRST_TOKEN
+                else:
+                    limit, kind = budget.stall, ErrorKind.STALL
+                if end_by - now < limit:
+                    limit, kind = end_by - now, ErrorKind.TOTAL
+                event = await self._within(anext(events), limit, kind)
+                self._note(entry, event)
+                yield event
+                if isinstance(event, Finished):
+                    return
+        finally:
+            await stream.__aexit__(None, None, None)
+
+    async def _within(
+        self, awaitable: Awaitable[T], limit: float, kind: ErrorKind
+    ) -> T:
+        try:
+            return await self._watch.wait(awaitable, max(0.0, limit))
+        except TimeoutError:
+            raise ProviderError(kind, f"nothing within {limit:.1f} s") from None
+        except StopAsyncIteration:
+            raise ProviderError(
+                ErrorKind.INCOMPLETE, "the stream ended without a finish event"
+            ) from None
+
+    def _note(self, entry: _Entry, event: StreamEvent) -> None:
+        match event:
+            case TextDelta(text):
+                self._said.append(text)
+                self._first(entry)
+                entry.deltas += 1
+            case Started():
+                entry.model_reported = event.model_reported
+            case UsageSoFar(usage):
+                self._answer.usage = entry.usage = usage
+            case Finished():
+                self._answer.finished = event
+                if event.usage is not None:
+                    self._answer.usage = entry.usage = event.usage
+            case _:
+                self._first(entry)
+
+    def _first(self, entry: _Entry) -> None:
+        if entry.ttft is None:
+            entry.ttft = self._tools.clock() - entry.started
+            self._answer.ttft = entry.ttft
+            self._tools.health.began(entry.rung.key, entry.ttft)
+
+    def _book(
+        self,
+        entry: _Entry,
+        *,
+        kind: ErrorKind | None = None,
+        detail: str = "",
+        cancelled: bool = False,
+    ) -> None:
+        took = self._tools.clock() - entry.started
+        speed = None
+        if entry.usage is not None and entry.ttft is not None and took > entry.ttft:
+            speed = entry.usage.output_tokens / (took - entry.ttft)
+        attempt = Attempt(
+            rung=entry.rung,
+            number=entry.number,
+            took=took,
+            ttft=entry.ttft,
+            kind=kind,
+            detail=detail,
+            cancelled=cancelled,
+            usage=entry.usage,
+            model_reported=entry.model_reported,
+            speed=speed,
+        )
+        self._answer.attempts.append(attempt)
+        self._tools.report(attempt)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An attempt while it runs."""
+
+    rung: Rung
+    number: int
+    started: float
+    ttft: float | None = None
+    usage: Usage | None = None
+    model_reported: str = ""
+    deltas: int = 0
