@@ -35,12 +35,16 @@ class HistoryLine:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A model that a person may pick: `ref` is what `/model` takes."""
+    """A model that a person may pick: `ref` is what `/model` takes.
+
+    `hint`: a line for a person who is about to use it ("This is a stand-in; connect a model by ..."), or "".
+    """
 
     ref: str
     title: str
     aliases: tuple[str, ...] = ()
     is_current: bool = False
+    hint: str = ""
 
 
 class Host(Protocol):
