@@ -1,0 +1,107 @@
+"""What holds for every test: no foreign settings, no foreign network, and skips that nobody overlooks."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.peers import find_chromium, peers_are_required, require_peer
+
+# A busy machine is no bug, so no example has a deadline; a CI run draws the same examples every time.
+settings.register_profile("house", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("house")
+
+_SKIPS = pytest.StashKey[Counter[tuple[str, str]]]()
+_HOME = pytest.StashKey[str]()
+_KEPT = frozenset({"FIRSTWORD_REQUIRE_PEERS"})
+_FOREIGN_ENDINGS = ("_API_KEY", "_BOT_TOKEN", "_APP_TOKEN", "_ACCESS_TOKEN", "_AUTH_TOKEN", "_PROXY")
+
+
+def _is_foreign(name: str) -> bool:
+    upper = name.upper()
+    return upper not in _KEPT and (upper.startswith("FIRSTWORD_") or upper.endswith(_FOREIGN_ENDINGS))
+
+
+def _refuse_foreign_hosts(event: str, arguments: tuple[object, ...]) -> None:
+    """Stop a test that would reach past this machine, before the first packet."""
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    if isinstance(address, tuple) and isinstance(address[0], str):
+        try:
+            is_here = ipaddress.ip_address(address[0].partition("%")[0]).is_loopback
+        except ValueError:
+            is_here = address[0] in ("", "localhost")
+        if not is_here:
+            message = f"a test tried to reach {address[0]}; peers live on 127.0.0.1"
+            raise AssertionError(message)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the person's own keys, settings and home away from the tests and from what they start."""
+    for name in [name for name in os.environ if _is_foreign(name)]:
+        del os.environ[name]
+    config.stash[_SKIPS] = Counter()
+    config.stash[_HOME] = os.environ["FIRSTWORD_HOME"] = tempfile.mkdtemp(prefix="firstword-tests-")
+    sys.addaudithook(_refuse_foreign_hosts)
+
+
+class _SkipCollector:
+    """Remembers each skip by its file and reason."""
+
+    def __init__(self, skips: Counter[tuple[str, str]]) -> None:
+        self._skips = skips
+
+    def _add(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            self._skips[report.nodeid.partition("::")[0], reason.removeprefix("Skipped: ")] += 1
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._add(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._add(report)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin to collect skips."""
+    session.config.pluginmanager.register(_SkipCollector(session.config.stash[_SKIPS]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Print the skips after pytest's closing line; with every peer required that line stays the last one."""
+    shutil.rmtree(config.stash[_HOME], ignore_errors=True)
+    skips = config.stash[_SKIPS]
+    if not skips or peers_are_required():
+        return
+    print(f"\nNot tested on this machine ({skips.total()} skipped):")
+    for (file, reason), count in sorted(skips.items()):
+        print(f"  {file} ({count}): {reason}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The path of a Chromium for playwright's `executable_path`; start it with `tests.peers.CHROMIUM_FLAGS`."""
+    found = find_chromium()
+    require_peer("Chromium", found=found)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A loopback port that was free a moment ago, for a server that cannot take port 0."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

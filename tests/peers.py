@@ -1,0 +1,58 @@
+"""The programs and services that some tests talk to, and what happens where one is missing.
+
+A missing peer skips its tests with a reason; the list of skips is the last thing that a test run prints.
+With FIRSTWORD_REQUIRE_PEERS=1 (as `.ci/run` sets it) a missing peer is a failure instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_PATHS = (
+    Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
+    Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
+)
+# As root there is no sandbox; the rest keeps Chromium from calling home at every start.
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def peers_are_required() -> bool:
+    """True where a missing peer is a failure."""
+    return os.environ.get("FIRSTWORD_REQUIRE_PEERS", "") not in ("", "0")
+
+
+def require_peer(name: str, *, found: object, how: str = "make peers") -> None:
+    """Go on if `found` is truthy; else skip this test, or fail it where peers are required.
+
+    `how` is the command that brings the peer. Call it at the start of a fixture or a test.
+    """
+    if found:
+        return
+    reason = f"{name} is not on this machine; `{how}` installs it"
+    if peers_are_required():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def find_chromium(
+    names: Sequence[str] = CHROMIUM_NAMES, paths: Sequence[Path] = CHROMIUM_PATHS
+) -> Path | None:
+    """The first Chromium on this machine, or None."""
+    for name in names:
+        if found := shutil.which(name):
+            return Path(found)
+    return next((path for path in paths if path.is_file()), None)
