@@ -13,11 +13,15 @@ class BotError(Exception):
 
 
 class SettingsError(BotError):
-    """The configuration cannot be used. `path`: the field ("channels.telegram.accounts.main.token")."""
+    """The configuration cannot be used. `path`: the field ("channels.telegram.accounts.main.token").
 
-    def __init__(self, text: str, *, path: str = "") -> None:
+    `problems`: (path, text) of everything that is wrong, where more than one thing was looked at.
+    """
+
+    def __init__(self, text: str, *, path: str = "", problems: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(text)
         self.path = path
+        self.problems = problems
 
 
 class StoreError(BotError):

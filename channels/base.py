@@ -76,9 +76,6 @@ class Host(Protocol):
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """What `/model` takes in this conversation; aliases first."""
 
-    async def fetch(self, url: str, max_bytes: int) -> bytes:
-        """Read a URL that came from a person, guarded against inner addresses, size and time."""
-
     def signal(self, name: str, value: float = 1.0) -> None:
         """Count something for the metrics; `name` comes from the closed set of bot.telemetry."""
 

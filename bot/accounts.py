@@ -1,0 +1,31 @@
+"""One account of one channel as the core sees it: the channel, who may talk, which persona answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bot.access import Policy
+from channels.base import Channel
+from channels.pacing import Budgets
+
+
+@dataclass(slots=True)
+class Account:
+    """A running account. `allow_path` names its allow-list setting for people; `system` is its prompt.
+
+    `is_online` and `offline_reason` are what the adapter said last.
+    """
+
+    channel: Channel
+    policy: Policy
+    system: str
+    allow_path: str
+    groups_path: str
+    budgets: Budgets = field(default_factory=Budgets)
+    is_online: bool = False
+    offline_reason: str = "starting"
+
+    @property
+    def scope(self) -> str:
+        """The name under which choices for this account are stored."""
+        return f"account:{self.channel.name}:{self.channel.account}"

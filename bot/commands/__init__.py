@@ -1,0 +1,1 @@
+"""What slash commands do, one file per family. How they are parsed and shown in menus: channels.commands."""

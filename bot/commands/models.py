@@ -1,0 +1,172 @@
+"""/model /models /fast /reason /deep: which model answers, for this conversation, this account, all, or once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from bot import words
+from bot.choices import GLOBAL
+from bot.commands.registry import Ask, Call, Command
+from channels.commands import CommandSpec
+from providers.base import ModelSpec
+from routing.catalog import AUTO
+from routing.errors import UnknownModel
+from routing.health import Breaker
+from routing.policy import NO_CREDENTIAL
+
+_PAGE = 20
+_SCOPES = {"-s": "here", "-a": "for this account", "-g": "for all"}
+_UNSET = frozenset({"default"})
+_SWITCHES = frozenset({"", "on", "off", "auto", "status"})
+
+
+async def model(call: Call) -> str:
+    """Show or switch the model of this conversation (or, for the owner, of the account or of all)."""
+    parts = call.argument.split()
+    scope = next((part for part in parts if part in _SCOPES), "-s")
+    names = [part for part in parts if part not in _SCOPES]
+    if scope != "-s" and not call.turn.is_owner:
+        return words.OWNER_ONLY
+    match names:
+        case [] | ["status"]:
+            return await _current(call)
+        case ["list"]:
+            return await models(Call(call.turn, "", call.desk))
+        case [name]:
+            return await switch(call, name, scope)
+        case _:
+            return "One name at a time: /model fast, /model provider/name, /model auto, /model default."
+
+
+async def switch(call: Call, name: str, scope: str = "-s") -> str:
+    """Make `name` the standing choice of a scope; it holds from the next answer on, over restarts."""
+    chosen: str | None = name.lower()
+    title = ""
+    if chosen in _UNSET:
+        chosen = None
+    elif chosen != AUTO:
+        try:
+            first = call.desk.catalog().resolve(name)[0].model
+        except UnknownModel as error:
+            return words.unknown_model(error.name, error.nearest)
+        chosen, title = name, f" ({first.ref})" if first.ref.lower() != name.lower() else ""
+    await _store(call, scope, chosen)
+    where = _SCOPES[scope]
+    if chosen is None:
+        return f"Nothing is chosen {where} any more; the default answers."
+    if chosen == AUTO:
+        return f"The router chooses {where}."
+    return f"{chosen}{title} answers {where} from the next message on."
+
+
+async def _store(call: Call, scope: str, chosen: str | None) -> None:
+    if scope == "-s":
+        await call.desk.conversations.choose(call.turn.key, "model", chosen)
+    elif scope == "-a":
+        await call.desk.choices.choose_model(call.turn.account.scope, chosen)
+    else:
+        await call.desk.choices.choose_model(GLOBAL, chosen)
+
+
+async def _current(call: Call) -> str:
+    desk = call.desk
+    here = (await call.talk()).state.choices.get("model")
+    account = await desk.choices.model_for(call.turn.account.scope)
+    everywhere = await desk.choices.model_for(GLOBAL)
+    catalog = desk.catalog()
+    chosen = here or account or everywhere
+    lines = []
+    if chosen is None or chosen == AUTO:
+        lines.append(f"Model: **{catalog.primary.model.ref}** ({desk.model_origin}).")
+    else:
+        where = "here" if here else "for this account" if account else "for all"
+        try:
+            lines.append(f"Model: **{catalog.resolve(chosen)[0].model.ref}** ({chosen}, chosen {where}).")
+        except UnknownModel:
+            lines.append(f"{chosen} was chosen {where}, but it is gone; **{catalog.primary.model.ref}** answers.")
+    names = ", ".join(f"`{alias}`" for alias in catalog.aliases)
+    lines.append(f"Switch with /model NAME: {names + ', ' if names else ''}`auto`, `default`, or one of /models.")
+    return "\n".join(lines)
+
+
+async def models(call: Call) -> str:
+    """List the models, with what was measured of each and whether it is in use."""
+    words_ = call.argument.split()
+    page = int(words_[-1]) if words_ and words_[-1].isdecimal() else 1
+    wanted = words_[0].lower() if words_ and not words_[0].isdecimal() else ""
+    catalog = call.desk.catalog()
+    specs = [spec for spec in catalog.models.values() if not wanted or spec.provider.lower() == wanted]
+    if not specs:
+        providers = ", ".join(sorted({spec.provider for spec in catalog.models.values()}))
+        return f"No provider is called “{wanted}”. There are: {providers}."
+    pages = (len(specs) + _PAGE - 1) // _PAGE
+    page = max(1, min(page, pages))
+    lines = [_row(call, spec) for spec in specs[(page - 1) * _PAGE : page * _PAGE]]
+    for alias, choices in catalog.aliases.items():
+        lines.append(f"- `{alias}` = {', then '.join(choice.model.ref for choice in choices)}")
+    if pages > 1:
+        lines.append(f"Page {page} of {pages}; /models {page % pages + 1} shows more.")
+    return "\n".join(lines)
+
+
+def _row(call: Call, spec: ModelSpec) -> str:
+    credential = (call.desk.catalog().credentials.get(spec.provider) or (NO_CREDENTIAL,))[0]
+    key = (spec.provider, spec.model, credential)
+    parts = [f"- `{spec.ref}`"]
+    ttft = call.desk.health.ttft(key, 0.5)
+    if ttft is not None:
+        parts.append(f"first token {ttft * 1000:.0f} ms")
+    if spec.price is not None:
+        parts.append(f"${spec.price.input:g} / ${spec.price.output:g} per million tokens")
+    if call.desk.health.breaker(key, call.desk.clock()) is not Breaker.CLOSED:
+        parts.append(f"resting ({call.desk.health.reason(key)})")
+    return ", ".join(parts)
+
+
+def _one_shot(alias: str) -> Callable[[str], Ask | None]:
+    def asks(argument: str) -> Ask | None:
+        return None if argument.lower() in _SWITCHES else Ask(argument, alias)
+
+    return asks
+
+
+def _bare(alias: str) -> Callable[[Call], Awaitable[str]]:
+    async def run(call: Call) -> str:
+        match call.argument.lower():
+            case "on":
+                return await switch(call, alias)
+            case "off":
+                return await switch(call, "default")
+            case "auto":
+                return await switch(call, AUTO)
+            case "status":
+                return await _current(call)
+            case _:
+                return (
+                    f"/{alias} TEXT asks the {alias} model this once. /model {alias} keeps it; "
+                    f"/{alias} on, /{alias} off and /{alias} auto do the same in short."
+                )
+
+    return run
+
+
+COMMANDS = (
+    Command(
+        CommandSpec(
+            "model",
+            "Show or switch the model",
+            "[fast|reason|deep|auto|default|NAME|list|status] [-s|-a|-g]",
+            choices=("fast", "reason", "deep", "auto", "default", "list"),
+        ),
+        model,
+    ),
+    Command(CommandSpec("models", "List the models", "[provider] [page]"), models),
+    *(
+        Command(
+            CommandSpec(alias, f"Ask the {alias} model this once", "[text]", takes_turn=True),
+            _bare(alias),
+            _one_shot(alias),
+        )
+        for alias in ("fast", "reason", "deep")
+    ),
+)

@@ -1,0 +1,87 @@
+"""Command, and the table of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot import words
+from bot.choices import WiderChoices
+from bot.conversations import Conversations, Talk
+from bot.lanes import Lanes, Turn
+from bot.store.base import Store
+from channels.commands import CommandSpec, index_commands, parse_command
+from routing.catalog import Catalog
+from routing.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command may look at and change. `clock` is monotonic, `started_at` on it."""
+
+    store: Store
+    lanes: Lanes
+    conversations: Conversations
+    choices: WiderChoices
+    catalog: Callable[[], Catalog]
+    health: Health
+    clock: Callable[[], float]
+    started_at: float
+    version: str
+    model_origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command being answered."""
+
+    turn: Turn
+    argument: str
+    desk: Desk
+
+    async def talk(self) -> Talk:
+        """The conversation that it was said in."""
+        return await self.desk.conversations.get(self.turn.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The command is a question for a model. `model`: asked this once; `text` "": the message's own text."""
+
+    text: str = ""
+    model: str | None = None
+    is_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`run` gives the text to answer with. `asks`, pure: the question in the argument, None to `run` instead."""
+
+    spec: CommandSpec
+    run: Callable[[Call], Awaitable[str]]
+    asks: Callable[[str], Ask | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All commands: `by_name` for dispatch, `specs` for menus, `index` for parsing (names and aliases)."""
+
+    by_name: Mapping[str, Command]
+    specs: Sequence[CommandSpec]
+    index: Mapping[str, CommandSpec]
+
+
+def build_table(commands: Sequence[Command]) -> Table:
+    """The table. Raises ValueError when two commands claim one name."""
+    specs = [command.spec for command in commands]
+    return Table({command.spec.name: command for command in commands}, specs, index_commands(specs))
+
+
+async def answer_command(turn: Turn, table: Table, desk: Desk) -> str:
+    """What to say to a turn that is a command."""
+    parsed = parse_command(turn.message.text, table.index)
+    if parsed is None:
+        return words.EMPTY_MESSAGE
+    if parsed.spec.is_owner_only and not turn.is_owner:
+        return words.OWNER_ONLY
+    return await table.by_name[parsed.spec.name].run(Call(turn, parsed.argument, desk))

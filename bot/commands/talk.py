@@ -1,0 +1,114 @@
+"""/new /reset /stop /retry /queue /usage: the conversation itself."""
+
+from __future__ import annotations
+
+from bot import words
+from bot.commands.registry import Ask, Call, Command
+from bot.interrupt import StopReason
+from bot.lanes import Mode
+from bot.record import USAGE_COST, USAGE_FULL, USAGE_OFF, USAGE_TOKENS
+from bot.store.base import Outcome, TurnRecord
+from channels.commands import CommandSpec
+
+_USAGE = (USAGE_OFF, USAGE_TOKENS, USAGE_FULL, USAGE_COST)
+
+
+async def new(call: Call) -> str:
+    """Begin afresh, optionally with another model."""
+    await call.desk.conversations.new_session(call.turn.key)
+    if not call.argument:
+        return words.NEW_SESSION
+    from bot.commands.models import switch  # noqa: PLC0415 - families do not depend on each other but here
+
+    return f"{words.NEW_SESSION}\n{await switch(call, call.argument)}"
+
+
+async def reset(call: Call) -> str:
+    """Begin afresh; without "soft" the choices made here are forgotten too."""
+    if call.argument.lower() not in ("", "soft"):
+        return "/reset forgets what was said and chosen here; /reset soft keeps what was chosen."
+    if not call.argument:
+        for name in list((await call.talk()).state.choices):
+            await call.desk.conversations.choose(call.turn.key, name, None)
+    await call.desk.conversations.new_session(call.turn.key)
+    return words.NEW_SESSION
+
+
+async def stop(call: Call) -> str:
+    """End the running answer and drop what waits behind it."""
+    lanes = call.desk.lanes
+    dropped = lanes.drop_waiting(call.turn.key)
+    for turn in dropped:
+        await call.desk.store.finish_turn(
+            TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), Outcome.WITHDRAWN)
+        )
+    was_running = lanes.stop(call.turn.key, StopReason.STOPPED)
+    if not was_running and not dropped:
+        return words.NOTHING_TO_STOP
+    waiting = f" {len(dropped)} waiting message{'s' if len(dropped) > 1 else ''} dropped." if dropped else ""
+    return words.STOPPING + waiting
+
+
+async def queue(call: Call) -> str:
+    """What a message does that comes while an answer runs."""
+    chosen = call.argument.lower()
+    current = (await call.talk()).state.choices.get("queue", Mode.QUEUE)
+    if not chosen:
+        return f"While an answer runs, a new message does this: **{current}**. {_QUEUE_HELP}"
+    if chosen == "reset":
+        await call.desk.conversations.choose(call.turn.key, "queue", None)
+        return f"Back to **{Mode.QUEUE}**."
+    if chosen not in set(Mode):
+        return f"There is no mode “{chosen}”. {_QUEUE_HELP}"
+    await call.desk.conversations.choose(call.turn.key, "queue", chosen)
+    return f"From now on: **{chosen}**."
+
+
+_QUEUE_HELP = (
+    "/queue queue: it waits. /queue collect: all that wait are answered together. "
+    "/queue interrupt: it ends the running answer. /queue steer: the answer begins again with both. /queue reset."
+)
+
+
+async def usage(call: Call) -> str:
+    """Which line stands under each answer."""
+    chosen = call.argument.lower()
+    current = (await call.talk()).state.choices.get("usage", USAGE_OFF)
+    if not chosen:
+        return f"The line under each answer: **{current}**. /usage {'|'.join(_USAGE)} changes it."
+    if chosen == "reset":
+        chosen = USAGE_OFF
+    if chosen not in _USAGE:
+        return f"There is no line “{chosen}”: /usage {'|'.join(_USAGE)}."
+    await call.desk.conversations.choose(call.turn.key, "usage", None if chosen == USAGE_OFF else chosen)
+    return f"The line under each answer: **{chosen}**."
+
+
+async def retry(call: Call) -> str:
+    """Never reached: /retry always asks."""
+    return words.NOTHING_TO_RETRY
+
+
+def _asks_again(argument: str) -> Ask:
+    return Ask(model=argument or None, is_retry=True)
+
+
+COMMANDS = (
+    Command(CommandSpec("new", "Begin a new conversation", "[model]"), new),
+    Command(CommandSpec("reset", "Begin afresh and forget what was chosen", "[soft]", choices=("soft",)), reset),
+    Command(CommandSpec("stop", "Stop the running answer", aliases=("abort", "cancel")), stop),
+    Command(CommandSpec("retry", "Ask the last question again", "[model]", takes_turn=True), retry, _asks_again),
+    Command(
+        CommandSpec(
+            "queue",
+            "What a message does while an answer runs",
+            "[queue|collect|interrupt|steer|reset]",
+            choices=(*Mode, "reset"),
+        ),
+        queue,
+    ),
+    Command(
+        CommandSpec("usage", "The line under each answer", "[off|tokens|full|cost|reset]", choices=(*_USAGE, "reset")),
+        usage,
+    ),
+)

@@ -1,0 +1,85 @@
+"""HOME/run/control.sock: how command-line verbs reach the running daemon. One JSON line each way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bot.errors import BotError
+
+MAX_LINE = 1_000_000
+DEADLINE = 10.0
+Method = Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+
+def socket_path(home: Path) -> Path:
+    """Where the daemon of this home listens."""
+    return home / "run" / "control.sock"
+
+
+@asynccontextmanager
+async def open_control(home: Path, methods: Mapping[str, Method]) -> AsyncIterator[None]:
+    """Answer calls while the context is open. The socket is the owner's alone (mode 0600)."""
+    path = socket_path(home)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(DEADLINE):
+                line = await reader.readline()
+                writer.write(orjson.dumps(await _answer(line, methods), default=str) + b"\n")
+                await writer.drain()
+        except (TimeoutError, ConnectionError, ValueError):
+            return  # the caller is gone or sent no line; there is nobody to tell
+        finally:
+            writer.close()
+
+    mask = os.umask(0o177)
+    try:
+        server = await asyncio.start_unix_server(serve, path=str(path), limit=MAX_LINE)
+    finally:
+        os.umask(mask)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def _answer(line: bytes, methods: Mapping[str, Method]) -> dict[str, Any]:
+    try:
+        request = orjson.loads(line)
+        method = methods[request["method"]]
+        params = request.get("params") or {}
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return {"ok": False, "error": {"type": "usage", "message": f"methods: {', '.join(sorted(methods))}"}}
+    try:
+        return {"ok": True, "result": await method(params)}
+    except BotError as error:
+        return {"ok": False, "error": {"type": type(error).__name__, "message": str(error)}}
+
+
+async def call(home: Path, method: str, params: Mapping[str, Any] | None = None) -> Any:
+    """Ask the running daemon. Raises BotError when none runs here or it says no."""
+    path = socket_path(home)
+    try:
+        async with asyncio.timeout(DEADLINE):
+            reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_LINE)
+            try:
+                writer.write(orjson.dumps({"method": method, "params": dict(params or {})}) + b"\n")
+                await writer.drain()
+                answer = orjson.loads(await reader.readline())
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, orjson.JSONDecodeError) as error:
+        raise BotError(f"no daemon answers in {home}; start one with `firstword run`") from error
+    if not answer.get("ok"):
+        raise BotError(str(answer.get("error", {}).get("message", "the daemon refused")))
+    return answer.get("result")

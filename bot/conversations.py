@@ -1,0 +1,82 @@
+"""The lasting state of conversations, kept close for those that are active. Bounded; the store is the truth."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.store.base import Conversation, HistoryRow, Store
+
+KEPT_CONVERSATIONS = 2_000
+KEPT_LINES = 60
+KEPT_CHARACTERS = 60_000
+"""Of history per active conversation; a longer one is cut at its beginning."""
+
+
+@dataclass(slots=True)
+class Talk:
+    """One active conversation: what is stored of it, and its latest lines of the current session."""
+
+    state: Conversation
+    lines: list[HistoryRow] = field(default_factory=list)
+
+    def add(self, rows: Sequence[HistoryRow]) -> None:
+        """Lines that were just said."""
+        self.lines.extend(rows)
+        del self.lines[:-KEPT_LINES]
+        size = sum(len(row.text) for row in self.lines)
+        while size > KEPT_CHARACTERS and len(self.lines) > 2:
+            size -= len(self.lines.pop(0).text)
+
+
+class Conversations:
+    """Reads a conversation once, then keeps it at hand while it is among the most recent."""
+
+    def __init__(self, store: Store, kept: int = KEPT_CONVERSATIONS) -> None:
+        self._store = store
+        self._kept = kept
+        self._talks: OrderedDict[str, Talk] = OrderedDict()
+
+    async def get(self, key: str) -> Talk:
+        """The conversation, fresh where nothing is stored."""
+        talk = self._talks.get(key)
+        if talk is None:
+            state = await self._store.conversation(key)
+            lines = await self._store.history(key, state.session, KEPT_LINES)
+            # Another task may have read it meanwhile; there is one Talk per key.
+            talk = self._talks.setdefault(key, Talk(state, list(lines)))
+            if len(self._talks) > self._kept:
+                self._talks.popitem(last=False)
+        else:
+            self._talks.move_to_end(key)
+        return talk
+
+    def at_hand(self, key: str) -> Talk | None:
+        """The conversation if it is kept already; reads nothing."""
+        return self._talks.get(key)
+
+    async def choose(self, key: str, name: str, value: str | None) -> None:
+        """Set a choice of this conversation, or unset it; durable when this returns."""
+        talk = await self.get(key)
+        choices = {**talk.state.choices}
+        if value is None:
+            choices.pop(name, None)
+        else:
+            choices[name] = value
+        talk.state = replace(talk.state, choices=choices)
+        await self._store.save_conversation(talk.state)
+
+    async def new_session(self, key: str) -> None:
+        """Begin afresh; what was said stays in the store."""
+        talk = await self.get(key)
+        talk.state = replace(talk.state, session=talk.state.session + 1)
+        talk.lines = []
+        await self._store.save_conversation(talk.state)
+
+    async def note_handle(self, key: str, handle: str) -> None:
+        """Keep the latest handle, for sends that answer no message."""
+        talk = await self.get(key)
+        if handle and handle != talk.state.handle:
+            talk.state = replace(talk.state, handle=handle)
+            await self._store.save_conversation(talk.state)

@@ -1,0 +1,108 @@
+"""channels.base.Host for one account: the only way up from an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from bot import metrics
+from bot.accounts import Account
+from bot.choices import GLOBAL, WiderChoices
+from bot.conversations import Conversations
+from bot.inbox import Inbox
+from bot.store.base import HistoryRow, Store
+from channels.base import HistoryLine, ModelChoice
+from channels.commands import CommandSpec
+from channels.events import AnswerNote, ConversationKey, Event
+from routing.catalog import AUTO, Catalog
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class AccountHost:
+    """What one account may ask of the daemon. `account` is set once the channel is open."""
+
+    channel: str
+    name: str
+    home: Path
+    inbox: Inbox
+    store: Store
+    conversations: Conversations
+    choices: WiderChoices
+    catalog: Callable[[], Catalog]
+    specs: Sequence[CommandSpec]
+    is_draining: Callable[[], bool]
+    account: Account | None = None
+
+    @property
+    def folder(self) -> Path:
+        """See channels.base.Host."""
+        folder = self.home / "data" / self.channel / self.name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    async def accept(self, event: Event) -> bool:
+        """See channels.base.Host."""
+        if self.is_draining() or self.account is None:
+            return False
+        return await self.inbox.accept(self.account, event)
+
+    async def cursor(self, name: str) -> str | None:
+        """See channels.base.Host."""
+        return await self.store.cursor(self.channel, self.name, name)
+
+    async def set_cursor(self, name: str, value: str) -> None:
+        """See channels.base.Host."""
+        await self.store.set_cursor(self.channel, self.name, name, value)
+
+    async def history(self, key: ConversationKey, limit: int = 50) -> Sequence[HistoryLine]:
+        """See channels.base.Host."""
+        talk = await self.conversations.get(str(key))
+        rows = await self.store.history(str(key), talk.state.session, limit)
+        return [_line(row) for row in rows]
+
+    def commands(self) -> Sequence[CommandSpec]:
+        """See channels.base.Host."""
+        return self.specs
+
+    async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
+        """See channels.base.Host."""
+        talk = await self.conversations.get(str(key))
+        chosen = talk.state.choices.get("model") or await self._wider() or AUTO
+        catalog = self.catalog()
+        first = catalog.primary.model
+        found = [ModelChoice(AUTO, f"automatic ({first.title or first.ref})", (), chosen == AUTO)]
+        for alias, choices in catalog.aliases.items():
+            model = choices[0].model
+            found.append(ModelChoice(alias, f"{alias} ({model.title or model.ref})", (), chosen == alias))
+        for ref, spec in catalog.models.items():
+            found.append(ModelChoice(ref, spec.title or ref, (), chosen == ref))
+        return found
+
+    async def _wider(self) -> str | None:
+        scope = self.account.scope if self.account is not None else GLOBAL
+        return await self.choices.model_for(scope) or await self.choices.model_for(GLOBAL)
+
+    def signal(self, name: str, value: float = 1.0) -> None:
+        """See channels.base.Host."""
+        metrics.count_signal(self.channel, name, value)
+
+    def online(self, *, is_online: bool, reason: str = "") -> None:
+        """See channels.base.Host."""
+        account = self.account
+        if account is None:
+            return
+        if account.is_online != is_online or account.offline_reason != reason:
+            event = "channel online" if is_online else "channel offline"
+            log.info(event, channel=self.channel, account=self.name, reason=reason or None)
+        account.is_online, account.offline_reason = is_online, reason
+        metrics.channel_online(self.channel, self.name, is_online=is_online)
+
+
+def _line(row: HistoryRow) -> HistoryLine:
+    note = AnswerNote(**row.note) if row.note is not None else None
+    return HistoryLine(row.role, row.text, row.message_id, row.at, str(row.outcome), note)

@@ -1,0 +1,274 @@
+"""accept(): every event of every channel comes in here. Authorise, dedupe, keep, hand to a lane."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import assert_never
+
+import structlog
+
+from bot import metrics, words
+from bot.access import Verdict, authorise
+from bot.accounts import Account
+from bot.commands.registry import Command
+from bot.conversations import Conversations
+from bot.errors import StoreError
+from bot.interrupt import StopReason
+from bot.lanes import Lanes, Mode, Turn
+from bot.store.base import Outcome, Store, TurnRecord
+from channels.commands import CommandSpec, ParsedCommand, parse_command
+from channels.events import (
+    Event,
+    Membership,
+    Message,
+    MessageDeleted,
+    MessageEdited,
+    Pressed,
+    Reaction,
+    TypingStarted,
+)
+from channels.markup import clean
+
+log = structlog.get_logger()
+
+MAX_TEXT = 200_000
+"""Characters that one message may have; longer ones are refused in words."""
+
+RECENT_KEYS = 10_000
+NOTE_INTERVAL = 3600.0
+"""A stranger is told how to be let in at most once an hour."""
+
+FULL_NOTE_INTERVAL = 60.0
+_STOP_WORDS = frozenset({"stop", "cancel"})
+
+
+@dataclass(slots=True)
+class Recent:
+    """The newest entries of a growing set, the oldest forgotten. `seen` tells and remembers."""
+
+    limit: int
+    _times: OrderedDict[str, float] = field(default_factory=OrderedDict)
+
+    def seen(self, key: str, now: float, within: float | None = None) -> bool:
+        """Whether `key` came before (within that many seconds); remembers it as of now if not."""
+        last = self._times.get(key)
+        if last is not None and (within is None or now - last < within):
+            return True
+        self._times[key] = now
+        self._times.move_to_end(key)
+        if len(self._times) > self.limit:
+            self._times.popitem(last=False)
+        return False
+
+    def forget(self, key: str) -> None:
+        """As if it had never come."""
+        self._times.pop(key, None)
+
+
+@dataclass(slots=True)
+class Inbox:
+    """The one way in. `clock` is monotonic, `wall` seconds since the epoch, `new_id` makes turn ids."""
+
+    store: Store
+    lanes: Lanes
+    conversations: Conversations
+    commands: Mapping[str, Command]
+    specs: Mapping[str, CommandSpec]
+    warm: Callable[[], None]
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    new_id: Callable[[], str]
+    recent: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
+    told: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
+
+    async def accept(self, account: Account, event: Event) -> bool:
+        """See channels.base.Host.accept."""
+        channel = account.channel.name
+        verdict = authorise(event, account.policy)
+        if not verdict.is_allowed:
+            metrics.event_dropped(channel, str(verdict))
+            return await self._refuse(account, event, verdict)
+        match event:
+            case Message():
+                return await self._message(account, event, is_owner=verdict is Verdict.OWNER)
+            case Pressed():
+                return await self._pressed(account, event, is_owner=verdict is Verdict.OWNER)
+            case MessageEdited():
+                return await self._edited(account, event)
+            case MessageDeleted():
+                return await self._deleted(account, event)
+            case TypingStarted():
+                self.warm()
+            case Reaction():
+                metrics.event_accepted(channel, "reaction")
+            case Membership():
+                log.info("membership changed", conversation=str(event.address.key), outcome=str(event.change))
+            case _:
+                assert_never(event)
+        return True
+
+    async def _message(self, account: Account, message: Message, *, is_owner: bool) -> bool:
+        known = f"{account.scope} {message.event_key}"
+        if self.recent.seen(known, self.clock()):
+            metrics.event_duplicate(account.channel.name)
+            return True
+        turn = self._turn(account, message, is_owner=is_owner)
+        metrics.event_accepted(account.channel.name, "message")
+        turn.committed = self.store.add_message(turn.message, turn.turn_id, turn.received_at)
+        await self._dispatch(turn)
+        return await self._kept(turn, known)
+
+    async def _kept(self, turn: Turn, known: str) -> bool:
+        """Wait until the message is durable; what runs already waits for the same before it shows anything."""
+        try:
+            is_new = await asyncio.shield(turn.committed)
+        except StoreError as error:
+            log.error("message not stored", error=str(error))
+            self.recent.forget(known)
+            turn.interrupt.fire(StopReason.UNSTORED)
+            return False
+        if not is_new:
+            metrics.event_duplicate(turn.account.channel.name)
+            turn.interrupt.fire(StopReason.DUPLICATE)
+        return True
+
+    def _turn(self, account: Account, message: Message, *, is_owner: bool) -> Turn:
+        text = clean(message.text[: MAX_TEXT + 1])
+        turn = Turn(
+            turn_id=self.new_id(),
+            message=replace(message, text=text) if text != message.text else message,
+            account=account,
+            committed=asyncio.get_running_loop().create_future(),
+            accepted_at=self.clock(),
+            received_at=self.wall(),
+            is_owner=is_owner,
+        )
+        if len(text) > MAX_TEXT:
+            turn.message = replace(message, text=text[:1000])
+            turn.say = words.unfit_text(len(message.text), MAX_TEXT)
+        return turn
+
+    async def _dispatch(self, turn: Turn) -> None:
+        """To the right lane. Enters the lane before its first await, so order is the order of arrival."""
+        text = turn.message.text.strip()
+        if turn.say is not None:
+            self.lanes.beside(turn)
+        elif not text and not turn.message.attachments:
+            turn.say = words.EMPTY_MESSAGE
+            self.lanes.beside(turn)
+        elif self._is_command(turn, text):
+            turn.is_command = True
+            self.lanes.beside(turn)
+        elif not self.lanes.has_room(turn.key):
+            metrics.event_dropped(turn.account.channel.name, "full")
+            turn.say = words.QUEUE_FULL
+            if self.told.seen(f"full {turn.key}", self.clock(), FULL_NOTE_INTERVAL):
+                await self._end(turn, Outcome.FAILED)
+            else:
+                self.lanes.beside(turn)
+        else:
+            self.lanes.submit(turn, self._mode(turn.key))
+
+    def _is_command(self, turn: Turn, text: str) -> bool:
+        if text.lower() in _STOP_WORDS and self.lanes.is_busy(turn.key):
+            turn.message = replace(turn.message, text="/stop")
+            return True
+        parsed = parse_command(text, self.specs)
+        if parsed is None:
+            return False
+        return not self._asks(turn, parsed)
+
+    def _asks(self, turn: Turn, parsed: ParsedCommand) -> bool:
+        """Whether the command is a question for a model ("/fast why?"); then it goes the way of a message."""
+        ask = self.commands[parsed.spec.name].asks
+        wanted = ask(parsed.argument) if ask is not None else None
+        if wanted is None:
+            return False
+        turn.one_shot, turn.is_retry = wanted.model, wanted.is_retry
+        if wanted.text:
+            turn.message = replace(turn.message, text=wanted.text)
+        return True
+
+    def _mode(self, key: str) -> Mode:
+        talk = self.conversations.at_hand(key)
+        chosen = talk.state.choices.get("queue") if talk is not None else None
+        return Mode(chosen) if chosen in set(Mode) else Mode.QUEUE
+
+    async def _end(self, turn: Turn, outcome: Outcome) -> None:
+        await self.store.finish_turn(
+            TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=self.wall())
+        )
+
+    async def _pressed(self, account: Account, event: Pressed, *, is_owner: bool) -> bool:
+        """A button is a command that is typed with a finger."""
+        if parse_command(f"/{event.action}", self.specs) is None:
+            log.warning("button unknown", reason="no such command")
+            return True
+        typed = Message(
+            event_key=event.event_key,
+            message_id=event.message_id,
+            address=event.address,
+            sender=event.sender,
+            text=f"/{event.action}",
+            sent_at=datetime.fromtimestamp(self.wall(), UTC),
+        )
+        return await self._message(account, typed, is_owner=is_owner)
+
+    async def _edited(self, account: Account, event: MessageEdited) -> bool:
+        if not await self._is_new(account, event):
+            return True
+        turn = self.lanes.find(str(event.address.key), event.message_id)
+        if turn is None:
+            metrics.event_dropped(account.channel.name, "edit_of_finished")
+            return True
+        text = clean(event.text[:MAX_TEXT])
+        for each in (turn, *turn.merged):
+            if each.message.message_id == event.message_id and each.message.text != text:
+                each.message = replace(each.message, text=text)
+                await self.store.update_message(each.turn_id, text)
+                turn.interrupt.fire(StopReason.EDITED)
+        return True
+
+    async def _deleted(self, account: Account, event: MessageDeleted) -> bool:
+        if not await self._is_new(account, event):
+            return True
+        turn = self.lanes.find(str(event.address.key), event.message_id)
+        if turn is None:
+            return True
+        if self.lanes.withdraw(turn):
+            await self._end(turn, Outcome.WITHDRAWN)
+        else:
+            turn.interrupt.fire(StopReason.DELETED)
+        return True
+
+    async def _is_new(self, account: Account, event: MessageEdited | MessageDeleted) -> bool:
+        is_new = await self.store.add_key(account.channel.name, account.channel.account, event.event_key)
+        if not is_new:
+            metrics.event_duplicate(account.channel.name)
+        return is_new
+
+    async def _refuse(self, account: Account, event: Event, verdict: Verdict) -> bool:
+        """Tell a stranger, seldom, how to be let in. Nothing of what they said is kept."""
+        sender = event.sender
+        if not isinstance(event, Message) or sender is None:
+            return True
+        if verdict is Verdict.STRANGER:
+            note, about = words.stranger(sender.id, account.allow_path), sender.id
+        elif verdict is Verdict.CLOSED_GROUP:
+            space = event.address.key.space
+            note, about = words.closed_group(space, account.groups_path), space
+        else:
+            return True
+        if self.told.seen(f"{verdict} {account.scope} {about}", self.clock(), NOTE_INTERVAL):
+            return True
+        if not await self.store.add_key(account.channel.name, account.channel.account, event.event_key):
+            return True
+        turn = self._turn(account, replace(event, text=""), is_owner=False)
+        turn.committed.set_result(True)
+        turn.say = note
+        self.lanes.beside(turn)
+        return True

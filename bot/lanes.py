@@ -1,0 +1,238 @@
+"""Order: per conversation one lane of turns, and beside it commands that never wait for a running answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from bot.accounts import Account
+from bot.interrupt import Interrupt, StopReason
+from channels.delivery import Reply
+from channels.events import Message
+from channels.journal import SentPart
+
+LANE_LIMIT = 20
+"""Messages that may wait in one conversation (the reliability figures of 2026-11)."""
+
+TOTAL_LIMIT = 10_000
+"""Messages that may wait in the whole process."""
+
+MERGE_WINDOW = 1.5
+MAX_MERGES = 2
+
+
+class Mode(StrEnum):
+    """What a message does that comes while an answer runs."""
+
+    QUEUE = "queue"  # waits its turn
+    COLLECT = "collect"  # waits, and is answered together with the others that wait
+    INTERRUPT = "interrupt"  # ends the running answer
+    STEER = "steer"  # the running answer begins again with both
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One message on its way to one answer.
+
+    `committed`: done when the message is durable, False for a duplicate. `accepted_at`: the clock at which it
+    arrived; `received_at`: the wall time. `merged`: later messages that this turn answers too. `is_command`:
+    answered beside the lane. `is_resumed` and what follows: from an earlier life of the process.
+    """
+
+    turn_id: str
+    message: Message
+    account: Account
+    committed: asyncio.Future[bool]
+    accepted_at: float
+    received_at: float
+    is_owner: bool
+    is_command: bool = False
+    one_shot: str | None = None
+    is_retry: bool = False
+    merged: list[Turn] = field(default_factory=list)
+    merges: int = 0
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    reply: Reply | None = None
+    say: str | None = None
+    is_resumed: bool = False
+    resumed: tuple[SentPart, ...] = ()
+    resumed_text: str = ""
+    is_final: bool = False
+
+    @property
+    def key(self) -> str:
+        """The conversation's key as text."""
+        return str(self.message.address.key)
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """(speaker, text) of every message that this turn answers."""
+        return [(turn.message.sender.name, turn.message.text) for turn in (self, *self.merged)]
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether a person has seen something of the answer."""
+        return self.reply is not None and self.reply.is_visible
+
+
+class Spawn(Protocol):
+    """Starts a task whose parent is the daemon."""
+
+    def __call__(self, work: Awaitable[None], name: str) -> asyncio.Task[None]:
+        """The running task."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: deque[Turn] = field(default_factory=deque)
+    running: Turn | None = None
+    mode: Mode = Mode.QUEUE
+
+
+class Lanes:
+    """All lanes. A lane exists while something runs or waits in it, so memory follows what is active."""
+
+    def __init__(self, run: Callable[[Turn], Awaitable[None]], spawn: Spawn, clock: Callable[[], float]) -> None:
+        self._run = run
+        self._spawn = spawn
+        self._clock = clock
+        self._lanes: dict[str, _Lane] = {}
+        self._waiting = 0
+        self._is_draining = False
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait, in all."""
+        return self._waiting
+
+    @property
+    def running(self) -> int:
+        """How many answers run."""
+        return sum(1 for lane in self._lanes.values() if lane.running is not None)
+
+    def has_room(self, key: str) -> bool:
+        """Whether one more message may wait in this conversation."""
+        lane = self._lanes.get(key)
+        return self._waiting < TOTAL_LIMIT and (lane is None or len(lane.waiting) < LANE_LIMIT)
+
+    def is_busy(self, key: str) -> bool:
+        """Whether an answer runs or waits there."""
+        return key in self._lanes
+
+    def beside(self, turn: Turn) -> None:
+        """Run a command at once."""
+        self._spawn(self._run(turn), f"command {turn.turn_id}")
+
+    def submit(self, turn: Turn, mode: Mode = Mode.QUEUE) -> None:
+        """Put a turn into its lane, or join it to the running one as merging and `mode` say."""
+        lane = self._lanes.get(turn.key)
+        if lane is None:
+            lane = self._lanes[turn.key] = _Lane()
+            lane.running = turn
+            self._spawn(self._work(turn.key, lane), f"lane {turn.turn_id}")
+            return
+        lane.mode = mode
+        running = lane.running
+        if running is not None and not lane.waiting and self._joins(running, turn, mode):
+            running.merged.append(turn)
+            running.merges += 1
+            running.interrupt.fire(StopReason.MERGED)
+            return
+        lane.waiting.append(turn)
+        self._waiting += 1
+        if mode is Mode.INTERRUPT and running is not None and not running.is_command:
+            running.interrupt.fire(StopReason.STOPPED)
+
+    def _joins(self, running: Turn, turn: Turn, mode: Mode) -> bool:
+        if turn.one_shot is not None or turn.is_retry or turn.say is not None or running.say is not None:
+            return False
+        if running.is_resumed or running.interrupt.reason not in (None, StopReason.MERGED):
+            return False
+        # Messages of different people are never merged.
+        if running.message.sender.id != turn.message.sender.id:
+            return False
+        if mode is Mode.STEER:
+            return True
+        last = running.merged[-1] if running.merged else running
+        return (
+            turn.accepted_at - last.accepted_at <= MERGE_WINDOW
+            and running.merges < MAX_MERGES
+            and not running.is_visible
+        )
+
+    async def _work(self, key: str, lane: _Lane) -> None:
+        try:
+            while lane.running is not None:
+                await self._run(lane.running)
+                lane.running = None if self._is_draining else self._next(lane)
+        finally:
+            self._waiting -= len(lane.waiting)
+            if self._lanes.get(key) is lane:
+                del self._lanes[key]
+
+    def _next(self, lane: _Lane) -> Turn | None:
+        if not lane.waiting:
+            return None
+        turn = lane.waiting.popleft()
+        self._waiting -= 1
+        while lane.mode is Mode.COLLECT and lane.waiting and self._collects(turn, lane.waiting[0]):
+            turn.merged.append(lane.waiting.popleft())
+            self._waiting -= 1
+        return turn
+
+    @staticmethod
+    def _collects(turn: Turn, other: Turn) -> bool:
+        is_same_person = other.message.sender.id == turn.message.sender.id
+        return is_same_person and other.one_shot == turn.one_shot and not (other.is_retry or other.say or turn.say)
+
+    def stop(self, key: str, reason: StopReason) -> bool:
+        """End the running answer of a conversation. False: nothing runs there."""
+        lane = self._lanes.get(key)
+        if lane is None or lane.running is None:
+            return False
+        lane.running.interrupt.fire(reason)
+        return True
+
+    def drop_waiting(self, key: str) -> list[Turn]:
+        """Take every waiting message out of a lane; the caller ends their turns."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            return []
+        dropped = list(lane.waiting)
+        lane.waiting.clear()
+        self._waiting -= len(dropped)
+        return dropped
+
+    def find(self, key: str, message_id: str) -> Turn | None:
+        """The running or waiting turn that answers this message."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            return None
+        turns = [lane.running] if lane.running is not None else []
+        for turn in (*turns, *lane.waiting):
+            if any(each.message.message_id == message_id for each in (turn, *turn.merged)):
+                return turn
+        return None
+
+    def withdraw(self, turn: Turn) -> bool:
+        """Take one waiting turn out of its lane. False: it runs already, or is over."""
+        lane = self._lanes.get(turn.key)
+        if lane is None or turn not in lane.waiting:
+            return False
+        lane.waiting.remove(turn)
+        self._waiting -= 1
+        return True
+
+    def drain(self) -> None:
+        """Start nothing new: what waits stays in the inbox for the next start."""
+        self._is_draining = True
+
+    def interrupt_all(self, reason: StopReason) -> None:
+        """End every running answer."""
+        for lane in self._lanes.values():
+            if lane.running is not None:
+                lane.running.interrupt.fire(reason)

@@ -1,0 +1,224 @@
+"""All metrics, in one list. Labels take values from closed or bounded sets only, never a person or conversation.
+
+The collectors live in the process for its whole life, as Prometheus counts; everything else calls the small
+functions below, which are cheap enough for the hot path (about 1 microsecond each, measured 2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+OTHER: Final = "other"
+MAX_LABEL_VALUES: Final = 500
+
+SIGNALS: Final = frozenset(
+    {
+        "conflict",  # another process uses the same account
+        "content_shown_wrong",  # what is shown differs from what was sent
+        "event_late",  # an event older than the connection
+        "event_malformed",  # an event that could not be read
+        "event_unknown",  # a kind of event that the adapter does not know
+        "menu_failed",  # the native command menu was not registered
+        "poll_failed",  # a request for events failed
+        "rate_limited",  # the channel asked us to wait
+        "reconnected",  # the connection was made again
+        "request_refused",  # a request at our listener was refused
+        "self_message",  # our own message came back
+        "visitors",  # people connected to a page of ours
+    }
+)
+"""What Host.signal may count; anything else is counted as "other"."""
+
+_FIRST_WORD: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+_OVERHEAD: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.1, 0.5, 2.0)
+_COMMIT: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
+_SPEED: Final = (5, 10, 20, 50, 80, 120, 200, 350, 500, 1000, 2000, 3000)
+
+REGISTRY: Final = CollectorRegistry(auto_describe=False)
+ProcessCollector(registry=REGISTRY)
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Counter:
+    return Counter(f"firstword_{name}", meaning, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, meaning: str, buckets: Sequence[float], *labels: str) -> Histogram:
+    return Histogram(f"firstword_{name}", meaning, labels, buckets=buckets, registry=REGISTRY)
+
+
+def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
+    return Gauge(f"firstword_{name}", meaning, labels, registry=REGISTRY)
+
+
+_ACCEPTED = _counter("events_accepted_total", "Events that were taken over, by kind.", "channel", "kind")
+_DUPLICATES = _counter("events_duplicate_total", "Events that had come before.", "channel")
+_DROPPED = _counter("events_dropped_total", "Events dropped on purpose, by reason.", "channel", "reason")
+_TURNS = _counter("turns_total", "Turns that ended, by outcome.", "channel", "outcome")
+_FIRST_VISIBLE = _histogram(
+    "first_visible_seconds", "Message accepted to first text that a person sees.", _FIRST_WORD, "channel"
+)
+_INBOUND = _histogram(
+    "inbound_seconds", "Message accepted to request sent to the model: our own share.", _OVERHEAD, "channel"
+)
+_TTFT = _histogram("ttft_seconds", "Request sent to first text delta.", _FIRST_WORD, "provider", "model")
+_TOKENS_PER_S = _histogram(
+    "generation_tokens_per_second", "Speed after the first token.", _SPEED, "provider", "model"
+)
+_ATTEMPTS = _counter(
+    "provider_attempts_total", "Requests to models, by outcome and kind of error.", "provider", "outcome", "kind"
+)
+_FALLBACKS = _counter("fallbacks_total", "Turns that went on with the next rung, by the error's kind.", "provider", "kind")
+_TOKENS = _counter("tokens_total", "Tokens by direction: input, cached, output.", "provider", "direction")
+_COST = _counter("cost_usd_total", "Known cost of requests, US dollars.", "provider")
+_EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
+_RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
+_COMMIT_SECONDS = _histogram("store_commit_seconds", "One commit of the store.", _COMMIT)
+_QUEUED = _gauge("queue_messages", "Messages that wait, by queue.", "queue")
+_RUNNING = _gauge("turns_running", "Turns that are being answered.")
+_SIGNALS = _counter("signals_total", "What adapters count, by name.", "channel", "signal")
+_ONLINE = _gauge("channel_online", "1 while the account is connected, else 0.", "channel", "account")
+_LOOP_LAG = _histogram("loop_lag_seconds", "How late the event loop came to a timer.", _OVERHEAD)
+_BUILD = _gauge("build_info", "Always 1; the version stands in the label.", "version")
+
+
+class _Bounded:
+    """Label values that come from settings or servers: the first ones are kept, the rest are "other"."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if len(self._known) >= self._limit:
+            return OTHER
+        self._known.add(value)
+        return value
+
+
+_bounded = _Bounded(MAX_LABEL_VALUES)
+
+
+def event_accepted(channel: str, kind: str) -> None:
+    """An event was taken over."""
+    _ACCEPTED.labels(channel, kind).inc()
+
+
+def event_duplicate(channel: str) -> None:
+    """An event had come before."""
+    _DUPLICATES.labels(channel).inc()
+
+
+def event_dropped(channel: str, reason: str) -> None:
+    """An event was dropped on purpose; `reason` is a code out of our own code."""
+    _DROPPED.labels(channel, reason).inc()
+
+
+def turn_ended(channel: str, outcome: str) -> None:
+    """A turn ended."""
+    _TURNS.labels(channel, str(outcome)).inc()
+
+
+def first_visible(channel: str, seconds: float) -> None:
+    """A person saw the first text."""
+    _FIRST_VISIBLE.labels(channel).observe(seconds)
+
+
+def inbound(channel: str, seconds: float) -> None:
+    """A request left for the model that long after its message was accepted."""
+    _INBOUND.labels(channel).observe(seconds)
+
+
+def attempt_finished(
+    provider: str, model: str, outcome: str, kind: str | None, ttft: float | None, tokens_per_s: float | None
+) -> None:
+    """A request to a model ended. `kind`: the error's, None without one."""
+    provider, model = _bounded(provider), _bounded(model)
+    _ATTEMPTS.labels(provider, outcome, "none" if kind is None else str(kind)).inc()
+    if ttft is not None:
+        _TTFT.labels(provider, model).observe(ttft)
+    if tokens_per_s is not None:
+        _TOKENS_PER_S.labels(provider, model).observe(tokens_per_s)
+
+
+def tokens_used(provider: str, input_tokens: int, cached_tokens: int, output_tokens: int) -> None:
+    """Tokens of one request; `input_tokens` includes the cached ones."""
+    provider = _bounded(provider)
+    for direction, count in (("input", input_tokens), ("cached", cached_tokens), ("output", output_tokens)):
+        if count > 0:
+            _TOKENS.labels(provider, direction).inc(count)
+
+
+def cost(provider: str, usd: float) -> None:
+    """A request's known cost."""
+    _COST.labels(_bounded(provider)).inc(max(usd, 0.0))
+
+
+def fell_back(provider: str, kind: str) -> None:
+    """A turn went on with the next rung after `provider` failed."""
+    _FALLBACKS.labels(_bounded(provider), str(kind)).inc()
+
+
+def edited(channel: str, count: int = 1) -> None:
+    """Shown messages were edited."""
+    _EDITS.labels(channel).inc(count)
+
+
+def channel_limited(channel: str) -> None:
+    """A channel asked us to wait."""
+    _RATE_LIMITS.labels("channel", channel).inc()
+
+
+def provider_limited(provider: str) -> None:
+    """A provider asked us to wait."""
+    _RATE_LIMITS.labels("provider", _bounded(provider)).inc()
+
+
+def committed(seconds: float) -> None:
+    """The store committed once."""
+    _COMMIT_SECONDS.observe(seconds)
+
+
+def loop_lag(seconds: float) -> None:
+    """The loop came that late to a timer."""
+    _LOOP_LAG.observe(max(seconds, 0.0))
+
+
+def watch_queue(queue: str, size: Callable[[], float]) -> None:
+    """Read the size of a queue whenever somebody looks; costs nothing in between."""
+    _QUEUED.labels(queue).set_function(size)
+
+
+def watch_running(count: Callable[[], float]) -> None:
+    """Read the number of running turns whenever somebody looks."""
+    _RUNNING.set_function(count)
+
+
+def count_signal(channel: str, name: str, value: float = 1.0) -> None:
+    """Count what an adapter saw; a name outside SIGNALS counts as "other". Negative values count as nothing."""
+    _SIGNALS.labels(channel, name if name in SIGNALS else OTHER).inc(max(value, 0.0))
+
+
+def channel_online(channel: str, account: str, *, is_online: bool) -> None:
+    """The account is connected, or not."""
+    _ONLINE.labels(channel, account).set(1.0 if is_online else 0.0)
+
+
+def started(version: str) -> None:
+    """The process runs this version."""
+    _BUILD.labels(version).set(1)
+
+
+def exposition() -> bytes:
+    """Everything, in Prometheus's text format. Takes a few milliseconds."""
+    return generate_latest(REGISTRY)
+
+
+def names() -> dict[str, str]:
+    """Every metric of ours with its meaning, for the guide and its test."""
+    own = (each for each in REGISTRY.collect() if each.name.startswith("firstword_"))
+    return {f"{each.name}_total" if each.type == "counter" else each.name: each.documentation for each in own}

@@ -1,0 +1,210 @@
+"""What is kept and said of a turn that is over: history, figures, the small line, the log line. Pure but for logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import structlog
+
+from bot import metrics, words
+from bot.answering import Ending
+from bot.conversations import Talk
+from bot.lanes import Turn
+from bot.store.base import HistoryRow, Outcome
+from channels.delivery import Delivery, Reply
+from channels.events import AnswerNote
+from providers.base import ModelSpec, Role, Usage
+from routing.execute import Attempt
+
+log = structlog.get_logger()
+
+USAGE_OFF = "off"
+USAGE_TOKENS = "tokens"
+USAGE_FULL = "full"
+USAGE_COST = "cost"
+
+
+def cost(model: ModelSpec, usage: Usage | None) -> float | None:
+    """US dollars of one request, None when the price or the usage is unknown."""
+    if usage is None or model.price is None:
+        return None
+    price = model.price
+    cached = usage.cached_tokens if price.cache_read is not None else 0
+    total = (usage.input_tokens - cached) * price.input + usage.output_tokens * price.output
+    total += cached * (price.cache_read or 0.0)
+    return total / 1_000_000
+
+
+def total_cost(ending: Ending) -> float | None:
+    """The cost of all attempts; None when that of any that gave usage is unknown."""
+    if ending.answer is None:
+        return None
+    costs = [cost(each.rung.model, each.usage) for each in ending.answer.attempts if each.usage is not None]
+    known = [each for each in costs if each is not None]
+    return sum(known) if known and len(known) == len(costs) else None
+
+
+def answer_note(ending: Ending, reply: Reply) -> AnswerNote | None:
+    """The small line under an answer; None when no model spoke."""
+    answer, decision = ending.answer, ending.decision
+    if answer is None or answer.rung is None or decision is None:
+        return None
+    last = answer.attempts[-1] if answer.attempts else None
+    usage = answer.usage
+    return AnswerNote(
+        model=answer.rung.model.title or answer.rung.model.ref,
+        reason=_why(ending),
+        first_visible=reply.first_visible,
+        tokens_per_s=last.speed if last is not None else None,
+        input_tokens=usage.input_tokens if usage is not None else None,
+        output_tokens=usage.output_tokens if usage is not None else None,
+        cost_usd=total_cost(ending),
+    )
+
+
+def _why(ending: Ending) -> str:
+    assert ending.decision is not None
+    failed = [each for each in ending.answer.attempts if each.kind is not None] if ending.answer else []
+    said = words.reason(ending.decision.reason, ending.decision.wanted)
+    if failed and failed[0].kind is not None:
+        said += f"; {failed[0].rung.model.ref}: {words.kind(failed[0].kind)}"
+    return said
+
+
+def footer(talk: Talk, ending: Ending, reply: Reply) -> str:
+    """The line that `/usage` asked for, "" where it is off."""
+    mode = talk.state.choices.get("usage", USAGE_OFF)
+    note = answer_note(ending, reply)
+    if mode == USAGE_OFF or note is None:
+        return ""
+    parts = [note.model]
+    if mode in (USAGE_TOKENS, USAGE_FULL) and note.output_tokens is not None:
+        parts.append(f"{note.input_tokens} + {note.output_tokens} tokens")
+    if mode == USAGE_FULL:
+        if note.first_visible is not None:
+            parts.append(f"first word {note.first_visible * 1000:.0f} ms")
+        if note.tokens_per_s is not None:
+            parts.append(f"{note.tokens_per_s:.0f} tokens/s")
+        parts.append(note.reason)
+    if mode in (USAGE_COST, USAGE_FULL):
+        parts.append("cost unknown" if note.cost_usd is None else f"${note.cost_usd:.5f}")
+    return f"_{' · '.join(parts)}_"
+
+
+def history_of(turn: Turn, ending: Ending, delivery: Delivery, now: float) -> tuple[HistoryRow, ...]:
+    """The lines that this turn adds to its conversation; none for commands, notes and withdrawn questions."""
+    if turn.is_command or turn.say is not None or ending.outcome is Outcome.WITHDRAWN or not ending.questions:
+        return ()
+    asked = tuple(
+        HistoryRow(
+            role=Role.USER,
+            text=text,
+            message_id=each.message.message_id,
+            at=each.received_at,
+            speaker=speaker,
+            turn_id=turn.turn_id,
+        )
+        for each, (speaker, text) in zip((turn, *turn.merged), ending.questions, strict=False)
+    )
+    note = ending_note(ending, delivery)
+    answered = HistoryRow(
+        role=Role.ASSISTANT,
+        text=delivery.text,
+        message_id=delivery.message_ids[0] if delivery.message_ids else "",
+        at=now,
+        outcome=ending.outcome,
+        turn_id=turn.turn_id,
+        note=asdict(note) if note is not None else None,
+    )
+    return (*asked, answered)
+
+
+def ending_note(ending: Ending, delivery: Delivery) -> AnswerNote | None:
+    """The small line as it is kept, with the first word's time as it really was."""
+    if delivery.note is None:
+        return None
+    return replace(delivery.note, first_visible=delivery.first_visible)
+
+
+def detail_of(ending: Ending, delivery: Delivery) -> Mapping[str, Any]:
+    """Decision, attempts and timings as plain values, for /why, /status and the command line."""
+    detail: dict[str, Any] = {
+        "first_visible": delivery.first_visible,
+        "edits": delivery.edits,
+        "splits": delivery.splits,
+    }
+    if ending.decision is not None:
+        detail["reason"] = str(ending.decision.reason)
+        detail["wanted"] = ending.decision.wanted
+        detail["latency_class"] = str(ending.decision.latency)
+        detail["target"] = ending.decision.budget.target
+        detail["ladder"] = [rung.model.ref for rung in ending.decision.rungs]
+        detail["excluded"] = [[each.ref, str(each.why)] for each in ending.decision.excluded]
+    if ending.answer is not None:
+        detail["attempts"] = [attempt_detail(each) for each in ending.answer.attempts]
+        detail["ttft"] = ending.answer.ttft
+        if ending.answer.usage is not None:
+            detail["usage"] = asdict(ending.answer.usage)
+        detail["cost_usd"] = total_cost(ending)
+    return detail
+
+
+def attempt_detail(attempt: Attempt) -> dict[str, Any]:
+    """One request as plain values."""
+    return {
+        "model": attempt.rung.model.ref,
+        "credential": attempt.rung.credential_id,
+        "took": attempt.took,
+        "ttft": attempt.ttft,
+        "tokens_per_s": attempt.speed,
+        "error": str(attempt.kind) if attempt.kind is not None else None,
+        "cancelled": attempt.cancelled,
+        "model_reported": attempt.model_reported,
+    }
+
+
+def report_attempt(attempt: Attempt) -> None:
+    """One log line and the metrics of one provider request."""
+    spec = attempt.rung.model
+    usage = attempt.usage
+    outcome = "cancelled" if attempt.cancelled else "failed" if attempt.kind is not None else "done"
+    metrics.attempt_finished(spec.provider, spec.model, outcome, attempt.kind, attempt.ttft, attempt.speed)
+    log.info(
+        "attempt finished",
+        provider=spec.provider,
+        model=spec.model,
+        rung=attempt.number,
+        outcome=outcome,
+        error=str(attempt.kind) if attempt.kind is not None else None,
+        reason=attempt.detail or None,
+        ttft=_round(attempt.ttft),
+        tokens_per_s=_round(attempt.speed),
+        input_tokens=usage.input_tokens if usage is not None else None,
+        cached_tokens=usage.cached_tokens if usage is not None else None,
+        output_tokens=usage.output_tokens if usage is not None else None,
+        cost_usd=cost(spec, usage),
+    )
+
+
+def log_turn(turn: Turn, ending: Ending, delivery: Delivery) -> None:
+    """The one line of a turn, and its metrics."""
+    answer = ending.answer
+    channel = turn.message.address.key.channel
+    metrics.turn_ended(channel, ending.outcome)
+    if delivery.first_visible is not None and not turn.is_command:
+        metrics.first_visible(channel, delivery.first_visible)
+    log.info(
+        "command answered" if turn.is_command else "turn finished",
+        outcome=str(ending.outcome),
+        model=answer.rung.model.ref if answer is not None and answer.rung is not None else None,
+        reason=str(ending.decision.reason) if ending.decision is not None else None,
+        ttft=_round(answer.ttft) if answer is not None else None,
+        first_visible=_round(delivery.first_visible),
+        edits=delivery.edits,
+    )
+
+
+def _round(value: float | None) -> float | None:
+    return round(value, 4) if value is not None else None

@@ -1,0 +1,152 @@
+"""The story of one message, top to bottom: open the reply, ask, show, record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from bot import metrics, words
+from bot.answering import Answering, Ending
+from bot.conversations import Conversations, Talk
+from bot.errors import StoreError
+from bot.lanes import Turn
+from bot.record import answer_note, detail_of, footer, history_of, log_turn
+from bot.store.base import Outcome, Store, TurnRecord
+from bot.store.outbox import LooseJournal, TurnJournal
+from channels.base import Channel
+from channels.delivery import Delivery, Reply, open_reply
+from channels.errors import ChannelError, Gone
+from channels.journal import Journal
+
+log = structlog.get_logger()
+
+SHUTDOWN_GRACE = 2.0
+"""How long a leaving reply may take to save its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Runs turns. `clock` is monotonic, `wall` seconds since the epoch. `command` answers a command turn."""
+
+    store: Store
+    conversations: Conversations
+    answering: Answering
+    command: Callable[[Turn], Awaitable[str]]
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+
+    async def run(self, turn: Turn) -> None:
+        """One message to one answer. Never raises but for cancellation: a fault ends this turn alone."""
+        address = turn.message.address
+        with structlog.contextvars.bound_contextvars(
+            turn_id=turn.turn_id,
+            conversation=turn.key,
+            channel=address.key.channel,
+            message_id=turn.message.message_id,
+        ):
+            try:
+                await self._story(turn)
+            except StoreError as error:
+                log.error("turn not stored", error=str(error))
+                metrics.turn_ended(address.key.channel, "unstored")
+            except Exception as error:  # the lane's edge: one turn's fault must not stop the others
+                log.exception("turn failed", error=type(error).__name__)
+                await self._apologise(turn)
+
+    async def _story(self, turn: Turn) -> None:
+        account, address = turn.account, turn.message.address
+        started = self.wall()
+        async with open_reply(
+            account.channel,
+            address,
+            self._journal(turn),
+            account.budgets,
+            clock=self.clock,
+            since=turn.accepted_at,
+        ) as reply:
+            turn.reply = reply
+            talk = await self.conversations.get(turn.key)
+            ending = await self._answer(turn, talk, reply)
+            if ending.leaves:
+                async with asyncio.timeout(SHUTDOWN_GRACE):
+                    await reply.leave()
+                return
+            delivery, ending = await self._show(turn, talk, reply, ending)
+        await self._record(turn, talk, ending, delivery, started)
+
+    async def _answer(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
+        if turn.say is not None:
+            reply.write(turn.say)
+            return Ending(Outcome.DONE)
+        if turn.is_command:
+            reply.write(await self.command(turn))
+            return Ending(Outcome.DONE)
+        if turn.is_final:
+            # The whole answer was written down before the restart; only its last showing is unsure.
+            reply.write(turn.resumed_text)
+            return Ending(Outcome.DONE, questions=turn.texts)
+        return await self.answering.ask(turn, talk, reply)
+
+    async def _show(
+        self, turn: Turn, talk: Talk, reply: Reply, ending: Ending
+    ) -> tuple[Delivery, Ending]:
+        if ending.outcome is Outcome.WITHDRAWN:
+            return await reply.discard(), ending
+        closing = "\n\n".join(part for part in (ending.closing, footer(talk, ending, reply)) if part)
+        try:
+            delivery = await reply.finish(closing=closing, note=answer_note(ending, reply))
+        except Gone as error:
+            log.warning("answer undeliverable", reason="gone", error=error.detail)
+            ending.outcome = Outcome.UNDELIVERABLE
+            return Delivery.nothing(reply.text), ending
+        except ChannelError as error:
+            # Not done: the inbox row stays open and the answer is shown after the next start.
+            log.error("answer not shown", error=type(error).__name__, reason=error.detail)
+            raise StoreError("the channel did not take the answer; it is kept for the next start") from error
+        return delivery, ending
+
+    async def _record(self, turn: Turn, talk: Talk, ending: Ending, delivery: Delivery, started: float) -> None:
+        rows = history_of(turn, ending, delivery, self.wall())
+        record = TurnRecord(
+            turn_id=turn.turn_id,
+            key=turn.key,
+            session=talk.state.session,
+            inbox_ids=(turn.turn_id, *(each.turn_id for each in turn.merged)),
+            outcome=ending.outcome,
+            history=rows,
+            parts=delivery.message_ids,
+            model=ending.answer.rung.model.ref if ending.answer is not None and ending.answer.rung else "",
+            started_at=started,
+            ended_at=self.wall(),
+            detail=detail_of(ending, delivery),
+        )
+        talk.add(rows)
+        if turn.message.address.handle:
+            await self.conversations.note_handle(turn.key, turn.message.address.handle)
+        log_turn(turn, ending, delivery)
+        await self.store.finish_turn(record)
+
+    def _journal(self, turn: Turn) -> Journal:
+        if not turn.account.channel.capabilities(turn.message.address).durable:
+            return LooseJournal(turn.turn_id)
+        return TurnJournal(self.store, turn.turn_id, turn.committed, self.clock, turn.resumed)
+
+    async def _apologise(self, turn: Turn) -> None:
+        """Say plainly that it failed, once, and close the turn."""
+        channel: Channel = turn.account.channel
+        metrics.turn_ended(turn.message.address.key.channel, Outcome.FAILED)
+        try:
+            journal = LooseJournal(f"{turn.turn_id}!")
+            async with asyncio.timeout(30), open_reply(
+                channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
+            ) as reply:
+                reply.write(words.BROKEN)
+                await reply.finish()
+        except (ChannelError, TimeoutError) as error:
+            log.error("failure not shown", error=type(error).__name__)
+        await self.store.finish_turn(
+            TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), Outcome.FAILED, ended_at=self.wall())
+        )

@@ -1,0 +1,107 @@
+"""Every sentence that a person reads, in one place. English first; plain, short, and it says what to do."""
+
+from __future__ import annotations
+
+from providers.errors import ErrorKind
+from routing.policy import Reason
+
+STOPPED = "(stopped)"
+CUT = "(The model broke off here. /retry asks again.)"
+LENGTH = "(The model reached its length limit here. Say “go on” for the rest.)"
+FILTERED = "(The provider's content filter stopped the answer here.)"
+REFUSED = "The provider's content filter refused to answer this."
+EMPTY = "The model answered with nothing. /retry asks again, /model shows the others."
+ONLY_THOUGHTS = "The model thought about it but said nothing. /retry asks again, /model fast picks one that does not brood."
+EMPTY_MESSAGE = "That message holds nothing that I can read."
+NOTHING_TO_STOP = "Nothing is running."
+STOPPING = "Stopped."
+NOTHING_TO_RETRY = "There is no question to ask again yet."
+QUEUE_FULL = "Too many messages are waiting here. Please wait for the answers; this one was not taken."
+STALE = "I was away and found your message too late to answer it unasked. Send it again if it still matters."
+POISONED = "Something in this message makes me fail each time, so I have set it aside. The owner can see it in the log."
+BROKEN = "Something went wrong on my side, and it has been logged. /retry asks again."
+OWNER_ONLY = "Only the owner of this bot may do that."
+NEW_SESSION = "A new conversation begins. What was said before is no longer sent to the model."
+WRONG_BUTTON = "That button is no longer in use."
+
+_FAILURES: dict[ErrorKind, str] = {
+    ErrorKind.RATE_LIMIT: "its rate limit is reached",
+    ErrorKind.QUOTA: "its account has no quota left",
+    ErrorKind.OVERLOADED: "it is overloaded",
+    ErrorKind.SERVER: "its server failed",
+    ErrorKind.CONNECT: "it cannot be reached",
+    ErrorKind.FIRST_TOKEN: "it did not begin to answer in time",
+    ErrorKind.STALL: "it fell silent in the middle",
+    ErrorKind.TOTAL: "it took too long",
+    ErrorKind.INCOMPLETE: "it broke off",
+    ErrorKind.MALFORMED: "it sent something that is no answer",
+    ErrorKind.AUTH: "its key is not accepted",
+    ErrorKind.PERMISSION: "its key may not use this model",
+    ErrorKind.BAD_REQUEST: "it did not accept the request",
+    ErrorKind.CONTEXT_LENGTH: "the conversation is too long for it",
+    ErrorKind.TOO_LARGE: "the request is too large for it",
+    ErrorKind.MODEL_GONE: "the provider no longer has this model",
+    ErrorKind.CONTENT_FILTER: "its content filter refused",
+    ErrorKind.CANCELLED: "it was cancelled",
+}
+
+_ADVICE: dict[ErrorKind, str] = {
+    ErrorKind.RATE_LIMIT: "Try again in a minute, or pick another with /model.",
+    ErrorKind.CONTEXT_LENGTH: "/new begins afresh.",
+    ErrorKind.TOO_LARGE: "Send less at once, or begin afresh with /new.",
+    ErrorKind.AUTH: "The owner has to set a valid key.",
+    ErrorKind.PERMISSION: "The owner has to set another key or model.",
+    ErrorKind.QUOTA: "The owner has to look at the account.",
+    ErrorKind.MODEL_GONE: "/models shows what there is.",
+    ErrorKind.CONTENT_FILTER: "Put it differently, or pick another with /model.",
+}
+
+_REASONS: dict[Reason, str] = {
+    Reason.ONE_SHOT: "asked for this once",
+    Reason.CHOSEN_HERE: "chosen here",
+    Reason.CHOSEN_FOR_ACCOUNT: "chosen for this account",
+    Reason.CHOSEN_FOR_ALL: "chosen for all",
+    Reason.DEFAULT: "default",
+    Reason.FELL_BACK: "the first choice is resting",
+}
+
+
+def reason(code: Reason, wanted: str | None) -> str:
+    """Why a model answered, for the small line and /why."""
+    return f"{_REASONS[code]}: {wanted}" if wanted else _REASONS[code]
+
+
+def kind(code: ErrorKind) -> str:
+    """What went wrong with a model, as the end of a sentence."""
+    return _FAILURES[code]
+
+
+def failure(attempts: list[tuple[str, ErrorKind]]) -> str:
+    """No model answered: each one's reason, then what to do. `attempts`: (model ref, kind), in order."""
+    if not attempts:
+        return "No model can take this. /models shows what there is; the owner can add one."
+    seen = dict(attempts)
+    reasons = "; ".join(f"{ref}: {kind(code)}" for ref, code in seen.items())
+    advice = _ADVICE.get(attempts[-1][1], "/retry asks again.")
+    return f"No answer. {reasons}. {advice}"
+
+
+def unfit_text(length: int, limit: int) -> str:
+    """A message that is too long to take."""
+    return f"That message has {length:,} characters; I take at most {limit:,}. Please send less at once."
+
+
+def stranger(sender_id: str, path: str) -> str:
+    """How somebody unknown can be let in. `path`: the setting that lists who may talk."""
+    return f"I do not know you yet. Your id is {sender_id}. The owner can let you in by adding it to {path}."
+
+
+def closed_group(space: str, path: str) -> str:
+    """An owner spoke to us in a group that is not on the list."""
+    return f"This group is not on my list. Its id is {space}; add it to {path} and restart me."
+
+
+def unknown_model(name: str, nearest: tuple[str, ...]) -> str:
+    """`/model NAME` names nobody."""
+    hint = f" Did you mean {', '.join(nearest)}?" if nearest else ""
+    return f"No model is called “{name}”.{hint} /models shows all."
