@@ -20,7 +20,8 @@ class ModelProfile:
     """What a family of models takes. `prefill`: an assistant message may stand last and is continued.
 
     `sends_usage_option`: the server knows stream_options.include_usage. `max_output_field`: the name of the
-    request's output limit. `source`: where this was read, with date.
+    request's output limit. `effort_off`: the lowest effort that a model of the style EFFORT takes.
+    `source`: where this was read, with date.
     """
 
     reasoning: ReasoningStyle = ReasoningStyle.NONE
@@ -29,4 +30,5 @@ class ModelProfile:
     tools: bool = True
     sends_usage_option: bool = True
     max_output_field: str = "max_tokens"
+    effort_off: str = "low"
     source: str = ""

@@ -1,0 +1,139 @@
+"""HTTP for providers: one pool per origin, shared by all.
+
+Importing this costs nothing; httpx and aiohttp load when the first client is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+    from providers.transport import Transport
+
+CONNECT_TIMEOUT = 3.0
+"""Seconds for DNS, TCP and TLS together."""
+
+KEEP_ALIVE = 120.0
+"""Seconds that an idle connection is kept: people pause longer than httpx's default of 5."""
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Pools:
+    """HTTP clients over one pool per origin. Is the `connect` that providers are opened with.
+
+    The clients are shared: closing one does nothing, closing the pools closes everything. HTTP_PROXY,
+    HTTPS_PROXY, ALL_PROXY and NO_PROXY are honoured where `trust_env` is set, for http:// proxies (an https
+    origin is tunnelled with CONNECT); loopback is never sent through a proxy.
+    """
+
+    def __init__(
+        self,
+        *,
+        keep_alive: float = KEEP_ALIVE,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        trust_env: bool = True,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._keep_alive = keep_alive
+        self._connect_timeout = connect_timeout
+        self._proxies = proxies(os.environ if environ is None else environ) if trust_env else {}
+        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._transports: list[Transport] = []
+        self._context: ssl.SSLContext | None = None
+        self._making_context = asyncio.Lock()
+
+    def client(self, origin: str) -> httpx.AsyncClient:
+        """The client for `origin` ("https://api.example.com"); a longer URL is cut to its origin.
+
+        Timeouts: connecting only; how long to wait for an answer is the caller's business.
+        """
+        key = origin_of(origin)
+        client = self._clients.get(key)
+        if client is None:
+            client = self._clients[key] = self._make(key)
+        return client
+
+    __call__ = client
+
+    async def aclose(self) -> None:
+        """Close every connection, open streams included."""
+        for transport in self._transports:
+            await transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _make(self, origin: str) -> httpx.AsyncClient:
+        from providers.transport import SharedClient, Transport
+
+        transport = Transport(
+            keep_alive=self._keep_alive, tls=self._tls, proxy=proxy_for(origin, self._proxies)
+        )
+        self._transports.append(transport)
+        return SharedClient(transport, connect_timeout=self._connect_timeout)
+
+    async def _tls(self) -> ssl.SSLContext:
+        import httpx
+
+        async with self._making_context:
+            if self._context is None:  # about 20 ms of reading certificates, so not on the loop
+                self._context = await asyncio.to_thread(httpx.create_ssl_context)
+            return self._context
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL. ValueError for what is no http(s) URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is no http:// or https:// address")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
+
+
+def is_loopback(url: str) -> bool:
+    """The URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in LOOPBACK or host.startswith("127.")
+
+
+def proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """The proxy variables of an environment by scheme ("http", "https", "all", "no"), lower case before upper."""
+    found: dict[str, str] = {}
+    for scheme in ("http", "https", "all", "no"):
+        value = environ.get(f"{scheme}_proxy") or environ.get(f"{scheme}_proxy".upper())
+        if value:
+            found[scheme] = value
+    return found
+
+
+def proxy_for(origin: str, found: Mapping[str, str]) -> str | None:
+    """The proxy that requests to `origin` go through. ValueError for a kind of proxy that is not supported."""
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    proxy = found.get(parts.scheme) or found.get("all")
+    if proxy is None or is_loopback(origin) or _is_exempt(host, found.get("no", "")):
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    scheme = urlsplit(proxy).scheme
+    if scheme != "http":
+        raise ValueError(f"{parts.scheme.upper()}_PROXY: {scheme}:// is not supported; allowed: http://")
+    return proxy
+
+
+def _is_exempt(host: str, no_proxy: str) -> bool:
+    """The host or a domain above it stands in NO_PROXY ("*" stands for every host)."""
+    names = [name.strip().lower().lstrip(".") for name in no_proxy.split(",")]
+    return any(name and (name in {"*", host} or host.endswith(f".{name}")) for name in names)
