@@ -1,0 +1,86 @@
+"""The project's own files, read once, as text and as syntax trees."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("bot", "channels", "routing", "providers")
+TREES = (*ROOMS, "tests")
+
+
+@cache
+def python_files(*folders: str) -> tuple[Path, ...]:
+    """Every Python file below these folders of the project, sorted."""
+    return tuple(sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")))
+
+
+@cache
+def text(path: Path) -> str:
+    """The file's text."""
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """The file's syntax tree."""
+    return ast.parse(text(path), filename=str(path))
+
+
+def name(path: Path) -> str:
+    """The path as the project says it: "channels/base.py"."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def module(path: Path) -> str:
+    """The import name: "channels.base"; a package's own file has the package's name."""
+    return name(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+@cache
+def pyproject() -> dict[str, Any]:
+    """What pyproject.toml says."""
+    return tomllib.loads(text(ROOT / "pyproject.toml"))
+
+
+def entry_points(group: str) -> dict[str, str]:
+    """Our own entry points of a group: name to module."""
+    points: dict[str, str] = pyproject()["project"]["entry-points"][group]
+    return {point: target.partition(":")[0] for point, target in points.items()}
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Every module or member that a file imports, anywhere in it, with the line.
+
+    `from a import b` gives "a.b", so that a rule for the module a.b sees it too.
+    """
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def is_inside(dotted: str, packages: Iterable[str]) -> bool:
+    """True when the dotted name is one of these or lies in one of them."""
+    return any(dotted == package or dotted.startswith(package + ".") for package in packages)
+
+
+def expect_none(found: Iterable[object], rule: str) -> None:
+    """Fail with the rule and every breach of it, one a line."""
+    breaches = [str(breach) for breach in found]
+    assert not breaches, "\n  ".join([f"{rule}; {len(breaches)} breach(es):", *breaches])
+
+
+def docstrings(path: Path) -> set[int]:
+    """The ids of the syntax nodes that are docstrings, or other bare strings."""
+    return {
+        id(node.value)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }

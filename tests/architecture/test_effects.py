@@ -1,0 +1,60 @@
+"""What people see has one writer: only delivery calls what shows, changes or removes a message."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.architecture.source import entry_points, expect_none, is_inside, module, name, python_files, tree
+
+# Words that only a channel has, and words that other things have too.
+DISTINCT = frozenset({"start_stream", "update_stream", "finish_stream", "show_buttons", "show_note"})
+COMMON = frozenset({"send", "edit", "delete", "typing"})
+
+# The one writer, and the kits that exercise channels without a daemon.
+WRITERS = ("channels.delivery", "channels.conformance", "channels.fake")
+
+# Calls in the core that look like a channel's and are none: (file, receiver.method) and what they are.
+OTHERS: dict[tuple[str, str], str] = {}
+
+
+def receiver(call: ast.Call) -> str:
+    """The words before the method: "self._channel"."""
+    return ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+
+
+def effects(path: Path, *, is_adapter: bool) -> Iterator[tuple[str, int]]:
+    """Calls that look like a visible effect. In an adapter only those on itself: its SDK also says `send`."""
+    for node in ast.walk(tree(path)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        method, owner = node.func.attr, receiver(node)
+        is_channels = owner == "self" or "channel" in owner.lower()
+        if is_adapter:
+            is_effect = is_channels and method in DISTINCT | COMMON
+        else:
+            is_effect = method in DISTINCT or (method in COMMON and owner != "self")
+        if is_effect:
+            yield f"{owner}.{method}", node.lineno
+
+
+def test_only_delivery_calls_what_people_see() -> None:
+    own = tuple(entry_points("firstword.channels").values())
+    found = [
+        f"{name(path)}:{line} {call}"
+        for path in python_files("bot", "channels", "routing")
+        if not is_inside(module(path), WRITERS)
+        for call, line in effects(path, is_adapter=is_inside(module(path), own))
+        if (name(path), call) not in OTHERS
+    ]
+    expect_none(found, "only channels.delivery calls what people see")
+
+
+def test_an_exception_is_still_needed() -> None:
+    seen = {
+        (name(path), call)
+        for path in python_files("bot", "channels", "routing")
+        for call, _ in effects(path, is_adapter=False)
+    }
+    assert not [exception for exception in OTHERS if exception not in seen]
