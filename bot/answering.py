@@ -104,11 +104,12 @@ class Answering:
             images=images,
         )
         try:
-            ending.decision = decide(await self._query(turn, talk, prompt), catalog, self.tools.health)
+            decision = decide(await self._query(turn, talk, prompt), catalog, self.tools.health)
         except UnknownModel as error:
             ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
             return
-        await self._stream(turn, reply, ending, prompt)
+        ending.decision = decision
+        await self._stream(turn, reply, ending, decision, prompt)
 
     async def _query(self, turn: Turn, talk: Talk, prompt: Prompt) -> RouteQuery:
         capabilities = turn.account.channel.capabilities(turn.message.address)
@@ -124,13 +125,12 @@ class Answering:
             has_images=any(line.message.images for line in prompt.question),
         )
 
-    async def _stream(self, turn: Turn, reply: Reply, ending: Ending, prompt: Prompt) -> None:
-        assert ending.decision is not None
+    async def _stream(self, turn: Turn, reply: Reply, ending: Ending, decision: Decision, prompt: Prompt) -> None:
         replaceable = turn.account.channel.capabilities(turn.message.address).replaceable
         has_thought = has_text = False
         try:
             async with open_stream(
-                ending.decision, prompt.fit, self.tools, lambda: replaceable or not reply.is_visible
+                decision, prompt.fit, self.tools, lambda: replaceable or not reply.is_visible
             ) as answer:
                 ending.answer = answer
                 async for event in answer.events:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,22 +14,32 @@ from typing import Any
 import orjson
 
 from bot.errors import BotError
+from bot.home import Home, make_private
 
 MAX_LINE = 1_000_000
 DEADLINE = 10.0
+MAX_SOCKET_PATH = 100
 Method = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
-def socket_path(home: Path) -> Path:
-    """Where the daemon of this home listens."""
-    return home / "run" / "control.sock"
+def socket_path(home: Home) -> Path:
+    """Where the daemon of this home listens: HOME/run/control.sock.
+
+    A home whose path is too long for a socket's name (about 100 bytes on Linux and macOS) gets a folder of
+    its own, named after it, under the system's folder for temporary files.
+    """
+    path = home.control_socket
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(home.root)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"firstword-{os.getuid()}-{name}" / path.name
 
 
 @asynccontextmanager
-async def open_control(home: Path, methods: Mapping[str, Method]) -> AsyncIterator[None]:
+async def open_control(home: Home, methods: Mapping[str, Method]) -> AsyncIterator[None]:
     """Answer calls while the context is open. The socket is the owner's alone (mode 0600)."""
     path = socket_path(home)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     path.unlink(missing_ok=True)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -66,7 +78,7 @@ async def _answer(line: bytes, methods: Mapping[str, Method]) -> dict[str, Any]:
         return {"ok": False, "error": {"type": type(error).__name__, "message": str(error)}}
 
 
-async def call(home: Path, method: str, params: Mapping[str, Any] | None = None) -> Any:
+async def call(home: Home, method: str, params: Mapping[str, Any] | None = None) -> Any:
     """Ask the running daemon. Raises BotError when none runs here or it says no."""
     path = socket_path(home)
     try:
@@ -79,7 +91,7 @@ async def call(home: Path, method: str, params: Mapping[str, Any] | None = None)
             finally:
                 writer.close()
     except (OSError, TimeoutError, orjson.JSONDecodeError) as error:
-        raise BotError(f"no daemon answers in {home}; start one with `firstword run`") from error
+        raise BotError(f"no daemon answers in {home.root}; start one with `firstword run`") from error
     if not answer.get("ok"):
         raise BotError(str(answer.get("error", {}).get("message", "the daemon refused")))
     return answer.get("result")

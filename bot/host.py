@@ -12,6 +12,7 @@ from bot import metrics
 from bot.accounts import Account
 from bot.choices import GLOBAL, WiderChoices
 from bot.conversations import Conversations
+from bot.home import Home, make_private
 from bot.inbox import Inbox
 from bot.store.base import HistoryRow, Store
 from channels.base import HistoryLine, ModelChoice
@@ -28,7 +29,7 @@ class AccountHost:
 
     channel: str
     name: str
-    home: Path
+    home: Home
     inbox: Inbox
     store: Store
     conversations: Conversations
@@ -41,8 +42,8 @@ class AccountHost:
     @property
     def folder(self) -> Path:
         """See channels.base.Host."""
-        folder = self.home / "data" / self.channel / self.name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self.home.account(self.channel, self.name)
+        make_private(folder)
         return folder
 
     async def accept(self, event: Event) -> bool:

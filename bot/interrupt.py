@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from enum import StrEnum
 from types import TracebackType
+from typing import Self
 
 
 class StopReason(StrEnum):
@@ -43,7 +44,7 @@ class Interrupt:
         """Forget the reason, to go round again."""
         self.reason = None
 
-    async def __aenter__(self) -> Interrupt:
+    async def __aenter__(self) -> Self:
         self._task = asyncio.current_task()
         self._has_cancelled = False
         if self.reason is not None and self._task is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -16,7 +16,8 @@ from bot.store.base import HistoryRow, Outcome
 from channels.delivery import Delivery, Reply
 from channels.events import AnswerNote
 from providers.base import ModelSpec, Role, Usage
-from routing.execute import Attempt
+from routing.execute import Answer, Attempt
+from routing.policy import Decision
 
 log = structlog.get_logger()
 
@@ -55,7 +56,7 @@ def answer_note(ending: Ending, reply: Reply) -> AnswerNote | None:
     usage = answer.usage
     return AnswerNote(
         model=answer.rung.model.title or answer.rung.model.ref,
-        reason=_why(ending),
+        reason=_why(decision, answer),
         first_visible=reply.first_visible,
         tokens_per_s=last.speed if last is not None else None,
         input_tokens=usage.input_tokens if usage is not None else None,
@@ -64,12 +65,11 @@ def answer_note(ending: Ending, reply: Reply) -> AnswerNote | None:
     )
 
 
-def _why(ending: Ending) -> str:
-    assert ending.decision is not None
-    failed = [each for each in ending.answer.attempts if each.kind is not None] if ending.answer else []
-    said = words.reason(ending.decision.reason, ending.decision.wanted)
-    if failed and failed[0].kind is not None:
-        said += f"; {failed[0].rung.model.ref}: {words.kind(failed[0].kind)}"
+def _why(decision: Decision, answer: Answer) -> str:
+    said = words.reason(decision.reason, decision.wanted)
+    for each in answer.attempts:
+        if each.kind is not None:
+            return f"{said}; {each.rung.model.ref}: {words.kind(each.kind)}"
     return said
 
 
@@ -108,7 +108,7 @@ def history_of(turn: Turn, ending: Ending, delivery: Delivery, now: float) -> tu
         )
         for each, (speaker, text) in zip((turn, *turn.merged), ending.questions, strict=False)
     )
-    note = ending_note(ending, delivery)
+    note = delivery.note
     answered = HistoryRow(
         role=Role.ASSISTANT,
         text=delivery.text,
@@ -119,13 +119,6 @@ def history_of(turn: Turn, ending: Ending, delivery: Delivery, now: float) -> tu
         note=asdict(note) if note is not None else None,
     )
     return (*asked, answered)
-
-
-def ending_note(ending: Ending, delivery: Delivery) -> AnswerNote | None:
-    """The small line as it is kept, with the first word's time as it really was."""
-    if delivery.note is None:
-        return None
-    return replace(delivery.note, first_visible=delivery.first_visible)
 
 
 def detail_of(ending: Ending, delivery: Delivery) -> Mapping[str, Any]:

@@ -90,9 +90,7 @@ class Turns:
             return Ending(Outcome.DONE, questions=turn.texts)
         return await self.answering.ask(turn, talk, reply)
 
-    async def _show(
-        self, turn: Turn, talk: Talk, reply: Reply, ending: Ending
-    ) -> tuple[Delivery, Ending]:
+    async def _show(self, turn: Turn, talk: Talk, reply: Reply, ending: Ending) -> tuple[Delivery, Ending]:
         if ending.outcome is Outcome.WITHDRAWN:
             return await reply.discard(), ending
         closing = "\n\n".join(part for part in (ending.closing, footer(talk, ending, reply)) if part)
@@ -108,7 +106,9 @@ class Turns:
             raise StoreError("the channel did not take the answer; it is kept for the next start") from error
         return delivery, ending
 
-    async def _record(self, turn: Turn, talk: Talk, ending: Ending, delivery: Delivery, started: float) -> None:
+    async def _record(
+        self, turn: Turn, talk: Talk, ending: Ending, delivery: Delivery, started: float
+    ) -> None:
         rows = history_of(turn, ending, delivery, self.wall())
         record = TurnRecord(
             turn_id=turn.turn_id,
@@ -140,13 +140,19 @@ class Turns:
         metrics.turn_ended(turn.message.address.key.channel, Outcome.FAILED)
         try:
             journal = LooseJournal(f"{turn.turn_id}!")
-            async with asyncio.timeout(30), open_reply(
-                channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
-            ) as reply:
+            async with (
+                asyncio.timeout(30),
+                open_reply(
+                    channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
+                ) as reply,
+            ):
                 reply.write(words.BROKEN)
                 await reply.finish()
         except (ChannelError, TimeoutError) as error:
             log.error("failure not shown", error=type(error).__name__)
-        await self.store.finish_turn(
-            TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), Outcome.FAILED, ended_at=self.wall())
-        )
+        ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
+        record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
+        try:
+            await self.store.finish_turn(record)
+        except StoreError as error:
+            log.error("turn not stored", error=str(error))

@@ -224,7 +224,8 @@ class ProviderSpec:
     """What an entry point of the group `firstword.providers` names. Importing it imports no SDK.
 
     `settings` describes one configured provider. `open(name, settings, connect)` makes it; `connect` gives
-    the HTTP client to use for an origin (see providers.http).
+    the HTTP client to use for an origin (see providers.http). `apis`: the values of a configured provider's
+    `api` that this dialect serves, whatever that provider is called.
     """
 
     name: str
@@ -232,6 +233,7 @@ class ProviderSpec:
     settings: type[BaseModel]
     open: Callable[[str, Any, Connect], Provider]
     extra: str | None = None
+    apis: tuple[str, ...] = ()
 
 
 class Connect(Protocol):

@@ -24,7 +24,9 @@ def help_command(specs: Sequence[CommandSpec]) -> Command:
         name = call.argument.lstrip("/!").lower()
         if name:
             found = next((spec for spec in specs if name in (spec.name, *spec.aliases)), None)
-            return _line(found) if found is not None else f"There is no command “{name}”. /commands lists all."
+            return (
+                _line(found) if found is not None else f"There is no command “{name}”. /commands lists all."
+            )
         chosen = [spec for short in _SHORT for spec in specs if spec.name == short]
         return "\n".join([*(_line(spec) for spec in chosen), "/commands lists all of them."])
 
@@ -110,8 +112,7 @@ async def why(call: Call) -> str:
     lines.append(f"Class {detail['latency_class']}, target {detail['target']:g} s. {_times(detail)}")
     lines.append("Ladder: " + ", then ".join(detail["ladder"]))
     lines.extend(f"Passed over: {ref} ({reason})" for ref, reason in detail.get("excluded", ()))
-    for each in detail["attempts"]:
-        lines.append(_attempt(each))
+    lines.extend(_attempt(each) for each in detail["attempts"])
     cost = detail.get("cost_usd")
     lines.append("Cost: unknown" if cost is None else f"Cost: ${cost:.5f}")
     return "\n".join(lines)

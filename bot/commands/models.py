@@ -83,9 +83,13 @@ async def _current(call: Call) -> str:
         try:
             lines.append(f"Model: **{catalog.resolve(chosen)[0].model.ref}** ({chosen}, chosen {where}).")
         except UnknownModel:
-            lines.append(f"{chosen} was chosen {where}, but it is gone; **{catalog.primary.model.ref}** answers.")
+            lines.append(
+                f"{chosen} was chosen {where}, but it is gone; **{catalog.primary.model.ref}** answers."
+            )
     names = ", ".join(f"`{alias}`" for alias in catalog.aliases)
-    lines.append(f"Switch with /model NAME: {names + ', ' if names else ''}`auto`, `default`, or one of /models.")
+    lines.append(
+        f"Switch with /model NAME: {names + ', ' if names else ''}`auto`, `default`, or one of /models."
+    )
     return "\n".join(lines)
 
 

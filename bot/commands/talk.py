@@ -18,7 +18,7 @@ async def new(call: Call) -> str:
     await call.desk.conversations.new_session(call.turn.key)
     if not call.argument:
         return words.NEW_SESSION
-    from bot.commands.models import switch  # noqa: PLC0415 - families do not depend on each other but here
+    from bot.commands.models import switch
 
     return f"{words.NEW_SESSION}\n{await switch(call, call.argument)}"
 
@@ -84,20 +84,19 @@ async def usage(call: Call) -> str:
     return f"The line under each answer: **{chosen}**."
 
 
-async def retry(call: Call) -> str:
-    """Never reached: /retry always asks."""
-    return words.NOTHING_TO_RETRY
-
-
 def _asks_again(argument: str) -> Ask:
     return Ask(model=argument or None, is_retry=True)
 
 
 COMMANDS = (
     Command(CommandSpec("new", "Begin a new conversation", "[model]"), new),
-    Command(CommandSpec("reset", "Begin afresh and forget what was chosen", "[soft]", choices=("soft",)), reset),
+    Command(
+        CommandSpec("reset", "Begin afresh and forget what was chosen", "[soft]", choices=("soft",)), reset
+    ),
     Command(CommandSpec("stop", "Stop the running answer", aliases=("abort", "cancel")), stop),
-    Command(CommandSpec("retry", "Ask the last question again", "[model]", takes_turn=True), retry, _asks_again),
+    Command(
+        CommandSpec("retry", "Ask the last question again", "[model]", takes_turn=True), retry, _asks_again
+    ),
     Command(
         CommandSpec(
             "queue",
@@ -108,7 +107,9 @@ COMMANDS = (
         queue,
     ),
     Command(
-        CommandSpec("usage", "The line under each answer", "[off|tokens|full|cost|reset]", choices=(*_USAGE, "reset")),
+        CommandSpec(
+            "usage", "The line under each answer", "[off|tokens|full|cost|reset]", choices=(*_USAGE, "reset")
+        ),
         usage,
     ),
 )
