@@ -16,13 +16,14 @@ ROOMS := bot channels routing providers
 PYTEST_ARGS ?=
 ARGS ?=
 
-# Peers and tests must be the same for everybody: no telemetry, no bytecode of other interpreters.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install install-all run test check format peers bench lock clean
+.PHONY: help base install install-all run test check format peers bench lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+base: $(VENV)/.base ## set up .venv with what running needs, without test tools
 
 install: $(VENV)/.dev ## set up .venv with everything that running, testing and checking need
 
@@ -38,7 +39,7 @@ check: $(VENV)/.dev ## lint, formatting, types, import contracts, architecture t
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --config tests/architecture/imports.toml
 	@$(BIN)/python -m pytest -q tests/architecture
 
 format: $(VENV)/.dev ## let ruff format the code and apply its safe fixes
