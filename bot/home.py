@@ -96,7 +96,9 @@ def find_home(option: str | Path | None, environ: Mapping[str, str]) -> Home:
     try:
         return Home(Path(named).expanduser().absolute())
     except RuntimeError as error:
-        raise SettingsError(f"{named}: there is no such user's home folder; name a folder with --home") from error
+        raise SettingsError(
+            f"{named}: there is no such user's home folder; name a folder with --home"
+        ) from error
 
 
 def find_config(option: str | Path | None, home: Home, environ: Mapping[str, str]) -> Path:

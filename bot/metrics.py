@@ -68,9 +68,15 @@ _TOKENS_PER_S = _histogram(
     "generation_tokens_per_second", "Speed after the first token.", _SPEED, "provider", "model"
 )
 _ATTEMPTS = _counter(
-    "provider_attempts_total", "Requests to models, by outcome and kind of error.", "provider", "outcome", "kind"
+    "provider_attempts_total",
+    "Requests to models, by outcome and kind of error.",
+    "provider",
+    "outcome",
+    "kind",
 )
-_FALLBACKS = _counter("fallbacks_total", "Turns that went on with the next rung, by the error's kind.", "provider", "kind")
+_FALLBACKS = _counter(
+    "fallbacks_total", "Turns that went on with the next rung, by the error's kind.", "provider", "kind"
+)
 _TOKENS = _counter("tokens_total", "Tokens by direction: input, cached, output.", "provider", "direction")
 _COST = _counter("cost_usd_total", "Known cost of requests, US dollars.", "provider")
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")

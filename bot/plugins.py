@@ -84,7 +84,10 @@ def collisions(owners: Mapping[str, Iterable[str]] | None = None) -> tuple[str, 
 
 def _list(find: Callable[..., Iterable[importlib.metadata.EntryPoint]], group: str) -> Mapping[str, Listed]:
     table: dict[str, Listed] = {}
-    rows = [Listed(group, point.name, point.value, point.dist.name if point.dist else "") for point in find(group=group)]
+    rows = [
+        Listed(group, point.name, point.value, point.dist.name if point.dist else "")
+        for point in find(group=group)
+    ]
     for row in sorted(rows, key=lambda row: (row.distribution != DISTRIBUTION, row.distribution, row.name)):
         table.setdefault(row.name, row)
     return table
@@ -99,7 +102,9 @@ def _load(listed: Listed, kind: type[Spec]) -> Spec:
         text = f"{who} cannot be imported: {type(error).__name__}: {str(error)[:200]}; update or uninstall it"
         raise PluginError(text) from error
     if not isinstance(loaded, kind):
-        raise PluginError(f"{who} is a {type(loaded).__name__}, not a {kind.__name__}; update or uninstall it")
+        raise PluginError(
+            f"{who} is a {type(loaded).__name__}, not a {kind.__name__}; update or uninstall it"
+        )
     if loaded.name != listed.name:  # type: ignore[attr-defined]
         named = loaded.name  # type: ignore[attr-defined]
         raise PluginError(f"{who} calls itself {named!r}; entry point and name must agree")

@@ -14,21 +14,59 @@ MASK = b"***"
 MIN_SECRET = 6
 """Shorter values are not masked: they would blank out ordinary words."""
 
+# What a line that may hold a key has in it, in lower case: all the patterns on every line would cost four times as
+# much as looking for these first. (Text, because `in` on bytes is twice as slow; measured on CPython 3.11, 2026-11.)
+_HINTS = (
+    *(
+        "sk-",
+        "sk_",
+        "rk-",
+        "pk-",
+        "xai-",
+        "hf_",
+        "nvapi-",
+        "aiza",
+        "xox",
+        "xapp-",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+    ),
+    *("ghr_", "syt_", ":aa", "%3aa", "eyj", "private key", "bearer", "basic ", "@", "key=", "key%3d", 'key"'),
+    *(
+        'token"',
+        "token=",
+        "token%3d",
+        "token'",
+        "token\\",
+        'secret"',
+        "secret=",
+        "secret'",
+        "secret\\",
+        "password",
+    ),
+    *("authorization", "key'", "key\\"),
+)
+
 # Shapes of well-known keys, from their vendors' documentation, 2026-11.
-_PATTERN = re.compile(
-    rb"(?P<key>\b(?:sk|csk|rk|pk|gsk|xai|hf|nvapi|or)[-_][A-Za-z0-9_-]{16,}"  # model providers
-    rb"|\bAIza[A-Za-z0-9_-]{30,}"  # Google
-    rb"|\bxox[abposre]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}"  # Slack
-    rb"|\bgh[pousr]_[A-Za-z0-9]{20,}"  # GitHub
-    rb"|\bsyt_[A-Za-z0-9_]{10,}"  # Matrix
-    rb"|\b[MNO][A-Za-z0-9_-]{23,28}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}"  # Discord
-    rb"|(?<![0-9])[0-9]{6,12}(?::|%3A)[A-Za-z0-9_-]{30,}"  # Telegram, also inside its URLs
-    rb"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+"  # JSON web tokens
-    rb"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----)"
-    rb"|(?P<lead>\b(?:Bearer|Basic)\s+|://[^\s/:@\"]{1,64}:|"
-    rb"(?:api[_-]?key|access[_-]?token|token|secret|password|authorization)(?:=|%3D|\\?[\"']\s*:\s*\\?[\"']))"
-    rb"(?P<value>[^\s\"'&,;<>\\@]{6,})",
-    re.IGNORECASE,
+_PATTERNS = (
+    re.compile(rb"\b(?:sk|csk|rk|pk|gsk|xai|hf|nvapi)[-_][A-Za-z0-9_-]{16,}"),  # model providers
+    re.compile(rb"\bAIza[A-Za-z0-9_-]{30,}"),  # Google
+    re.compile(rb"\b(?:xox[abposre]|xapp)-[A-Za-z0-9-]{10,}"),  # Slack
+    re.compile(rb"\bgh[pousr]_[A-Za-z0-9]{20,}"),  # GitHub
+    re.compile(rb"\bsyt_[A-Za-z0-9_]{10,}"),  # Matrix
+    re.compile(rb"(?<![0-9])[0-9]{6,12}(?::|%3[Aa])AA[A-Za-z0-9_-]{30,}"),  # Telegram, also inside its URLs
+    re.compile(rb"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+"),  # JSON web tokens
+    re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    # by the words before them
+    re.compile(rb"\b(?P<lead>(?:bearer|basic) +)[^\s\"'\\,;<>]{6,}", re.IGNORECASE),
+    re.compile(rb"(?P<lead>://[^\s/:@\"]{0,64}:)[^\s/@\"]+(?=@)"),
+    re.compile(
+        rb"(?P<lead>(?:api[_-]?key|access[_-]?key|token|secret|password|authorization)"
+        rb"(?:=|%3D|\\*[\"']\s*:\s*\\*[\"']))[^\s\"'&,;<>\\]{6,}",
+        re.IGNORECASE,
+    ),
 )
 
 
@@ -54,7 +92,13 @@ class Redactor:
         """`raw` without secrets."""
         if self._known is not None:
             raw = self._known.sub(MASK, raw)
-        return _PATTERN.sub(_mask, raw)
+        lowered = raw.decode("latin-1").lower()
+        for hint in _HINTS:
+            if hint in lowered:
+                for pattern in _PATTERNS:
+                    raw = pattern.sub(_mask, raw)
+                break
+        return raw
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
@@ -62,10 +106,15 @@ class Redactor:
 
 
 def _mask(match: re.Match[bytes]) -> bytes:
-    return (match["lead"] or b"") + MASK
+    return (match.groupdict().get("lead") or b"") + MASK
 
 
 def _forms(secret: str) -> set[bytes]:
     """The secret as it may stand in a line: plain, inside JSON, inside a URL."""
-    forms = (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe=""))
+    forms = (
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote(secret, safe=""),
+    )
     return {form.encode(errors="replace") for form in forms}

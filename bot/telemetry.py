@@ -61,6 +61,7 @@ class RotatingFile:
         self._open()
 
     def __call__(self, line: bytes) -> None:
+        """Append `line`."""
         with self._lock:
             try:
                 if self._size + len(line) > self._max_bytes and self._size:
@@ -76,7 +77,9 @@ class RotatingFile:
             self._handle = -1
 
     def _open(self) -> None:
-        self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+        self._handle = os.open(
+            self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE
+        )
         self._size = os.fstat(self._handle).st_size
 
     def _rotate(self) -> None:
@@ -141,7 +144,9 @@ def open_logging(
 class _Renderer:
     """The last processor: renders once, masks, writes; returns "" to structlog's ReturnLogger."""
 
-    def __init__(self, redactor: Redactor, sinks: list[Sink], pretty: Callable[[dict[str, Any]], None] | None) -> None:
+    def __init__(
+        self, redactor: Redactor, sinks: list[Sink], pretty: Callable[[dict[str, Any]], None] | None
+    ) -> None:
         self._redactor, self._sinks, self._pretty = redactor, sinks, pretty
 
     def __call__(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> str:
@@ -156,7 +161,11 @@ class _Renderer:
             self._pretty(dict(event))
         if not self._sinks:
             return
-        ordered = {"at": event.pop("at", ""), "level": event.pop("level", ""), "event": event.pop("event", "")}
+        ordered = {
+            "at": event.pop("at", ""),
+            "level": event.pop("level", ""),
+            "event": event.pop("event", ""),
+        }
         ordered.update((key, value) for key, value in event.items() if value is not None)
         line = self._redactor.line(_json(ordered))
         if len(line) > MAX_LINE_BYTES:
@@ -171,7 +180,9 @@ def _json(values: dict[str, Any]) -> bytes:
         return orjson.dumps(values, default=_plain, option=orjson.OPT_NON_STR_KEYS)
     except (TypeError, orjson.JSONEncodeError):
         # Lone surrogates and endless nesting are no JSON; a log line must come out all the same.
-        return orjson.dumps({str(key): repr(value).encode(errors="replace").decode() for key, value in values.items()})
+        return orjson.dumps(
+            {str(key): repr(value).encode(errors="replace").decode() for key, value in values.items()}
+        )
 
 
 def _plain(value: Any) -> str:
@@ -179,7 +190,13 @@ def _plain(value: Any) -> str:
 
 
 def _cut(value: Any) -> Any:
-    return value[:400] if isinstance(value, str) else value if isinstance(value, int | float | bool) else repr(value)[:400]
+    return (
+        value[:400]
+        if isinstance(value, str)
+        else value
+        if isinstance(value, int | float | bool)
+        else repr(value)[:400]
+    )
 
 
 def _open_file(path: Path | None) -> RotatingFile | None:
@@ -205,7 +222,9 @@ def _stream_sink(out: TextIO) -> Sink:
 
 
 def _pretty_sink(out: TextIO, redactor: Redactor) -> Callable[[dict[str, Any]], None]:
-    renderer = structlog.dev.ConsoleRenderer(colors=out.isatty() and "NO_COLOR" not in os.environ, timestamp_key="at")
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=out.isatty() and "NO_COLOR" not in os.environ, timestamp_key="at"
+    )
 
     def write(event: dict[str, Any]) -> None:
         event = {key: value for key, value in event.items() if value is not None}
