@@ -67,18 +67,21 @@ define install_lock
 	@touch $(2)
 endef
 
-$(VENV)/.base: $(LOCKS)/base.txt pyproject.toml | $(BIN)/python
+$(VENV)/.base: $(LOCKS)/base.txt pyproject.toml | $(VENV)/.made
 	$(call install_lock,base.txt,$(VENV)/.base)
 
-$(VENV)/.dev: $(LOCKS)/dev.txt pyproject.toml | $(BIN)/python
+$(VENV)/.dev: $(LOCKS)/dev.txt pyproject.toml | $(VENV)/.made
 	$(call install_lock,dev.txt,$(VENV)/.base $(VENV)/.dev)
 
-$(VENV)/.all: $(LOCKS)/all.txt pyproject.toml | $(BIN)/python
+$(VENV)/.all: $(LOCKS)/all.txt pyproject.toml | $(VENV)/.made
 	$(call install_lock,all.txt,$(VENV)/.base $(VENV)/.dev $(VENV)/.all)
 
-$(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Firstword needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+# A half-made environment, or one whose interpreter has gone, is made again.
+.PHONY: again
+$(VENV)/.made: $(shell test -x $(BIN)/python || echo again)
+	@test -n "$(PYTHON)" || { echo "Firstword needs Python 3.11, 3.12 or 3.13 and found none; name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
 
 # Every lock is cut out of the largest one, so that all of them agree. No index address is written.
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-build \
