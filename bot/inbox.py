@@ -119,7 +119,7 @@ class Inbox:
         turn = self._turn(account, message, is_owner=is_owner)
         metrics.event_accepted(account.channel.name, "message")
         turn.committed = self.store.add_message(turn.message, turn.turn_id, turn.received_at)
-        await self._dispatch(turn)
+        await self.dispatch(turn)
         return await self._kept(turn, known)
 
     async def _kept(self, turn: Turn, known: str) -> bool:
@@ -152,8 +152,8 @@ class Inbox:
             turn.say = words.unfit_text(len(message.text), MAX_TEXT)
         return turn
 
-    async def _dispatch(self, turn: Turn) -> None:
-        """To the right lane. Enters the lane before its first await, so order is the order of arrival."""
+    async def dispatch(self, turn: Turn) -> None:
+        """Hand a turn to the right lane. Enters the lane before its first await, so order is the order of arrival."""
         text = turn.message.text.strip()
         if turn.say is not None:
             self.lanes.beside(turn)

@@ -27,8 +27,11 @@ class Next(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`retries`: on the same rung, where the class's time allows. `cooldown`: seconds that the rung is left
-    alone; None = none. `counts`: against the breaker. `disables`: the credential is not used until changed."""
+    """What one kind of error means.
+
+    `retries`: on the same rung, where the class's time allows. `cooldown`: seconds that the rung is left
+    alone; None = none. `counts`: against the breaker. `disables`: the credential is not used until changed.
+    """
 
     retries: int
     then: Next

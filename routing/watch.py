@@ -36,7 +36,8 @@ class Watch:
 
     def _begin(self, limit: float) -> asyncio.Task[object]:
         task = asyncio.current_task()
-        assert task is not None, "a Watch is used inside a task"
+        if task is None:
+            raise RuntimeError("a Watch is used inside a task")
         self._deadline = self._loop.time() + limit
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:

@@ -55,10 +55,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`run` gives the text to answer with. `asks`, pure: the question in the argument, None to `run` instead."""
+    """`run` gives the text to answer with; None where `asks` always finds a question.
+
+    `asks`, pure: the question in the argument, None to `run` instead.
+    """
 
     spec: CommandSpec
-    run: Callable[[Call], Awaitable[str]]
+    run: Callable[[Call], Awaitable[str]] | None
     asks: Callable[[str], Ask | None] | None = None
 
 
@@ -84,4 +87,5 @@ async def answer_command(turn: Turn, table: Table, desk: Desk) -> str:
         return words.EMPTY_MESSAGE
     if parsed.spec.is_owner_only and not turn.is_owner:
         return words.OWNER_ONLY
-    return await table.by_name[parsed.spec.name].run(Call(turn, parsed.argument, desk))
+    run = table.by_name[parsed.spec.name].run
+    return await run(Call(turn, parsed.argument, desk)) if run is not None else words.EMPTY_MESSAGE

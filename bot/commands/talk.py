@@ -95,7 +95,7 @@ COMMANDS = (
     ),
     Command(CommandSpec("stop", "Stop the running answer", aliases=("abort", "cancel")), stop),
     Command(
-        CommandSpec("retry", "Ask the last question again", "[model]", takes_turn=True), retry, _asks_again
+        CommandSpec("retry", "Ask the last question again", "[model]", takes_turn=True), None, _asks_again
     ),
     Command(
         CommandSpec(

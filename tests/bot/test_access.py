@@ -1,0 +1,94 @@
+"""Closed by default: who may talk, for every kind of event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.access import Policy, Verdict, authorise
+from channels.capabilities import Surface
+from channels.events import (
+    Address,
+    ConversationKey,
+    Event,
+    Membership,
+    MembershipChange,
+    Message,
+    MessageDeleted,
+    MessageEdited,
+    Pressed,
+    Reaction,
+    Sender,
+    TypingStarted,
+)
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def events(sender: str, surface: Surface, *, space: str = "g1", is_bot: bool = False) -> list[Event]:
+    """One event of every kind by that sender."""
+    where = Address(ConversationKey("c", "a", space), surface)
+    who = Sender(sender, "Name", is_bot)
+    return [
+        Message("k", "m", where, who, "hi", NOW),
+        MessageEdited("k", "m", where, who, "hi", NOW),
+        Reaction("k", "m", where, who, "+"),
+        Pressed("k", "m", where, who, "stop"),
+        Membership("k", "m", where, who, MembershipChange.JOINED),
+        TypingStarted("k", "m", where, who),
+    ]
+
+
+def verdicts(policy: Policy, sender: str, surface: Surface, **where: object) -> set[Verdict]:
+    return {authorise(event, policy) for event in events(sender, surface, **where)}  # type: ignore[arg-type]
+
+
+def test_with_nothing_configured_everybody_is_a_stranger() -> None:
+    assert verdicts(Policy(), "4711", Surface.DIRECT) == {Verdict.STRANGER}
+    assert verdicts(Policy(), "4711", Surface.GROUP) == {Verdict.IGNORED}
+
+
+def test_only_ids_on_the_list_may_talk_whatever_the_event() -> None:
+    policy = Policy(allow=frozenset({"4711"}), owners=frozenset({"1"}))
+    assert verdicts(policy, "4711", Surface.DIRECT) == {Verdict.MEMBER}
+    assert verdicts(policy, "1", Surface.DIRECT) == {Verdict.OWNER}
+    assert verdicts(policy, "4712", Surface.DIRECT) == {Verdict.STRANGER}
+    assert verdicts(policy, "", Surface.DIRECT) == {Verdict.IGNORED}
+
+
+def test_a_display_name_gives_no_rights() -> None:
+    policy = Policy(allow=frozenset({"Name"}))
+    assert verdicts(policy, "4711", Surface.DIRECT) == {Verdict.STRANGER}
+
+
+def test_a_group_answers_only_when_it_is_listed() -> None:
+    policy = Policy(allow=frozenset({"4711"}), groups=frozenset({"g1"}), owners=frozenset({"1"}))
+    assert verdicts(policy, "4712", Surface.GROUP) == {Verdict.MEMBER}
+    assert verdicts(policy, "4711", Surface.GROUP, space="g2") == {Verdict.IGNORED}
+    assert verdicts(policy, "1", Surface.GROUP, space="g2") == {Verdict.CLOSED_GROUP}
+
+
+def test_what_is_not_addressed_to_us_is_ignored_in_a_group() -> None:
+    where = Address(ConversationKey("c", "a", "g1"), Surface.GROUP)
+    said = Message("k", "m", where, Sender("4711"), "hi all", NOW, addressed=False)
+    policy = Policy(allow=frozenset({"4711"}), groups=frozenset({"g1"}))
+    assert authorise(said, policy) is Verdict.IGNORED
+
+
+@given(st.sampled_from(list(Surface)), st.text(max_size=5))
+def test_bots_are_never_answered(surface: Surface, sender: str) -> None:
+    policy = Policy(allow=frozenset({"*"}), groups=frozenset({"*"}), owners=frozenset({sender}))
+    assert verdicts(policy, sender, surface, is_bot=True) == {Verdict.IGNORED}
+
+
+def test_whoever_reaches_a_local_channel_is_the_owner() -> None:
+    assert verdicts(Policy(is_local=True), "anyone", Surface.DIRECT) == {Verdict.OWNER}
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(allow=frozenset({"4711"}))])
+def test_a_deletion_without_a_sender_may_take_back(policy: Policy) -> None:
+    where = Address(ConversationKey("c", "a", "g1"), Surface.DIRECT)
+    assert authorise(MessageDeleted("k", "m", where), policy).is_allowed
