@@ -79,9 +79,9 @@ $(VENV)/.all: $(LOCKS)/all.txt pyproject.toml | $(VENV)/.made
 # A half-made environment, or one whose interpreter has gone, is made again.
 .PHONY: again
 $(VENV)/.made: $(shell test -x $(BIN)/python || echo again)
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null </dev/null \
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null </dev/null \
 	  || { echo "Firstword needs Python 3.11, 3.12 or 3.13, not '$(PYTHON)'; name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
 # Every lock is cut out of the largest one, so that all of them agree. No index address is written.
