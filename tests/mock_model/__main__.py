@@ -19,9 +19,7 @@ from tests.mock_model.wheel import Wheel
 
 def main() -> None:
     """Parse the flags and serve."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.mock_model", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.mock_model", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--kind", type=Kind, choices=list(Kind), default=Kind.OPENAI)

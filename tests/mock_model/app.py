@@ -66,9 +66,7 @@ class App:
         elif is_chat:
             self._chat(connection, http, request, body)
         elif http.method == "GET":
-            got = servers.get(
-                self.config.kind, self.config.state, self.config.models, http.path
-            )
+            got = servers.get(self.config.kind, self.config.state, self.config.models, http.path)
             self._reply(connection, request, got.status, _raw(got.body), got.headers)
         else:
             self._reply(connection, request, 404, wire.error_body(404, None))
@@ -116,9 +114,7 @@ class App:
         self.book.open(request)
         return request
 
-    def _chat(
-        self, connection: Connection, http: Http, request: Request, body: Any
-    ) -> None:
+    def _chat(self, connection: Connection, http: Http, request: Request, body: Any) -> None:
         if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
             error = {"message": "'messages' must be a list", "param": "messages"}
             self._reply(connection, request, 400, wire.error_body(400, error))
@@ -130,9 +126,7 @@ class App:
         if self.config.strict_models and model not in self.config.models:
             self._reply(connection, request, 404, wire.error_body(404, None))
             return
-        request.rule, behaviour = self.script.pick(
-            _last_user_text(body), model, _key(http)
-        )
+        request.rule, behaviour = self.script.pick(_last_user_text(body), model, _key(http))
         options = body.get("stream_options") or {}
         ask = wire.Ask(
             number=request.number,
@@ -152,9 +146,7 @@ class App:
         ask: wire.Ask,
     ) -> None:
         if behaviour.fault is Fault.REFUSE:
-            self._later(
-                connection, request, behaviour.ttft, lambda: connection.drop(reset=True)
-            )
+            self._later(connection, request, behaviour.ttft, lambda: connection.drop(reset=True))
         elif behaviour.fault is Fault.SILENT:
             self._later(connection, request, None, lambda: None)
         elif behaviour.status != 200:
@@ -166,9 +158,7 @@ class App:
                 connection,
                 request,
                 behaviour.ttft,
-                lambda: self._send(
-                    connection, request, behaviour.status, raw, behaviour.headers
-                ),
+                lambda: self._send(connection, request, behaviour.status, raw, behaviour.headers),
             )
         elif ask.stream:
             self._play(connection, request, behaviour, ask)

@@ -22,13 +22,9 @@ class Fault(StrEnum):
     RESET = "reset"  # `after` tokens, then a TCP reset
     DROP = "drop"  # `after` tokens, then the socket closes inside the chunked body
     EOF = "eof"  # `after` tokens, then a clean end of body: no finish_reason, no [DONE]
-    ERROR_EVENT = (
-        "error_event"  # `after` tokens, then an error object inside the 200 stream
-    )
+    ERROR_EVENT = "error_event"  # `after` tokens, then an error object inside the 200 stream
     GARBAGE = "garbage"  # `after` tokens, then bytes that are neither SSE nor UTF-8
-    HALF_CHARACTER = (
-        "half_character"  # `after` tokens, then half a UTF-8 character, clean end
-    )
+    HALF_CHARACTER = "half_character"  # `after` tokens, then half a UTF-8 character, clean end
     ENDLESS = "endless"  # tokens until the client closes
 
 
@@ -112,9 +108,7 @@ class Rule:
 class Script:
     """Rules in order; the first that matches and has turns left decides."""
 
-    def __init__(
-        self, rules: Sequence[Rule] = (), default: Behaviour | None = None
-    ) -> None:
+    def __init__(self, rules: Sequence[Rule] = (), default: Behaviour | None = None) -> None:
         self.default = default if default is not None else Behaviour()
         self._rules = list(rules)
         self._left = [rule.times for rule in rules]
@@ -145,9 +139,7 @@ def words(behaviour: Behaviour, marker: str) -> Iterator[str]:
         for token in behaviour.tokens:
             yield token.replace("{marker}", marker)
     elif behaviour.text is not None:
-        yield from re.findall(
-            r"\s*\S+\s*$|\s*\S+|\s+", behaviour.text.replace("{marker}", marker)
-        )
+        yield from re.findall(r"\s*\S+\s*$|\s*\S+|\s+", behaviour.text.replace("{marker}", marker))
     elif behaviour.count > 0:
         yield marker or "word0"
         for number in range(1, behaviour.count - 1):
@@ -158,9 +150,7 @@ def words(behaviour: Behaviour, marker: str) -> Iterator[str]:
 
 def parse_rule(data: Mapping[str, Any]) -> Rule:
     """A rule from the control API's JSON; ValueError names an unknown or wrong field."""
-    own = {
-        name: data[name] for name in ("match", "model", "key", "times") if name in data
-    }
+    own = {name: data[name] for name in ("match", "model", "key", "times") if name in data}
     rest = {name: value for name, value in data.items() if name not in own}
     return Rule(behaviour=parse_behaviour(rest), **own)
 
@@ -171,9 +161,7 @@ def parse_behaviour(data: Mapping[str, Any]) -> Behaviour:
     given: dict[str, Any] = {}
     for name, value in data.items():
         if name not in known:
-            raise ValueError(
-                f"unknown field {name!r}; allowed: {', '.join(sorted(known))}"
-            )
+            raise ValueError(f"unknown field {name!r}; allowed: {', '.join(sorted(known))}")
         given[name] = _convert(name, value)
     behaviour = Behaviour(**given)
     if behaviour.fault is Fault.ENDLESS and behaviour.gap < 0.001:

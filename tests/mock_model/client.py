@@ -20,8 +20,7 @@ class MockModelError(AssertionError):
 
 
 class MockModel:
-    """One running server. Every call has an async form; `reset`, `script` and `config` are quick
-    enough to be called from synchronous fixtures as they are."""
+    """One running server. Calls are synchronous and quick (a millisecond); only `wait` waits, so it is async."""
 
     def __init__(self, host: str, port: int, pid: int = 0) -> None:
         self.host, self.port, self.pid = host, port, pid
@@ -40,13 +39,9 @@ class MockModel:
         """Break open answers off; forget script, record, holds and configuration changes."""
         self._call("POST", "reset", {})
 
-    def script(
-        self, *rules: Mapping[str, Any], default: Mapping[str, Any] | None = None
-    ) -> None:
+    def script(self, *rules: Mapping[str, Any], default: Mapping[str, Any] | None = None) -> None:
         """Replace the script. A rule = fields of Behaviour, with match, model, key and times."""
-        self._call(
-            "POST", "script", {"rules": list(rules), "default": dict(default or {})}
-        )
+        self._call("POST", "script", {"rules": list(rules), "default": dict(default or {})})
 
     def config(self, **changes: Any) -> None:
         """Change kind, state, models, keys, strict_models or keep_bodies."""
@@ -66,15 +61,11 @@ class MockModel:
 
     def chats(self) -> list[dict[str, Any]]:
         """The requests for an answer only."""
-        return [
-            one for one in self.requests() if one["path"].endswith("/chat/completions")
-        ]
+        return [one for one in self.requests() if one["path"].endswith("/chat/completions")]
 
     def marks(self) -> list[tuple[str, float, float | None, float | None, int]]:
         """(marker, arrived, first token sent, last token sent, tokens) of each marked request."""
-        return [
-            (m[0], m[1], m[2], m[3], m[4]) for m in self._call("GET", "marks")["marks"]
-        ]
+        return [(m[0], m[1], m[2], m[3], m[4]) for m in self._call("GET", "marks")["marks"]]
 
     async def wait(
         self,
@@ -84,8 +75,10 @@ class MockModel:
         number: int | None = None,
         timeout: float = 10.0,
     ) -> int:
-        """Until `count` requests (or request `number`) are `arrived`, `first_sent`, `ended` or
-        `closed_early`; how many are by then. MockModelError after `timeout` seconds."""
+        """Wait until `count` requests (or request `number`) have reached the stage; how many have by then.
+
+        Stages: `arrived`, `first_sent`, `ended`, `closed_early`. MockModelError after `timeout` seconds.
+        """
         query: dict[str, Any] = {"stage": stage, "count": count, "timeout": timeout}
         if number is not None:
             query["number"] = number
@@ -93,9 +86,7 @@ class MockModel:
         got = await asyncio.to_thread(self._call, "GET", path, None, timeout + 10)
         return int(got["count"])
 
-    def _call(
-        self, method: str, verb: str, body: Any = None, timeout: float = 30.0
-    ) -> dict[str, Any]:
+    def _call(self, method: str, verb: str, body: Any = None, timeout: float = 30.0) -> dict[str, Any]:
         connection = HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             raw = None if body is None else json.dumps(body).encode()
@@ -121,9 +112,7 @@ def running(*flags: str) -> Iterator[MockModel]:
             assert process.stdout is not None
             line = process.stdout.readline()
             if not line:
-                raise MockModelError(
-                    f"the mock model did not start: exit {process.wait(5)}"
-                )
+                raise MockModelError(f"the mock model did not start: exit {process.wait(5)}")
             said = json.loads(line)
             yield MockModel("127.0.0.1", int(said["port"]), process.pid)
         finally:

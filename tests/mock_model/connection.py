@@ -84,9 +84,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    def respond(
-        self, status: int, body: bytes, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """A whole answer; the next request may follow."""
         given = {"Content-Type": "application/json"} | dict(headers or {})
         given["Content-Length"] = str(len(body))

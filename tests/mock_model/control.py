@@ -58,13 +58,9 @@ class Control:
                 return 200, {"waited": app.release(str(data["name"]))}
             case "GET", "record":
                 after = int(http.query.get("since", "0"))
-                return 200, {
-                    "requests": [one.as_json() for one in app.book.since(after)]
-                }
+                return 200, {"requests": [one.as_json() for one in app.book.since(after)]}
             case "GET", "marks":
-                return 200, {
-                    "marks": [_mark(one) for one in app.book.since(0) if one.marker]
-                }
+                return 200, {"marks": [_mark(one) for one in app.book.since(0) if one.marker]}
             case "GET", "state":
                 counts = {str(stage): app.book.counts[stage] for stage in Stage}
                 return 200, counts | {"open": app.open_answers}

@@ -157,9 +157,7 @@ class Player:
         if end is End.NEVER:
             self._never = True
             if self._behaviour.keepalive > 0:
-                self._wheel.at(
-                    time.monotonic() + self._behaviour.keepalive, self._comment
-                )
+                self._wheel.at(time.monotonic() + self._behaviour.keepalive, self._comment)
             return
         self._end()
         if end is End.BODY:

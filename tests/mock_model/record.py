@@ -82,17 +82,13 @@ class Book:
         self.counts.clear()
         self.total = 0
 
-    async def wait(
-        self, stage: Stage, count: int, number: int | None, timeout: float
-    ) -> bool:
+    async def wait(self, stage: Stage, count: int, number: int | None, timeout: float) -> bool:
         """Until `count` requests (or request `number`) have reached the stage; False: timed out."""
 
         def reached() -> bool:
             if number is None:
                 return self.counts[stage] >= count
-            return any(
-                one.number == number and stage in one.stages for one in self.requests
-            )
+            return any(one.number == number and stage in one.stages for one in self.requests)
 
         if reached():
             return True

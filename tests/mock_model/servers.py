@@ -38,9 +38,7 @@ SERVER_HEADER = {
     Kind.MLX: "BaseHTTP/0.6 Python/3.11.7",
 }
 CONTEXT_TOKENS = 32768
-_LOADING = {
-    "error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}
-}
+_LOADING = {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +60,9 @@ def get(kind: Kind, state: State, models: Sequence[str], path: str) -> Answer:
     if own is not None:
         return Answer(own.status, own.body, headers)
     if path.endswith("/models") and not path.startswith("/api/"):
-        return Answer(
-            200, {"object": "list", "data": [_model(kind, m) for m in shown]}, headers
-        )
-    if (
-        kind is Kind.LMSTUDIO
-    ):  # it logs "Unexpected endpoint" and answers 200 (its log, 2025)
-        return Answer(
-            200, {"error": f"Unexpected endpoint or method. (GET {path})"}, headers
-        )
+        return Answer(200, {"object": "list", "data": [_model(kind, m) for m in shown]}, headers)
+    if kind is Kind.LMSTUDIO:  # it logs "Unexpected endpoint" and answers 200 (its log, 2025)
+        return Answer(200, {"error": f"Unexpected endpoint or method. (GET {path})"}, headers)
     return Answer(404, {"error": {"message": "Not Found", "code": 404}}, headers)
 
 

@@ -28,9 +28,7 @@ async def events(server: MockModel, body: dict[str, Any]) -> list[Any]:
     async with httpx.AsyncClient(base_url=server.base_url) as http:
         response = await http.post("/chat/completions", json=body)
     assert response.headers["content-type"].startswith("text/event-stream")
-    lines = [
-        line[6:] for line in response.text.splitlines() if line.startswith("data: ")
-    ]
+    lines = [line[6:] for line in response.text.splitlines() if line.startswith("data: ")]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
 
 
@@ -51,9 +49,7 @@ async def test_an_answer_carries_the_marker_of_its_question_at_both_ends(
 
 
 async def test_usage_comes_last_and_only_when_asked_for(mock_model: MockModel) -> None:
-    mock_model.script(
-        default={"text": "two words", "cached_tokens": 7, "prompt_tokens": 9}
-    )
+    mock_model.script(default={"text": "two words", "cached_tokens": 7, "prompt_tokens": 9})
     plain = await events(mock_model, ask("a"))
     assert not any("usage" in one for one in plain[:-1])
     got = await events(mock_model, ask("a", stream_options={"include_usage": True}))
@@ -72,10 +68,7 @@ async def test_the_first_matching_rule_answers_as_often_as_it_may(
         {"key": "secret", "text": "known key"},
         default={"text": "default"},
     )
-    said = [
-        text_of(await events(mock_model, ask(text)))
-        for text in ("sky?", "sky?", "sea?")
-    ]
+    said = [text_of(await events(mock_model, ask(text))) for text in ("sky?", "sky?", "sea?")]
     assert said == ["blue", "default", "default"]
     assert text_of(await events(mock_model, ask("x", model="other"))) == "other model"
     assert [one["rule"] for one in mock_model.chats()] == [0, None, None, 1]
@@ -138,9 +131,7 @@ async def test_every_answer_on_one_connection_when_the_client_reads_to_the_end(
 
 
 async def test_a_held_answer_goes_on_when_it_is_released(mock_model: MockModel) -> None:
-    mock_model.script(
-        default={"text": "one two three", "hold": "gate", "hold_after": 1}
-    )
+    mock_model.script(default={"text": "one two three", "hold": "gate", "hold_after": 1})
     async with (
         httpx.AsyncClient(base_url=mock_model.base_url) as http,
         http.stream("POST", "/chat/completions", json=ask("a")) as response,

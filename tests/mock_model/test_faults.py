@@ -39,12 +39,8 @@ async def post(server: MockModel) -> httpx.Response:
         return await http.post("/chat/completions", json=ASK)
 
 
-@pytest.mark.parametrize(
-    "status", [400, 401, 402, 403, 404, 413, 422, 429, 500, 502, 503, 529]
-)
-async def test_an_error_status_comes_with_openais_error_object(
-    mock_model: MockModel, status: int
-) -> None:
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 429, 500, 502, 503, 529])
+async def test_an_error_status_comes_with_openais_error_object(mock_model: MockModel, status: int) -> None:
     mock_model.script(default={"status": status, "headers": {"Retry-After": "7"}})
     got = await post(mock_model)
     assert got.status_code == status
@@ -64,9 +60,7 @@ async def test_an_error_can_carry_its_own_fields_and_body(
 
 
 async def test_an_error_event_stands_inside_a_200_stream(mock_model: MockModel) -> None:
-    mock_model.script(
-        default={"text": "one two three", "fault": "error_event", "after": 2}
-    )
+    mock_model.script(default={"text": "one two three", "fault": "error_event", "after": 2})
     got = await post(mock_model)
     assert got.status_code == 200
     lines = [line[6:] for line in got.text.splitlines() if line.startswith("data: ")]
@@ -75,9 +69,7 @@ async def test_an_error_event_stands_inside_a_200_stream(mock_model: MockModel) 
 
 
 @pytest.mark.parametrize("fault", ["reset", "drop"])
-async def test_half_an_answer_ends_in_a_broken_connection(
-    mock_model: MockModel, fault: str
-) -> None:
+async def test_half_an_answer_ends_in_a_broken_connection(mock_model: MockModel, fault: str) -> None:
     mock_model.script(default={"text": "one two three", "fault": fault, "after": 2})
     async with (
         httpx.AsyncClient(base_url=mock_model.base_url, timeout=10) as http,

@@ -83,12 +83,8 @@ async def test_a_wrong_key_and_an_unlisted_model_are_refused_when_it_is_strict(
     mock_model.config(keys=["good"], strict_models=True)
     body = {"model": "gone", "messages": [{"role": "user", "content": "a"}]}
     async with httpx.AsyncClient(base_url=mock_model.base_url) as http:
-        wrong = await http.post(
-            "/chat/completions", json=body, headers={"Authorization": "Bearer no"}
-        )
-        gone = await http.post(
-            "/chat/completions", json=body, headers={"Authorization": "Bearer good"}
-        )
+        wrong = await http.post("/chat/completions", json=body, headers={"Authorization": "Bearer no"})
+        gone = await http.post("/chat/completions", json=body, headers={"Authorization": "Bearer good"})
     assert (wrong.status_code, gone.status_code) == (401, 404)
     assert gone.json()["error"]["code"] == "model_not_found"
 

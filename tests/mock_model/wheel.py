@@ -37,9 +37,7 @@ class Wheel:
             self._timer.cancel()
         self._armed = slot
         # Not call_at: uvloop's own clock stands still while callbacks run.
-        self._timer = self._loop.call_later(
-            max(0.0, slot * RESOLUTION - time.monotonic()), self._run
-        )
+        self._timer = self._loop.call_later(max(0.0, slot * RESOLUTION - time.monotonic()), self._run)
 
     def _run(self) -> None:
         self._armed = None
@@ -47,5 +45,5 @@ class Wheel:
         while self._due and self._due[0] <= now:
             for callback in self._slots.pop(heapq.heappop(self._due)):
                 callback()
-        if self._due and (self._armed is None or self._due[0] < self._armed):
+        if self._due:
             self._arm(self._due[0])

@@ -77,9 +77,7 @@ class Ask:
 def error_body(status: int, given: dict[str, Any] | None) -> bytes:
     """The error object as OpenAI shapes it."""
     kind, code, message = ERRORS.get(status, ("server_error", None, f"Status {status}"))
-    error = {"message": message, "type": kind, "param": None, "code": code} | (
-        given or {}
-    )
+    error = {"message": message, "type": kind, "param": None, "code": code} | (given or {})
     return json.dumps({"error": error}).encode()
 
 
@@ -87,17 +85,13 @@ def usage(behaviour: Behaviour, ask: Ask, sent: int) -> dict[str, Any]:
     """The usage object; prompt_tokens includes the cached ones, as OpenAI counts."""
     given = behaviour.prompt_tokens
     prompt = given if given is not None else ask.prompt_tokens
-    out = (
-        behaviour.completion_tokens if behaviour.completion_tokens is not None else sent
-    )
+    out = behaviour.completion_tokens if behaviour.completion_tokens is not None else sent
     return {
         "prompt_tokens": prompt,
         "completion_tokens": out,
         "total_tokens": prompt + out,
         "prompt_tokens_details": {"cached_tokens": behaviour.cached_tokens},
-        "completion_tokens_details": {
-            "reasoning_tokens": len(behaviour.reasoning.split())
-        },
+        "completion_tokens_details": {"reasoning_tokens": len(behaviour.reasoning.split())},
     }
 
 
@@ -120,9 +114,7 @@ def whole(behaviour: Behaviour, ask: Ask) -> bytes:
             for c in behaviour.tool_calls
         ]
     answer = _head(ask, "chat.completion") | {
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": finish(behaviour)}
-        ]
+        "choices": [{"index": 0, "message": message, "finish_reason": finish(behaviour)}]
     }
     if behaviour.usage:
         answer["usage"] = usage(behaviour, ask, len(deltas))
@@ -145,16 +137,11 @@ def _events(behaviour: Behaviour, ask: Ask) -> Iterator[Step]:
     yield Step(0.0, lines.delta(b'"role":"assistant","content":""'))
     wait = behaviour.ttft
     for word in _pieces(behaviour.reasoning):
-        yield Step(
-            wait, lines.delta(f'"{behaviour.reasoning_field}":{_json(word)}'.encode())
-        )
+        yield Step(wait, lines.delta(f'"{behaviour.reasoning_field}":{_json(word)}'.encode()))
         wait = behaviour.gap
     sent = 0
     for word in _answer(behaviour, ask.marker):
-        if (
-            behaviour.fault not in (Fault.NONE, Fault.ENDLESS)
-            and sent == behaviour.after
-        ):
+        if behaviour.fault not in (Fault.NONE, Fault.ENDLESS) and sent == behaviour.after:
             break
         hold = behaviour.hold if sent == behaviour.hold_after else None
         yield Step(wait, lines.delta(f'"content":{_json(word)}'.encode()), 1, hold)
@@ -206,8 +193,7 @@ def _split(behaviour: Behaviour, steps: Iterator[Step]) -> Iterator[Step]:
     gap = max(behaviour.split_gap, 0.001)
     for step in steps:
         pieces = [
-            step.payload[at : at + behaviour.split]
-            for at in range(0, len(step.payload), behaviour.split)
+            step.payload[at : at + behaviour.split] for at in range(0, len(step.payload), behaviour.split)
         ] or [b""]
         yield replace(
             step,
@@ -217,9 +203,7 @@ def _split(behaviour: Behaviour, steps: Iterator[Step]) -> Iterator[Step]:
         )
         for at, piece in enumerate(pieces[1:], start=2):
             last = at == len(pieces)
-            yield Step(
-                gap, piece, step.tokens if last else 0, end=step.end if last else End.NO
-            )
+            yield Step(gap, piece, step.tokens if last else 0, end=step.end if last else End.NO)
 
 
 class _Lines:

@@ -1,0 +1,69 @@
+"""The table's rows: what is measured, in which unit, what it must be and what it should become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. `must` and `aim` None: shown without a bar. `more_is_better`: a throughput."""
+
+    key: str
+    title: str
+    unit: str
+    must: float | None = None
+    aim: float | None = None
+    more_is_better: bool = False
+    digits: int = 2
+
+
+LINES = (
+    Line("start.ready", "start to ready (Telegram, web)", "s", 2.5, 1.0),
+    Line("start.first", "first message after ready, offered to complete", "ms", 100, 30, digits=1),
+    Line("start.memory", "idle memory", "MB", 110, 70, digits=0),
+    Line("start.cpu", "idle CPU", "%", 0.5, 0.1),
+    Line("serial.inbound.p50", "inbound p50", "ms", 4, 1.5),
+    Line("serial.inbound.p99", "inbound p99", "ms", 8, 4),
+    Line("serial.first.p50", "first p50", "ms"),
+    Line("serial.first.p99", "first p99", "ms"),
+    Line("serial.tail.p50", "tail p50", "ms"),
+    Line("serial.tail.p99", "tail p99", "ms"),
+    Line("serial.added.p50", "added p50", "ms", 10, 3),
+    Line("serial.added.p99", "added p99", "ms", 20, 6),
+    Line("serial.cpu", "CPU a streamed message of 50 tokens", "ms", 6, 1.5),
+    Line("serial.calls", "calls a message to the channel", ""),
+    Line("serial.waited", "of the latency: waiting for the core, a message", "ms"),
+    Line("throughput.rate", "messages/s a core, 32 at once", "1/s", 150, 600, more_is_better=True, digits=0),
+    Line("throughput.capacity", "messages a CPU second, 32 at once", "1/s", more_is_better=True, digits=0),
+    Line("throughput.lost", "lost of them", "", 0, 0, digits=0),
+    Line("open.added.p50", "80 msg/s, 50 tokens at 20 ms: added p50", "ms"),
+    Line("open.added.p99", "80 msg/s, 50 tokens at 20 ms: added p99", "ms", 50, 50),
+    Line("open.cpu", "80 msg/s, 50 tokens at 20 ms: CPU a message", "ms", 10, 3),
+    Line("open.lost", "lost of them", "", 0, 0, digits=0),
+    Line("streams1k.peak", "1,000 streams: at once", "", digits=0),
+    Line("streams1k.added.p50", "1,000 streams: added p50", "ms"),
+    Line("streams1k.added.p99", "1,000 streams: added p99", "ms", 50, 15),
+    Line("streams1k.share", "1,000 streams: share of a core", "%", 60, 25, digits=0),
+    Line("streams1k.lost", "1,000 streams: lost", "", 0, 0, digits=0),
+    Line("streams1k.memory", "memory an active conversation", "KB", 60, 25, digits=1),
+    Line("streams10k.peak", "10,000 streams: at once", "", digits=0),
+    Line("streams10k.complete", "10,000 streams: complete", "%", 100, 100, more_is_better=True),
+    Line("streams10k.lost", "10,000 streams: lost", "", 0, 0, digits=0),
+    Line("streams10k.added.p50", "10,000 streams: added p50", "ms"),
+    Line("streams10k.added.p99", "10,000 streams: added p99", "ms", None, 100),
+    Line("streams10k.share", "10,000 streams: share of a core", "%", digits=0),
+    Line("streams10k.memory", "10,000 streams: memory an active conversation", "KB", digits=1),
+    Line("memory.idle", "memory an idle conversation", "KB", 4, 1, digits=1),
+    Line("pacer.b1", "pacer, r 1 b 1: staleness over L*", "x", 1.4, 1.25),
+    Line("pacer.b2", "pacer, r 1 b 2", "x", 1.4, 1.25),
+    Line("pacer.b3", "pacer, r 1 b 3", "x", 1.6, 1.4),
+    Line("pacer.b5", "pacer, r 1 b 5", "x", 1.6, 1.4),
+    Line("pacer.r05b4", "pacer, r 0.5 b 4", "x", 1.8, 1.6),
+    Line("pacer.r033b5", "pacer, r 0.33 b 5", "x", 1.8, 1.6),
+    Line("pacer.tail", "pacer, b >= 2: wait of the final p99", "ms", 50, 50),
+    Line("pacer.refused", "pacer, real run with flood limits: answers 429", "", 0, 0, digits=0),
+    Line("pacer.lost", "pacer, real run with flood limits: lost", "", 0, 0, digits=0),
+    Line("pacer.real", "pacer, real run (limits of the fake): staleness over L*", "x"),
+)
+ROWS = tuple(dict.fromkeys(line.key.partition(".")[0] for line in LINES))
