@@ -25,18 +25,34 @@ def receiver(call: ast.Call) -> str:
 
 
 def effects(path: Path, *, is_adapter: bool) -> Iterator[tuple[str, int]]:
-    """Calls that look like a visible effect. In an adapter only those on itself: its SDK also says `send`."""
+    """Calls that look like a visible effect.
+
+    In an adapter only those on itself count, since its SDK also says `send`; and one of its abilities may be
+    built from another (`finish_stream` from `send`), since it is delivery that called the first.
+    """
+    inside = _built_from_abilities(path) if is_adapter else frozenset()
     for node in ast.walk(tree(path)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         method, owner = node.func.attr, receiver(node)
-        is_channels = owner == "self" or "channel" in owner.lower()
         if is_adapter:
-            is_effect = is_channels and method in DISTINCT | COMMON
+            is_its_own = owner == "self" or "channel" in owner.lower()
+            is_effect = is_its_own and method in DISTINCT | COMMON and id(node) not in inside
         else:
             is_effect = method in DISTINCT or (method in COMMON and owner != "self")
         if is_effect:
             yield f"{owner}.{method}", node.lineno
+
+
+def _built_from_abilities(path: Path) -> frozenset[int]:
+    """The ids of the calls that stand inside an ability of the contract."""
+    return frozenset(
+        id(call)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.AsyncFunctionDef) and node.name in DISTINCT | COMMON
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call)
+    )
 
 
 def test_only_delivery_calls_what_people_see() -> None:

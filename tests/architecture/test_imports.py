@@ -66,11 +66,16 @@ PURE = (
     "channels.capabilities",
     "channels.commands",
     "channels.pacing",
-    "channels.split",
+    "channels.inline",
     "channels.markup",
     "channels.parts",
-    "providers.sse",
+    "channels.script",
+    "channels.split",
+    "providers.failures",
+    "providers.privacy",
     "providers.profile",
+    "providers.sse",
+    "providers.thinking",
 )
 
 

@@ -47,7 +47,7 @@ def test_a_packages_own_file_holds_no_logic() -> None:
 
 
 def test_every_packages_own_file_says_what_it_is_for() -> None:
-    packages = [path for path in python_files(*TREES) if path.name == "__init__.py"]
+    packages = [path for path in python_files(*ROOMS) if path.name == "__init__.py"]
     assert not [name(path) for path in packages if not ast.get_docstring(tree(path))]
 
 
