@@ -79,7 +79,12 @@ def get_file(bot: Bot, args: Args) -> dict[str, Any]:
     path, data, size = found
     if size > MAX_DOWNLOAD and bot.limits.enabled:
         raise bad("file is too big")
-    return {"file_id": file_id, "file_unique_id": f"u{file_id}", "file_size": size or len(data), "file_path": path}
+    return {
+        "file_id": file_id,
+        "file_unique_id": f"u{file_id}",
+        "file_size": size or len(data),
+        "file_path": path,
+    }
 
 
 METHODS: dict[str, Handler] = {

@@ -81,9 +81,10 @@ class Peer:
         return dict(await self.control("state"))
 
     async def wait(self, timeout: float = 10.0, **condition: Any) -> Any:
-        """Wait for `chat=` with contains/equals/count/draft, `method=` with count/since/chat/status,
+        """Wait until a condition holds, and return what it is about.
 
-        `confirmed=`, `holding=True` or `webhook_errors=`. Raises TimeoutError with the chat as it is.
+        `chat=` with contains/equals/count/draft, `method=` with count/since/chat/status, `confirmed=`,
+        `holding=True` or `webhook_errors=`. Raises TimeoutError with the chat as it is.
         """
         found = await self.control("wait", timeout=timeout, **condition)
         if found is None:

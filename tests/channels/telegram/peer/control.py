@@ -49,7 +49,9 @@ class Control:
             return reply(self._state(bot))
         handler = _VERBS.get(verb)
         if handler is None:
-            raise ApiError(404, f"no such verb: {verb}; there are {', '.join(sorted(_VERBS))}, state, reset, wait")
+            raise ApiError(
+                404, f"no such verb: {verb}; there are {', '.join(sorted(_VERBS))}, state, reset, wait"
+            )
         result = handler(bot, body)
         bot.changed()
         return reply(result)
@@ -86,7 +88,11 @@ def _calls(bot: Bot, body: dict[str, Any]) -> Any:
     method, chat, since = str(body.get("method", "")).lower(), body.get("chat"), int(body.get("since", 0))
     found = []
     for call in bot.calls:
-        if call.seq <= since or (method and call.method != method) or (chat is not None and call.chat != chat):
+        if (
+            call.seq <= since
+            or (method and call.method != method)
+            or (chat is not None and call.chat != chat)
+        ):
             continue
         found.append(call.json())
         if len(found) >= int(body.get("limit", 100_000)):
@@ -96,20 +102,19 @@ def _calls(bot: Bot, body: dict[str, Any]) -> Any:
 
 def chat_json(bot: Bot, chat: Chat) -> dict[str, Any]:
     """What a person sees in the chat, and how it came about."""
-    messages = []
-    for message in sorted(chat.messages.values(), key=lambda m: m.id):
-        messages.append(
-            {
-                "id": message.id,
-                "from_bot": message.sender["id"] == bot.id,
-                "text": message.text,
-                "entities": message.entities,
-                "reply_to": message.reply_to,
-                "thread": message.thread,
-                "markup": message.markup,
-                "history": message.history,
-            }
-        )
+    messages = [
+        {
+            "id": message.id,
+            "from_bot": message.sender["id"] == bot.id,
+            "text": message.text,
+            "entities": message.entities,
+            "reply_to": message.reply_to,
+            "thread": message.thread,
+            "markup": message.markup,
+            "history": message.history,
+        }
+        for message in sorted(chat.messages.values(), key=lambda m: m.id)
+    ]
     drafts = {
         str(thread): {"id": draft.id, "text": draft.text, "entities": draft.entities, "at": draft.at}
         for thread, draft in live_drafts(chat).items()
@@ -154,10 +159,10 @@ def _flood(bot: Bot, body: dict[str, Any]) -> Any:
 
 
 def _faults(bot: Bot, body: dict[str, Any]) -> Any:
-    """Trouble for the next `times` calls of `method` ("*" for all), in one `chat` if given. `what` holds one of
+    """Trouble for the next `times` calls of `method` ("*" for all), in one `chat` if given.
 
-    error: [code, description, parameters]; status and body: a raw answer; delay, delay_after: seconds;
-    drop: "before" or "after" it was carried out; malformed: half of the JSON; hang: no answer at all.
+    `what` holds one of these. error: [code, description, parameters]; status and body: a raw answer; delay and
+    delay_after: seconds; drop: "before" or "after" it was carried out; malformed: half of the JSON; hang: no answer.
     """
     method = str(body["method"]).lower()
     bot.faults.append(Fault(method, int(body.get("times", 1)), body.get("chat"), body["what"]))
@@ -193,7 +198,11 @@ def _next_update(bot: Bot, body: dict[str, Any]) -> Any:
 def _file(bot: Bot, body: dict[str, Any]) -> Any:
     """A file that getFile knows; `size` may lie."""
     data = base64.b64decode(body["base64"])
-    bot.files[body["file_id"]] = (body.get("path", f"files/{body['file_id']}"), data, int(body.get("size", len(data))))
+    bot.files[body["file_id"]] = (
+        body.get("path", f"files/{body['file_id']}"),
+        data,
+        int(body.get("size", len(data))),
+    )
     return True
 
 
@@ -249,7 +258,9 @@ def _condition(bot: Bot, body: dict[str, Any]) -> Callable[[], Any]:
     if body.get("holding"):
         return lambda: bot.holding or None
     if "webhook_errors" in body:
-        return lambda: found if (found := bot.counts.get("webhook_errors", 0)) >= body["webhook_errors"] else None
+        return lambda: (
+            found if (found := bot.counts.get("webhook_errors", 0)) >= body["webhook_errors"] else None
+        )
     if "chat" in body:
         return lambda: _seen(bot, bot.chat(body["chat"]), body)
     raise bad("wait for one of: method, confirmed, holding, webhook_errors, chat")

@@ -158,7 +158,8 @@ def send_message_draft(bot: Bot, args: Args) -> bool:
     draft_id = args.whole("draft_id")
     if not draft_id:
         raise bad("draft_id must be non-zero")
-    text, entities = "", []
+    text = ""
+    entities: list[dict[str, Any]] = []
     if args.text("text"):
         text, entities = _formatted(args, too_long="MESSAGE_TOO_LONG")
     _flood(bot, chat, "draft")

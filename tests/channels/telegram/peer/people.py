@@ -48,14 +48,23 @@ def _say(bot: Bot, item: dict[str, Any]) -> dict[str, Any]:
     payload = bot.message_json(chat, message)
     kind = "channel_post" if chat.type == "channel" else "message"
     update = bot.add_update(kind, payload, chat.id, update_id=item.get("update_id"))
-    return {"update_id": update, "message_id": message.id, "at": now, "payload": payload if not bot.lean else None}
+    return {
+        "update_id": update,
+        "message_id": message.id,
+        "at": now,
+        "payload": payload if not bot.lean else None,
+    }
 
 
 def edit(bot: Bot, body: dict[str, Any]) -> Any:
     """A person edits `message_id` in `chat` to `text`."""
     chat = bot.chat(body["chat"])
     message = chat.messages[body["message_id"]]
-    message.text, message.entities, message.edit_date = body["text"], body.get("entities", []), int(time.time())
+    message.text, message.entities, message.edit_date = (
+        body["text"],
+        body.get("entities", []),
+        int(time.time()),
+    )
     message.history.append((time.monotonic(), message.text))
     return bot.add_update("edited_message", bot.message_json(chat, message), chat.id)
 
@@ -109,7 +118,9 @@ def member(bot: Bot, body: dict[str, Any]) -> Any:
         "old_chat_member": _member(bot, body.get("old", "left")),
         "new_chat_member": _member(bot, body["new"]),
     }
-    chat.trouble = "" if body["new"] in ("member", "administrator") else "kicked" if chat.is_group else "blocked"
+    chat.trouble = (
+        "" if body["new"] in ("member", "administrator") else "kicked" if chat.is_group else "blocked"
+    )
     return bot.add_update("my_chat_member", payload, chat.id)
 
 

@@ -62,7 +62,6 @@ class Outgoing:
 
     async def get_updates(self, args: Args) -> web.Response:
         """Bot API docs, getUpdates."""
-        bot = self.bot
         if self.webhook:
             raise await self._conflict(
                 "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete"

@@ -71,7 +71,7 @@ class Server:
         fault = _pick_fault(bot, method, call.chat)
         try:
             if fault is None:
-                response = await self._run(bot, method, args, call)
+                response: web.StreamResponse = await self._run(bot, method, args, call)
             else:
                 response = await self._run_faulty(bot, method, args, call, fault.what, request)
         except (ApiError, BadText) as error:

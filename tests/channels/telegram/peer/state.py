@@ -241,7 +241,9 @@ class Bot:
                 found["is_topic_message"] = True
         if message.reply_to is not None and (parent := chat.messages.get(message.reply_to)) is not None:
             found["reply_to_message"] = {
-                key: value for key, value in self.message_json(chat, parent).items() if key != "reply_to_message"
+                key: value
+                for key, value in self.message_json(chat, parent).items()
+                if key != "reply_to_message"
             }
         if message.markup is not None:
             found["reply_markup"] = message.markup

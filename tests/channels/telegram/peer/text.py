@@ -50,9 +50,9 @@ def _check(entity: Any) -> dict[str, Any]:
     if not 0 <= length <= 1_000_000:
         raise BadText(f"receive an entity with incorrect length {length}")
     if kind == "text_link" and not entity.get("url"):
-        raise BadText('can\'t parse entities: can\'t find field "url"')
+        raise BadText("can't parse entities: can't find field \"url\"")
     if kind == "text_mention" and not isinstance(entity.get("user"), dict):
-        raise BadText('can\'t parse entities: can\'t find field "user"')
+        raise BadText("can't parse entities: can't find field \"user\"")
     return dict(entity)
 
 
@@ -110,7 +110,9 @@ def _trim(text: str, entities: list[dict[str, Any]]) -> str:
     return text[lead:]
 
 
-def stored(text: str, entities: Any, *, max_units: int = MAX_TEXT, too_long: str) -> tuple[str, list[dict[str, Any]]]:
+def stored(
+    text: str, entities: Any, *, max_units: int = MAX_TEXT, too_long: str
+) -> tuple[str, list[dict[str, Any]]]:
     """(text, entities) as Telegram would keep them. Raises BadText."""
     if entities is not None and not isinstance(entities, list):
         raise BadText("can't parse entities JSON object")
@@ -126,6 +128,3 @@ def stored(text: str, entities: Any, *, max_units: int = MAX_TEXT, too_long: str
         units = _units(text)
         found = [e for e in found if "".join(units[e["offset"] : e["offset"] + e["length"]]).strip(" \n")]
     return text, found[:MAX_ENTITIES]
-
-
-

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from .text import BadText
 
@@ -97,14 +97,13 @@ async def _read_multipart(request: web.BaseRequest, values: dict[str, Any]) -> A
     files: dict[str, bytes] = {}
     reader = await request.multipart()
     while (part := await reader.next()) is not None:
-        name = getattr(part, "name", None)
-        if name is None or not hasattr(part, "read"):
+        if not isinstance(part, BodyPartReader) or part.name is None:
             raise bad("can't parse multipart body")
         data = bytes(await part.read(decode=True))
-        if getattr(part, "filename", None):
-            files[name] = data
+        if part.filename:
+            files[part.name] = data
         else:
-            values[name] = data.decode("utf-8", "replace")
+            values[part.name] = data.decode("utf-8", "replace")
     return Args(values, files)
 
 

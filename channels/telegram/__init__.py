@@ -1,0 +1,25 @@
+"""Telegram: long polling or a webhook, drafts in private chats, edits in groups. See README.md for its set-up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from channels.base import Channel, ChannelSpec, Host
+from channels.telegram.settings import TelegramSettings
+
+
+def _open(account: str, settings: Any, host: Host) -> Channel:
+    from channels.telegram.channel import TelegramChannel
+
+    return TelegramChannel(account, settings, host)
+
+
+SPEC = ChannelSpec(
+    name="telegram",
+    title="Telegram",
+    settings=TelegramSettings,
+    open=_open,
+    environment={"TELEGRAM_BOT_TOKEN": "token"},
+)
+
+__all__ = ["SPEC", "TelegramSettings"]

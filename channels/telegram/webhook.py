@@ -1,0 +1,87 @@
+"""The webhook: Telegram posts updates to us. Every request is verified before its body is read."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from telegram.error import TelegramError
+
+from channels.telegram.request import loads
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from channels.base import Host
+    from channels.telegram.intake import Intake
+    from channels.telegram.settings import WebhookSettings
+
+# Bot API docs, setWebhook (2026-11).
+_HEADER = "X-Telegram-Bot-Api-Secret-Token"
+# An update is a few KB; Telegram itself keeps it under 64 KB (tdlib/telegram-bot-api, Client.cpp, add_update_impl).
+MAX_BODY = 1_048_576
+_BODY_SECONDS = 10.0
+
+
+def public_url(settings: WebhookSettings, account: str) -> str:
+    """Where Telegram posts to: the configured address, with a path of ours if it has none."""
+    return settings.url if urlsplit(settings.url).path else f"{settings.url}/telegram/{account}"
+
+
+def secret_of(settings: WebhookSettings, token: str, account: str) -> str:
+    """The secret that comes with every update: the configured one, else 256 bits that only the token gives."""
+    if settings.secret is not None:
+        return settings.secret.get_secret_value()
+    purpose = f"firstword webhook {public_url(settings, account)}"
+    return hmac.new(token.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+class Webhook:
+    """The handler of one account's route. `intake` is set while the channel runs."""
+
+    def __init__(self, secret: str, host: Host) -> None:
+        self.secret = secret
+        self._host = host
+        self.intake: Intake | None = None
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """401 without the secret, 503 when there is no room (Telegram tries again), 200 once it is durable."""
+        from aiohttp import web
+
+        if not self._is_genuine(request.headers.getall(_HEADER, [])):
+            self._host.signal("request_refused")
+            return web.Response(status=401)
+        if self.intake is None:
+            return web.Response(status=503)
+        body = await self._read(request)
+        if body is None:
+            self._host.signal("request_refused")
+            return web.Response(status=413)
+        try:
+            update: Any = loads(body)
+        except TelegramError:
+            update = None  # counted as malformed below; asking for it again would not mend it
+        return web.Response(status=200 if await self.intake.offer(update) else 503)
+
+    def _is_genuine(self, given: list[str]) -> bool:
+        found = given[0].encode("utf-8", "surrogateescape") if len(given) == 1 else b""
+        return hmac.compare_digest(found, self.secret.encode())
+
+    @staticmethod
+    async def _read(request: web.Request) -> bytes | None:
+        """The body, None when it is too long or too slow."""
+        if (request.content_length or 0) > MAX_BODY:
+            return None
+        found = bytearray()
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                async for chunk in request.content.iter_any():
+                    found += chunk
+                    if len(found) > MAX_BODY:
+                        return None
+        except TimeoutError:
+            return None
+        return bytes(found)
