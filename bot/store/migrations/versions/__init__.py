@@ -1,0 +1,1 @@
+"""The migrations, one file a number. A published one is never changed."""

@@ -1,0 +1,173 @@
+"""The schema and every statement, in one place. Times are seconds since the epoch.
+
+Written for SQLite 3.37 and later in words that Postgres 15 knows too, but for STRICT, the types BLOB and REAL
+(bytea, double precision) and the integer keys that count by themselves.
+
+inbox         every event key of the last days; a row with a message until its payload is pruned.
+              state: key (no message) | new | done | dead (could not be read or gave up; `error` says why)
+turn          one row per message that is answered. state: open | final (whole answer known) | merged | done
+part          the messages in which an answer stands
+history       what was said and shown, numbered within conversation and session
+conversation  session and choices; cursor and choice: what channels and people want remembered
+"""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x46577374  # "FWst": a file of anybody else is refused
+
+# The schema at SCHEMA_VERSION. A change here needs a numbered migration that leads to the same tables.
+SCHEMA = (
+    """CREATE TABLE inbox (
+        id INTEGER PRIMARY KEY,
+        channel TEXT NOT NULL,
+        account TEXT NOT NULL,
+        event_key TEXT NOT NULL,
+        state TEXT NOT NULL,
+        received_at REAL NOT NULL,
+        turn_id TEXT,
+        conversation TEXT,
+        payload BLOB,
+        edited TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        error TEXT,
+        UNIQUE (channel, account, event_key)
+    ) STRICT""",
+    "CREATE UNIQUE INDEX inbox_turn ON inbox (turn_id) WHERE turn_id IS NOT NULL",
+    "CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new'",
+    """CREATE TABLE turn (
+        id INTEGER PRIMARY KEY,
+        turn_id TEXT NOT NULL UNIQUE,
+        conversation TEXT NOT NULL,
+        state TEXT NOT NULL,
+        session INTEGER NOT NULL DEFAULT 1,
+        text TEXT NOT NULL DEFAULT '',
+        outcome TEXT,
+        model TEXT NOT NULL DEFAULT '',
+        cost_usd REAL,
+        added_at REAL NOT NULL,
+        started_at REAL,
+        ended_at REAL,
+        inbox_ids BLOB,
+        parts BLOB,
+        detail BLOB
+    ) STRICT""",
+    "CREATE INDEX turn_done ON turn (conversation, id) WHERE state = 'done'",
+    """CREATE TABLE part (
+        turn_id TEXT NOT NULL,
+        part INTEGER NOT NULL,
+        send_key TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        text TEXT,
+        PRIMARY KEY (turn_id, part)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE history (
+        id INTEGER PRIMARY KEY,
+        conversation TEXT NOT NULL,
+        session INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        text TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        at REAL NOT NULL,
+        speaker TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        turn_id TEXT NOT NULL,
+        note BLOB,
+        added_at REAL NOT NULL,
+        UNIQUE (conversation, session, n)
+    ) STRICT""",
+    """CREATE TABLE conversation (
+        conversation TEXT PRIMARY KEY,
+        session INTEGER NOT NULL,
+        choices BLOB NOT NULL,
+        handle TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE cursor (
+        channel TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (channel, account, name)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE choice (
+        scope TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (scope, name)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+# Inbox
+ADD_MESSAGE = """INSERT INTO inbox (channel, account, event_key, state, received_at, turn_id, conversation,
+        payload)
+    VALUES (?, ?, ?, 'new', ?, ?, ?, ?) ON CONFLICT (channel, account, event_key) DO NOTHING"""
+ADD_KEY = """INSERT INTO inbox (channel, account, event_key, state, received_at)
+    VALUES (?, ?, ?, 'key', ?) ON CONFLICT (channel, account, event_key) DO NOTHING"""
+EDIT_MESSAGE = "UPDATE inbox SET edited = ? WHERE turn_id = ? AND state = 'new'"
+MESSAGE_DONE = "UPDATE inbox SET state = 'done' WHERE turn_id = ? AND state = 'new'"
+MESSAGE_DEAD = "UPDATE inbox SET state = 'dead', error = ? WHERE turn_id = ?"
+RAISE_ATTEMPTS = "UPDATE inbox SET attempts = attempts + 1 WHERE state = 'new'"
+PENDING = """SELECT inbox.turn_id, inbox.payload, inbox.edited, inbox.received_at, inbox.attempts, turn.text,
+        turn.state
+    FROM inbox JOIN turn ON turn.turn_id = inbox.turn_id WHERE inbox.state = 'new' ORDER BY inbox.id"""
+PENDING_PARTS = """SELECT part.turn_id, part.part, part.message_id, part.send_key, part.text
+    FROM inbox JOIN part ON part.turn_id = inbox.turn_id WHERE inbox.state = 'new' ORDER BY inbox.id, part.part"""
+
+# Turns
+ADD_TURN = "INSERT INTO turn (turn_id, conversation, state, added_at) VALUES (?, ?, 'open', ?)"
+PART_SENT = """INSERT INTO part (turn_id, part, send_key, message_id, text) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (turn_id, part) DO UPDATE SET send_key = excluded.send_key, message_id = excluded.message_id,
+    text = coalesce(excluded.text, part.text)"""
+PROGRESS = "UPDATE turn SET text = ? WHERE turn_id = ? AND state = 'open'"
+FINAL = "UPDATE turn SET text = ?, state = 'final' WHERE turn_id = ? AND state IN ('open', 'final')"
+END_TURN = """INSERT INTO turn (turn_id, conversation, session, state, outcome, model, cost_usd, added_at,
+        started_at, ended_at, inbox_ids, parts, detail)
+    VALUES (?, ?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (turn_id) DO UPDATE SET conversation = excluded.conversation, session = excluded.session,
+        state = 'done', text = '', outcome = excluded.outcome, model = excluded.model,
+        cost_usd = excluded.cost_usd, started_at = excluded.started_at, ended_at = excluded.ended_at,
+        inbox_ids = excluded.inbox_ids, parts = excluded.parts, detail = excluded.detail
+    WHERE turn.state <> 'done'"""
+MERGE_TURN = "UPDATE turn SET state = 'merged', text = '' WHERE turn_id = ? AND state IN ('open', 'final')"
+_TURN_COLUMNS = """turn_id, conversation, session, inbox_ids, outcome, parts, model, cost_usd, started_at,
+    ended_at, detail"""
+TURNS = f"SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' ORDER BY id DESC LIMIT ?"  # noqa: S608
+TURNS_OF = f"""SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' AND conversation = ?
+    ORDER BY id DESC LIMIT ?"""  # noqa: S608 - the columns above, nothing from outside
+ADD_HISTORY = """INSERT INTO history (conversation, session, n, role, text, message_id, at, speaker, outcome,
+        turn_id, note, added_at)
+    SELECT ?, ?, coalesce(max(n), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM history
+    WHERE conversation = ? AND session = ?
+    RETURNING n"""
+CUT_HISTORY = "DELETE FROM history WHERE conversation = ? AND session = ? AND n <= ?"
+HISTORY = """SELECT role, text, message_id, at, speaker, outcome, turn_id, note FROM history
+    WHERE conversation = ? AND session = ? ORDER BY n DESC LIMIT ?"""
+
+# Conversations, cursors, choices
+CONVERSATION = "SELECT session, choices, handle FROM conversation WHERE conversation = ?"
+SAVE_CONVERSATION = """INSERT INTO conversation (conversation, session, choices, handle) VALUES (?, ?, ?, ?)
+    ON CONFLICT (conversation) DO UPDATE SET session = excluded.session, choices = excluded.choices,
+    handle = excluded.handle"""
+CURSOR = "SELECT value FROM cursor WHERE channel = ? AND account = ? AND name = ?"
+SET_CURSOR = """INSERT INTO cursor (channel, account, name, value) VALUES (?, ?, ?, ?)
+    ON CONFLICT (channel, account, name) DO UPDATE SET value = excluded.value"""
+CHOICES = "SELECT name, value FROM choice WHERE scope = ?"
+SET_CHOICE = """INSERT INTO choice (scope, name, value) VALUES (?, ?, ?)
+    ON CONFLICT (scope, name) DO UPDATE SET value = excluded.value"""
+UNSET_CHOICE = "DELETE FROM choice WHERE scope = ? AND name = ?"
+
+# Pruning: a slice of the oldest rows at a time, found by their id, which needs no index on time.
+SLICE_OF_INBOX = """SELECT max(id), min(received_at), max(received_at)
+    FROM (SELECT id, received_at FROM inbox WHERE id > ? ORDER BY id LIMIT ?) AS slice"""
+DROP_PAYLOADS = """UPDATE inbox SET payload = NULL, edited = NULL WHERE id > ? AND id <= ? AND state = 'done'
+    AND received_at < ? AND payload IS NOT NULL"""
+DROP_KEYS = "DELETE FROM inbox WHERE id > ? AND id <= ? AND state IN ('key', 'done') AND received_at < ?"
+SLICE_OF_TURNS = """SELECT max(id), min(added_at), max(added_at)
+    FROM (SELECT id, added_at FROM turn WHERE id > ? ORDER BY id LIMIT ?) AS slice"""
+DROP_PARTS = """DELETE FROM part WHERE turn_id IN (SELECT turn_id FROM turn WHERE id > ? AND id <= ?
+    AND state IN ('done', 'merged') AND added_at < ?)"""
+DROP_TURNS = "DELETE FROM turn WHERE id > ? AND id <= ? AND state IN ('done', 'merged') AND added_at < ?"
+SLICE_OF_HISTORY = """SELECT max(id), min(added_at), max(added_at)
+    FROM (SELECT id, added_at FROM history WHERE id > ? ORDER BY id LIMIT ?) AS slice"""
+DROP_HISTORY = "DELETE FROM history WHERE id > ? AND id <= ? AND added_at < ?"

@@ -1,0 +1,333 @@
+"""The embedded store: one SQLite file, one thread that writes and one that reads.
+
+Writes are handed to the writer in the order of the calls and are durable (WAL, synchronous=FULL) when their
+future completes. Reads have a connection of their own and never wait for the disk's flush; a read waits only
+for such writes, handed over before it, as it would show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from bot.errors import StoreError
+from bot.store import conversations, inbox, sql, turns
+from bot.store.base import Conversation, HistoryRow, PendingTurn, TurnRecord
+from bot.store.codec import encode, encode_message
+from bot.store.connection import check, connect, execute
+from bot.store.migrate import ensure_schema
+from bot.store.sweep import Retention, Sweeper
+from bot.store.writer import Executor, Reader, ThreadExecutor, Writer
+from channels.events import Message, Sent
+
+T = TypeVar("T")
+
+CHECK_BYTES = 64 * 1024 * 1024
+CHECKPOINT_WRITES = 300
+FIRST_SWEEP = 60.0
+NEXT_SWEEP = 900.0
+NEXT_SLICE = 0.25
+
+_log = structlog.get_logger(__name__)
+
+Connections = tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]
+
+
+@contextlib.asynccontextmanager
+async def open_store(
+    path: Path,
+    *,
+    clock: Callable[[], float] = time.time,
+    executor: Callable[[str], Executor] = ThreadExecutor,
+    retention: Retention | None = None,
+    check_bytes: int = CHECK_BYTES,
+) -> AsyncIterator[SqliteStore]:
+    """The store in the file `path`, created where there is none; closed at the end. Raises StoreError.
+
+    `clock`: seconds since the epoch. `executor`: makes the places where work is done (writer, reader, keeper);
+    `InlineExecutor` does everything in the caller's thread. `check_bytes`: larger files are not looked through
+    at the start. Belongs to the running loop.
+    """
+    store = await SqliteStore.open(
+        path, clock=clock, executor=executor, retention=retention, check_bytes=check_bytes
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+class SqliteStore:
+    """bot.store.base.Store over one SQLite file. Made by `open_store` or `SqliteStore.open`."""
+
+    def __init__(
+        self,
+        path: Path,
+        connections: Connections,
+        executors: tuple[Executor, Executor, Executor],
+        clock: Callable[[], float],
+        retention: Retention,
+    ) -> None:
+        self.path = path
+        self.unreadable = 0  # messages that could not be read after a restart and were set aside
+        self._clock = clock
+        self._retention = retention
+        self._loop = asyncio.get_running_loop()
+        self._connections = connections
+        self._executors = executors
+        self.writer = Writer(connections[0], path, executors[0])
+        self._reader = Reader(connections[1], path, executors[1])
+        self._keeper = Reader(connections[2], path, executors[2])
+        self._sweeper = Sweeper(retention)
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(FIRST_SWEEP, self._sweep)
+        self._since_checkpoint = 0
+        self._unsettled: dict[tuple[str, ...], asyncio.Future[Any]] = {}
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        executor: Callable[[str], Executor] = ThreadExecutor,
+        retention: Retention | None = None,
+        check_bytes: int = CHECK_BYTES,
+    ) -> SqliteStore:
+        """As `open_store`; the caller closes it."""
+        loop = asyncio.get_running_loop()
+        executors = (executor("store-writer"), executor("store-reader"), executor("store-keeper"))
+        opened: asyncio.Future[Connections] = loop.create_future()
+
+        def work() -> None:
+            try:
+                connections = _open_file(path, check_bytes)
+            except Exception as error:  # noqa: BLE001 - handed to the caller
+                loop.call_soon_threadsafe(_answer, opened, None, error)
+            else:
+                loop.call_soon_threadsafe(_answer, opened, connections, None)
+
+        executors[0].submit(work)
+        try:
+            connections = await opened
+        except BaseException:
+            for one in executors:
+                one.close()
+            raise
+        return cls(path, connections, executors, clock, retention or Retention())
+
+    # Inbox
+
+    def add_message(self, message: Message, turn_id: str, received_at: float) -> asyncio.Future[bool]:
+        """See Store. Refused with StoreError("overloaded ...") while too much waits to be written."""
+        key = message.address.key
+        payload = encode_message(message)
+        row = (key.channel, key.account, message.event_key, received_at, turn_id, str(key), payload)
+        write = functools.partial(inbox.add_message, row=row)
+        return self._write(write, size=len(payload), essential=False)
+
+    def add_key(self, channel: str, account: str, event_key: str) -> asyncio.Future[bool]:
+        """See Store."""
+        row = (channel, account, event_key, self._clock())
+        return self._write(functools.partial(inbox.add_key, row=row), single=True, essential=False)
+
+    def update_message(self, turn_id: str, text: str) -> asyncio.Future[None]:
+        """See Store. Changes nothing once the message's turn has ended."""
+        return self._one(sql.EDIT_MESSAGE, (text, turn_id), size=len(text))
+
+    async def pending(self) -> Sequence[PendingTurn]:
+        """See Store. A message that cannot be read is set aside as dead, with the reason, and logged."""
+        waiting = await self._write(inbox.take_pending)
+        self.unreadable += len(waiting.unreadable)
+        for turn_id, reason in waiting.unreadable:
+            _log.error("stored message cannot be read", turn_id=turn_id, error=reason)
+        return waiting.turns
+
+    # Turns
+
+    def part_sent(self, turn_id: str, part: int, send_key: str, sent: Sent) -> asyncio.Future[None]:
+        """See Store. A second time for the same part: the newer id and text stand."""
+        return self._one(sql.PART_SENT, (turn_id, part, send_key, sent.id, sent.shown))
+
+    def progress(self, turn_id: str, text: str) -> asyncio.Future[None]:
+        """See Store. Changes nothing once the final text is known or the turn has ended."""
+        return self._one(sql.PROGRESS, (text, turn_id), size=len(text), essential=False)
+
+    def final(self, turn_id: str, text: str) -> asyncio.Future[None]:
+        """See Store. Changes nothing once the turn has ended."""
+        return self._one(sql.FINAL, (text, turn_id), size=len(text))
+
+    def finish_turn(self, record: TurnRecord) -> asyncio.Future[None]:
+        """See Store. A turn that has no message (a command's answer) is recorded all the same."""
+        detail = encode(record.detail)
+        lines = self._retention.lines
+        now = self._clock()
+
+        def write(connection: sqlite3.Connection) -> None:
+            turns.finish(connection, record, detail, now, lines)
+
+        future = self._write(write, size=len(detail) + sum([len(line.text) for line in record.history]))
+        self._remember(("history", record.key, str(record.session)), future)
+        self._remember(("turns",), future)
+        return future
+
+    async def history(self, key: str, session: int, limit: int) -> Sequence[HistoryRow]:
+        """See Store."""
+        await self._settled("history", key, str(session))
+        return await self._reader.run(functools.partial(turns.history, key=key, session=session, limit=limit))
+
+    async def turns(self, key: str | None, limit: int) -> Sequence[TurnRecord]:
+        """See Store."""
+        await self._settled("turns")
+        return await self._reader.run(functools.partial(turns.turns, key=key, limit=limit))
+
+    # Conversations, cursors, choices
+
+    async def conversation(self, key: str) -> Conversation:
+        """See Store."""
+        await self._settled("conversation", key)
+        return await self._reader.run(functools.partial(conversations.conversation, key=key))
+
+    def save_conversation(self, conversation: Conversation) -> asyncio.Future[None]:
+        """See Store."""
+        choices = encode(conversation.choices)
+        row = (conversation.key, conversation.session, choices, conversation.handle)
+        future = self._one(sql.SAVE_CONVERSATION, row, size=len(choices))
+        self._remember(("conversation", conversation.key), future)
+        return future
+
+    async def cursor(self, channel: str, account: str, name: str) -> str | None:
+        """See Store."""
+        await self._settled("cursor", channel, account, name)
+        read = functools.partial(conversations.cursor, channel=channel, account=account, name=name)
+        return await self._reader.run(read)
+
+    def set_cursor(self, channel: str, account: str, name: str, value: str) -> asyncio.Future[None]:
+        """See Store."""
+        future = self._one(sql.SET_CURSOR, (channel, account, name, value))
+        self._remember(("cursor", channel, account, name), future)
+        return future
+
+    async def choices(self, scope: str) -> Mapping[str, str]:
+        """See Store."""
+        await self._settled("choices", scope)
+        return await self._reader.run(functools.partial(conversations.choices, scope=scope))
+
+    def set_choice(self, scope: str, name: str, value: str | None) -> asyncio.Future[None]:
+        """See Store."""
+        if value is None:
+            future = self._one(sql.UNSET_CHOICE, (scope, name))
+        else:
+            future = self._one(sql.SET_CHOICE, (scope, name, value))
+        self._remember(("choices", scope), future)
+        return future
+
+    async def close(self) -> None:
+        """See Store. Works off the write-ahead log too. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.writer.close()
+        for reader in (self._reader, self._keeper):
+            await reader.close()
+        last = Reader(self._connections[0], self.path, self._executors[0])
+        try:
+            await last.run(_work_off_log)
+        except StoreError as error:  # the next start reads the log
+            _log.warning("store log not worked off", error=str(error))
+        await last.close()
+        for one in self._executors:
+            one.close()
+
+    # Inside
+
+    def _write(
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        *,
+        size: int = 0,
+        single: bool = False,
+        essential: bool = True,
+    ) -> asyncio.Future[T]:
+        self._since_checkpoint += 1
+        if self._since_checkpoint >= CHECKPOINT_WRITES:
+            self._since_checkpoint = 0
+            self._keeper.run(_checkpoint)
+        return self.writer.add(run, size=size, single=single, essential=essential)
+
+    def _one(
+        self, statement: str, values: tuple[object, ...], *, size: int = 0, essential: bool = True
+    ) -> asyncio.Future[None]:
+        def write(connection: sqlite3.Connection) -> None:
+            execute(connection, statement, values)
+
+        return self._write(write, size=size, single=True, essential=essential)
+
+    def _remember(self, topic: tuple[str, ...], future: asyncio.Future[Any]) -> None:
+        self._unsettled[topic] = future
+        future.add_done_callback(functools.partial(self._forget, topic))
+
+    def _forget(self, topic: tuple[str, ...], future: asyncio.Future[Any]) -> None:
+        if self._unsettled.get(topic) is future:
+            del self._unsettled[topic]
+
+    async def _settled(self, *topic: str) -> None:
+        future = self._unsettled.get(topic)
+        if future is not None:
+            await asyncio.wait((future,))
+
+    def _sweep(self) -> None:
+        """Housekeeping, a slice at a time, when nothing else waits to be written."""
+        if self.writer.waiting:
+            self._timer = self._loop.call_later(NEXT_SLICE, self._sweep)
+            return
+        step = self.writer.add(functools.partial(self._sweeper.step, now=self._clock()), essential=False)
+        step.add_done_callback(self._swept)
+
+    def _swept(self, step: asyncio.Future[bool]) -> None:
+        if self._closed:
+            return
+        more = not step.cancelled() and step.exception() is None and step.result()
+        self._timer = self._loop.call_later(NEXT_SLICE if more else NEXT_SWEEP, self._sweep)
+
+
+def _open_file(path: Path, check_bytes: int) -> Connections:
+    with contextlib.ExitStack() as opened:
+        connections: list[sqlite3.Connection] = []
+        for _ in range(3):
+            connections.append(connect(path))
+            opened.callback(connections[-1].close)
+            if len(connections) == 1:
+                if not check(connections[0], path, check_bytes):
+                    _log.warning("store not looked through", path=str(path), larger_than_bytes=check_bytes)
+                ensure_schema(connections[0], path)
+        opened.pop_all()
+    return connections[0], connections[1], connections[2]
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    """Copy the write-ahead log into the file as far as nobody reads it; writers go on meanwhile."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _work_off_log(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _answer(future: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,107 @@
+"""Forgetting in time: old rows go a slice at a time, so that no message waits for housekeeping."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.store import sql
+
+SLICE = 500  # rows looked at in one transaction
+VACUUM_PAGES = 200
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long rows are kept, in seconds, and how many lines a session holds.
+
+    `keys`: how long a second copy of an event is recognised. `payloads`: the messages of ended turns.
+    `turns`: records of turns with their cost (longer than a month, so that a month's spending can be summed).
+    """
+
+    keys: float = 7 * _DAY
+    payloads: float = 1 * _DAY
+    turns: float = 40 * _DAY
+    history: float = 400 * _DAY
+    lines: int = 1000
+
+
+class _Task(StrEnum):
+    PAYLOADS = "payloads"
+    KEYS = "keys"
+    TURNS = "turns"
+    HISTORY = "history"
+    VACUUM = "vacuum"
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    last: int
+    whole: bool  # every row of it is old, so the next slice may hold old rows too
+
+
+class Sweeper:
+    """Walks the tables by id, oldest first. `step` does one slice and says whether there is more to do now.
+
+    Payloads are walked on from where the last round stopped; the other rounds begin at the oldest row, which
+    is where the rows to delete are.
+    """
+
+    def __init__(self, retention: Retention) -> None:
+        self._retention = retention
+        self._tasks = tuple(_Task)
+        self._at = 0
+        self._after = 0
+        self._payloads_after = 0
+
+    def step(self, connection: sqlite3.Connection, now: float) -> bool:
+        """One slice, inside a transaction. False: this round is over."""
+        if self._slice(connection, now):
+            return True
+        self._after = 0
+        self._at = (self._at + 1) % len(self._tasks)
+        return self._at != 0
+
+    def _slice(self, connection: sqlite3.Connection, now: float) -> bool:
+        keep = self._retention
+        match self._tasks[self._at]:
+            case _Task.PAYLOADS:
+                return self._drop_payloads(connection, now - keep.payloads)
+            case _Task.KEYS:
+                return self._drop(connection, sql.SLICE_OF_INBOX, (sql.DROP_KEYS,), now - keep.keys)
+            case _Task.TURNS:
+                statements = (sql.DROP_PARTS, sql.DROP_TURNS)
+                return self._drop(connection, sql.SLICE_OF_TURNS, statements, now - keep.turns)
+            case _Task.HISTORY:
+                return self._drop(connection, sql.SLICE_OF_HISTORY, (sql.DROP_HISTORY,), now - keep.history)
+            case _Task.VACUUM:
+                connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+                return False
+
+    def _drop_payloads(self, connection: sqlite3.Connection, before: float) -> bool:
+        found = _find(connection, sql.SLICE_OF_INBOX, self._payloads_after, before)
+        if found is None:
+            return False
+        connection.execute(sql.DROP_PAYLOADS, (self._payloads_after, found.last, before))
+        if found.whole:
+            self._payloads_after = found.last
+        return found.whole
+
+    def _drop(
+        self, connection: sqlite3.Connection, look: str, statements: tuple[str, ...], before: float
+    ) -> bool:
+        found = _find(connection, look, self._after, before)
+        if found is None:
+            return False
+        for statement in statements:
+            connection.execute(statement, (self._after, found.last, before))
+        self._after = found.last
+        return found.whole
+
+
+def _find(connection: sqlite3.Connection, look: str, after: int, before: float) -> _Slice | None:
+    """The next slice, or None when there is none or nothing in it is old."""
+    last, oldest, newest = connection.execute(look, (after, SLICE)).fetchone()
+    return None if last is None or oldest >= before else _Slice(last, newest < before)
