@@ -12,7 +12,8 @@ from typing import Any
 from bot.errors import SettingsError
 
 _SECRET_NAME = re.compile(
-    r"(token|secret|password|passwd|passphrase|api_?key|private_?key|credentials?|authorization|cookie)$", re.IGNORECASE
+    r"(token|secret|password|passwd|passphrase|api_?key|private_?key|credentials?|authorization|cookie)$",
+    re.IGNORECASE,
 )
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 MAX_SHOWN = 60

@@ -52,12 +52,14 @@ class Kind(enum.Enum):
 class Shape:
     """A place in the configuration.
 
-    `fields`: the known keys of an OBJECT. `item`: what a MAP or LIST holds; `named`: keys of a MAP that hold
-    something else. `default` is JSON text, "" when there is none. `is_required`: the key must be there.
+    `choices`: the only values allowed, () where there are more. `fields`: the known keys of an OBJECT. `item`:
+    what a MAP or LIST holds; `named`: keys of a MAP that hold something else. `default` is JSON text, "" when
+    there is none. `is_required`: the key must be there.
     """
 
     kind: Kind
     allowed: str
+    choices: tuple[Any, ...] = ()
     fields: Mapping[str, Shape] = field(default_factory=dict)
     item: Shape | None = None
     named: Mapping[str, Shape] = field(default_factory=dict)
@@ -66,6 +68,11 @@ class Shape:
     is_required: bool = False
     default: str = ""
     description: str = ""
+
+    @property
+    def held(self) -> Shape:
+        """What a MAP or LIST holds; anything, where nothing is said."""
+        return self.item or ANYTHING
 
     def child(self, part: str | int) -> Shape | None:
         """What stands under a key or index, None where nothing may."""
@@ -86,6 +93,16 @@ class Shape:
 
 
 ANYTHING = Shape(Kind.ANY, "any value")
+
+
+_SIMPLE: tuple[tuple[tuple[type, ...], Shape], ...] = (
+    ((SecretStr, SecretBytes), Shape(Kind.TEXT, "text, ${VARIABLE} or profile:NAME", is_secret=True)),
+    ((str,), Shape(Kind.TEXT, "text")),
+    ((FilePath,), Shape(Kind.TEXT, "a path")),
+    ((bool,), Shape(Kind.FLAG, "true or false")),
+    ((int,), Shape(Kind.NUMBER, "a whole number")),
+    ((float,), Shape(Kind.NUMBER, "a number")),
+)
 
 
 def model_shape(model: type[BaseModel]) -> Shape:
@@ -127,7 +144,9 @@ def _annotation_shape(annotation: Any, metadata: list[Any]) -> Shape:
     while get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         metadata = [*metadata, *more]
-    metadata = [part for item in metadata for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
+    metadata = [
+        part for item in metadata for part in (item.metadata if isinstance(item, FieldInfo) else [item])
+    ]
     origin = get_origin(annotation)
     if origin is Union or origin is types.UnionType:
         return _union_shape([arm for arm in get_args(annotation) if arm is not type(None)], metadata)
@@ -152,26 +171,21 @@ def _union_shape(arms: list[Any], metadata: list[Any]) -> Shape:
 
 
 def _plain_shape(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape:
+    kind = origin or annotation
     if origin is Literal:
         return _one_of(arguments)
-    kind = origin or annotation
     if not isinstance(kind, type):
         return ANYTHING
     if issubclass(kind, BaseModel):
         return model_shape(kind)
-    if issubclass(kind, SecretStr | SecretBytes):
-        return Shape(Kind.TEXT, "text, ${VARIABLE} or profile:NAME", is_secret=True)
     if issubclass(kind, enum.Enum):
         return _one_of(tuple(member.value for member in kind))
-    if issubclass(kind, str | FilePath):
-        return Shape(Kind.TEXT, "text" if issubclass(kind, str) else "a path")
-    if issubclass(kind, bool):
-        return Shape(Kind.FLAG, "true or false")
-    if issubclass(kind, int | float):
-        return Shape(Kind.NUMBER, "a whole number" if issubclass(kind, int) else "a number")
     if issubclass(kind, Mapping):
         item = _annotation_shape(arguments[1], []) if len(arguments) == 2 else ANYTHING
         return Shape(Kind.MAP, "an object", item=item)
+    for classes, shape in _SIMPLE:
+        if issubclass(kind, classes):
+            return shape
     if issubclass(kind, Sequence | AbstractSet):
         item = _annotation_shape(arguments[0], []) if arguments else ANYTHING
         return Shape(Kind.LIST, f"a list, each {item.allowed}", item=item)
@@ -180,12 +194,16 @@ def _plain_shape(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Sh
 
 def _one_of(values: tuple[Any, ...]) -> Shape:
     kind = Kind.TEXT if all(isinstance(value, str) for value in values) else Kind.ANY
-    return Shape(kind, "one of " + ", ".join(json.dumps(value) for value in values))
+    return Shape(kind, "one of " + ", ".join(json.dumps(value) for value in values), choices=values)
 
 
 def _bounds(metadata: list[Any], kind: Kind) -> str:
-    low = next((getattr(item, name) for item in metadata for name in ("ge", "gt") if hasattr(item, name)), None)
-    high = next((getattr(item, name) for item in metadata for name in ("le", "lt") if hasattr(item, name)), None)
+    low = next(
+        (getattr(item, name) for item in metadata for name in ("ge", "gt") if hasattr(item, name)), None
+    )
+    high = next(
+        (getattr(item, name) for item in metadata for name in ("le", "lt") if hasattr(item, name)), None
+    )
     shortest = next((item.min_length for item in metadata if hasattr(item, "min_length")), 0)
     if kind is Kind.NUMBER and low is not None and high is not None:
         return f" from {low} to {high}"

@@ -45,6 +45,7 @@ class Source(PydanticBaseSettingsSource):
         return self._values.get(key), key, False
 
     def __call__(self) -> dict[str, Any]:
+        """The values."""
         return self._values
 
 
@@ -74,7 +75,9 @@ def parse_text(raw: bytes, source: str) -> dict[str, Any]:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         hint = _hint(text, error.pos)
-        raise SettingsError(f"{source}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}{hint}") from error
+        raise SettingsError(
+            f"{source}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}{hint}"
+        ) from error
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "objects nested too deeply"
         raise SettingsError(f"{source}: {reason}") from error
@@ -113,7 +116,9 @@ def read_environment(environ: Mapping[str, str], shape: Shape, file_values: Mapp
         if place is None or unknown:
             close = nearest(unknown, place.fields if place is not None else ())
             meant = f"; nearest: {variable_name((*path, close))}" if close else ""
-            found.problems.append(Problem(variable, f"there is no setting {join_path((*path, unknown))}{meant}"))
+            found.problems.append(
+                Problem(variable, f"there is no setting {join_path((*path, unknown))}{meant}")
+            )
             continue
         try:
             _put(found.values, path, _value(text, place))
@@ -139,7 +144,10 @@ def _resolve(parts: list[str], shape: Shape, values: Any) -> tuple[Path, Shape |
         spelt = {key.lower(): key for key in place.fields}
         key = spelt.get(part.lower())
         if key is None and place.kind is Kind.MAP and part:
-            known = {str(name).lower(): str(name) for name in (*place.named, *(values if isinstance(values, dict) else ()))}
+            known = {
+                str(name).lower(): str(name)
+                for name in (*place.named, *(values if isinstance(values, dict) else ()))
+            }
             key = known.get(part.lower(), part.lower())
         if key is None:
             return path, place, part
@@ -157,7 +165,11 @@ def _value(text: str, place: Shape) -> Any:
         return text.strip().lower() in _TRUE
     if place.kind is Kind.LIST and not text.lstrip().startswith("["):
         items = [part.strip() for part in text.split(",") if part.strip()]
-        return items if place.item is None or place.item.kind is not Kind.NUMBER else [json.loads(part) for part in items]
+        return (
+            items
+            if place.item is None or place.item.kind is not Kind.NUMBER
+            else [json.loads(part) for part in items]
+        )
     try:
         return json.loads(text, parse_constant=_no_constant)
     except ValueError:
@@ -171,7 +183,7 @@ def _put(values: dict[str, Any], path: Path, value: Any) -> None:
     for part in path[:-1]:
         below = here.setdefault(part, {})
         if not isinstance(below, dict):
-            raise ValueError("set twice")
+            raise ValueError("set twice")  # noqa: TRY004 - a contradiction of two variables, no wrong argument
         here = below
     last = path[-1]
     if isinstance(here.get(last), dict) and isinstance(value, dict):
@@ -196,7 +208,9 @@ def _hint(text: str, position: int) -> str:
     before, rest = text[:position].rstrip(), text[position:].lstrip()
     if rest.startswith(("//", "/*", "#")):
         return " (comments are not allowed)"
-    if before.endswith(",") and rest[:1] in ("}", "]") or rest[:1] == "," and rest[1:].lstrip()[:1] in ("}", "]"):
+    if (before.endswith(",") and rest[:1] in ("}", "]")) or (
+        rest[:1] == "," and rest[1:].lstrip()[:1] in ("}", "]")
+    ):
         return " (a comma stands before a closing bracket)"
     if rest.startswith("'"):
         return " (JSON takes double quotes)"

@@ -21,7 +21,9 @@ DEFAULT_WEBHOOK_PORT = 8421
 class Section(BaseModel):
     """A part of the tree: strict, frozen, camelCase from outside."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
+    )
 
 
 class Mount(Section):
@@ -53,7 +55,10 @@ Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Id = Annotated[
-    str, BeforeValidator(_id_text), Field(strict=True, min_length=1, pattern=r"\S"), Allowed("an id as text or number")
+    str,
+    BeforeValidator(_id_text),
+    Field(strict=True, min_length=1, pattern=r"\S"),
+    Allowed("an id as text or number"),
 ]
 Ids = tuple[Id, ...]
 Ref = Annotated[
@@ -62,7 +67,9 @@ Ref = Annotated[
     Allowed('a model as "provider/model", or an alias'),
 ]
 Url = Annotated[
-    str, Field(strict=True, pattern=r"^https?://[^\s/@]+(/\S*)?$"), Allowed("a URL that starts with http:// or https://")
+    str,
+    Field(strict=True, pattern=r"^https?://[^\s/@]+(/\S*)?$"),
+    Allowed("a URL that starts with http:// or https://"),
 ]
 Params = Annotated[dict[str, Any], Allowed("an object of request parameters")]
 
@@ -73,7 +80,9 @@ class Cost(Section):
     input: Usd = Field(default=0.0, description="Price of prompt tokens, US dollars per million.")
     output: Usd = Field(default=0.0, description="Price of answer tokens, US dollars per million.")
     cache_read: Usd | None = Field(default=None, description="Price of cached prompt tokens; none: as input.")
-    cache_write: Usd | None = Field(default=None, description="Price of writing the prefix cache; none: as input.")
+    cache_write: Usd | None = Field(
+        default=None, description="Price of writing the prefix cache; none: as input."
+    )
 
 
 class ModelEntry(Section):
@@ -93,11 +102,19 @@ class ModelEntry(Section):
 class ProviderEntry(Mount):
     """One provider. Further keys belong to the adapter that speaks to it."""
 
-    base_url: Url | None = Field(default=None, description="Where its API stands; none: the provider's usual address.")
-    api: Name | None = Field(default=None, description="The dialect, for a provider that has no adapter of its own.")
+    base_url: Url | None = Field(
+        default=None, description="Where its API stands; none: the provider's usual address."
+    )
+    api: Name | None = Field(
+        default=None, description="The dialect, for a provider that has no adapter of its own."
+    )
     api_key: SecretStr | None = Field(default=None, description="Its key.")
-    models: tuple[ModelEntry, ...] = Field(default=(), description="Models beside those that it lists itself.")
-    default_params: Params = Field(default_factory=dict, description="Put into every request body of this provider.")
+    models: tuple[ModelEntry, ...] = Field(
+        default=(), description="Models beside those that it lists itself."
+    )
+    default_params: Params = Field(
+        default_factory=dict, description="Put into every request body of this provider."
+    )
 
 
 class ModelsSection(Section):
@@ -107,22 +124,29 @@ class ModelsSection(Section):
         default_factory=dict, description="Providers by name."
     )
     detect_local: Flag = Field(
-        default=True, description="Look for model servers on this machine's loopback ports when nothing is configured."
+        default=True,
+        description="Look for model servers on this machine's loopback ports when nothing is configured.",
     )
 
 
 class DefaultModel(Section):
     """What answers when nobody chose."""
 
-    primary: Ref | None = Field(default=None, description="Asked first; none: the best that is found (see README).")
-    fallbacks: tuple[Ref, ...] = Field(default=(), description="Asked in this order when the ones before fail.")
+    primary: Ref | None = Field(
+        default=None, description="Asked first; none: the best that is found (see README)."
+    )
+    fallbacks: tuple[Ref, ...] = Field(
+        default=(), description="Asked in this order when the ones before fail."
+    )
 
 
 class ModelUse(Section):
     """How one model is used."""
 
     alias: Name | None = Field(default=None, description="A short name for /model.")
-    params: Params = Field(default_factory=dict, description='Put into its requests; cacheControlTtl: "5m" or "1h".')
+    params: Params = Field(
+        default_factory=dict, description='Put into its requests; cacheControlTtl: "5m" or "1h".'
+    )
 
 
 class AliasChoice(Section):
@@ -142,12 +166,15 @@ class Agent(Section):
         default_factory=dict, description="Alias and parameters of single models."
     )
     aliases: Annotated[
-        dict[Name, Annotated[tuple[AliasChoice, ...], BeforeValidator(_choices), Field(min_length=1)]], Named("NAME")
+        dict[Name, Annotated[tuple[AliasChoice, ...], BeforeValidator(_choices), Field(min_length=1)]],
+        Named("NAME"),
     ] = Field(
         default_factory=dict,
         description="Short names for /model; of several models the first that is listed and healthy answers.",
     )
-    system_prompt: Text | None = Field(default=None, description="What the model is told first; none: a short default.")
+    system_prompt: Text | None = Field(
+        default=None, description="What the model is told first; none: a short default."
+    )
 
 
 class AgentsSection(Section):
@@ -164,9 +191,13 @@ class AccountEntry(Mount):
 
     enabled: Flag = Field(default=True, description="Whether this account runs.")
     allow: Ids = Field(default=(), description='Ids of people who may talk to it; "*" lets everybody in.')
-    owner: Ids = Field(default=(), description="Ids of its owners: allowed, and the only ones for owner's commands.")
+    owner: Ids = Field(
+        default=(), description="Ids of its owners: allowed, and the only ones for owner's commands."
+    )
     groups: Ids = Field(default=(), description='Ids of groups in which it answers; "*" means every group.')
-    agent: Name | None = Field(default=None, description="The agent of agents.list that answers; none: the defaults.")
+    agent: Name | None = Field(
+        default=None, description="The agent of agents.list that answers; none: the defaults."
+    )
 
 
 class ChannelEntry(Section):
@@ -183,7 +214,9 @@ class ChannelEntry(Section):
 class ServerSection(Section):
     """The private listener: page, API, health and metrics."""
 
-    host: Name = Field(default="127.0.0.1", description="Address to listen on; beyond loopback a token is a must.")
+    host: Name = Field(
+        default="127.0.0.1", description="Address to listen on; beyond loopback a token is a must."
+    )
     port: Port = Field(default=DEFAULT_PORT, description="Port; 0 takes any free one.")
     token: SecretStr | None = Field(default=None, description="What a client beyond loopback must show.")
 
@@ -243,14 +276,20 @@ class LoggingSection(Section):
 class ProviderParams(Section):
     """The short form for parameters alone."""
 
-    default_params: Params = Field(default_factory=dict, description="As models.providers.NAME.defaultParams.")
+    default_params: Params = Field(
+        default_factory=dict, description="As models.providers.NAME.defaultParams."
+    )
 
 
 class Tree(BaseSettings):
     """The whole configuration. Built from `Inputs` alone: it never looks at the process's environment."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True, populate_by_name=False
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
+        populate_by_name=False,
     )
 
     models: ModelsSection = Field(default=ModelsSection(), description="Where models come from.")

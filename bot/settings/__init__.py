@@ -1,0 +1,18 @@
+"""The configuration: read from file, environment and `.env`, checked whole, handed out frozen."""
+
+from bot.settings.load import Settings, load_settings
+from bot.settings.mount import AccountSettings, ProviderSettings
+from bot.settings.tree import Agent, AliasChoice, LoggingSection, ModelEntry, ModelUse, Tree
+
+__all__ = [
+    "AccountSettings",
+    "Agent",
+    "AliasChoice",
+    "LoggingSection",
+    "ModelEntry",
+    "ModelUse",
+    "ProviderSettings",
+    "Settings",
+    "Tree",
+    "load_settings",
+]

@@ -1,0 +1,112 @@
+"""What each field allows but the whole does not; and what works but should not stay."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bot.settings.mount import Mounting, Secrets, Specs
+from bot.settings.problems import Path, Problem, join_path, nearest
+from bot.settings.shapes import Kind, Shape
+from bot.settings.tree import Agent, Tree
+from providers import presets
+
+
+def contradictions(tree: Tree, mounting: Mounting) -> Iterator[Problem]:
+    """What each field allows but the whole does not."""
+    if not _is_loopback(tree.server.host) and tree.server.token is None:
+        text = (
+            f'"{tree.server.host}" lets other machines in; allowed: a loopback address, or set server.token'
+        )
+        yield Problem("server.host", text)
+    if tree.server.port and tree.server.port == tree.webhooks.port and tree.server.host == tree.webhooks.host:
+        yield Problem("webhooks.port", f"{tree.webhooks.port} is server.port too; allowed: any other port")
+    for account in mounting.found:
+        if account.agent is not None and account.agent not in (*tree.agents.list, "defaults"):
+            known = ", ".join(f'"{name}"' for name in (*tree.agents.list, "defaults"))
+            yield Problem(
+                f"{account.path}.agent", f'"{account.agent}" is not allowed; allowed: one of {known}'
+            )
+    for provider, names in tree.auth.order.items():
+        for place, name in enumerate(names):
+            if name not in tree.auth.profiles:
+                close = nearest(name, tree.auth.profiles)
+                meant = f'; nearest: "{close}"' if close else ""
+                text = f'"{name}" is not allowed; allowed: a key of auth.profiles{meant}'
+                yield Problem(join_path(("auth", "order", provider, place)), text)
+
+
+def unknown_providers(tree: Tree, specs: Specs) -> Iterator[Problem]:
+    """Models of providers that nobody knows, and what else is wrong with agents."""
+    agents: dict[Path, Agent] = {("agents", "defaults"): tree.agents.defaults}
+    agents |= {("agents", "list", name): agent for name, agent in tree.agents.list.items()}
+    known_providers = {*specs.providers, *tree.models.providers, *(preset.name for preset in presets.PRESETS)}
+    for path, agent in agents.items():
+        yield from _agent_contradictions(path, agent, known_providers)
+
+
+def _agent_contradictions(path: Path, agent: Agent, providers: set[str]) -> Iterator[Problem]:
+    refs: dict[Path, str] = {(*path, "models", ref): ref for ref in agent.models}
+    if agent.model.primary is not None:
+        refs[*path, "model", "primary"] = agent.model.primary
+    refs |= {(*path, "model", "fallbacks", place): ref for place, ref in enumerate(agent.model.fallbacks)}
+    for name, choices in agent.aliases.items():
+        refs |= {(*path, "aliases", name, place, "model"): row.model for place, row in enumerate(choices)}
+    for where, ref in refs.items():
+        provider, slash, _ = ref.partition("/")
+        if slash and provider not in providers:
+            close = nearest(provider, providers)
+            meant = f'; nearest: "{close}"' if close else ""
+            text = f'there is no provider "{provider}"{meant}; add it under models.providers'
+            yield Problem(join_path(where), text)
+    owners: dict[str, str] = {}
+    for ref, use in agent.models.items():
+        ttl = use.params.get("cacheControlTtl", "5m")
+        if ttl not in ("5m", "1h"):
+            where = (*path, "models", ref, "params", "cacheControlTtl")
+            yield Problem(join_path(where), f'{ttl!r} is not allowed; allowed: one of "5m", "1h"')
+        if use.alias is not None and owners.setdefault(use.alias.lower(), ref) != ref:
+            text = (
+                f'"{use.alias}" is the alias of {owners[use.alias.lower()]} already; allowed: any other name'
+            )
+            yield Problem(join_path((*path, "models", ref, "alias")), text)
+
+
+def warnings_of(
+    values: Mapping[str, Any], shape: Shape, specs: Specs, stored: Mapping[str, Any], tree: Tree
+) -> Iterator[str]:
+    """Sentences for the owner."""
+    for path in literal_secrets(values, shape):
+        yield (
+            f"{join_path(path)} holds the secret itself; store it with `firstword auth add NAME` and write "
+            f'"profile:NAME", or use "${{VARIABLE}}" (`firstword doctor --fix` moves it)'
+        )
+    for name, profile in tree.auth.profiles.items():
+        if name not in stored:
+            command = f"firstword auth add {name} --provider {profile.provider}"
+            yield f"auth.profiles.{name}: no secret is stored for it; run: {command}"
+    yield from specs.broken.values()
+
+
+def literal_secrets(values: Any, shape: Shape, path: Path = ()) -> Iterator[Path]:
+    """Where the file holds a secret itself rather than a reference to one."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            child = shape.child(key)
+            if child is not None:
+                yield from literal_secrets(value, child, (*path, key))
+    elif isinstance(values, list) and shape.kind is Kind.LIST and shape.item is not None:
+        for place, value in enumerate(values):
+            yield from literal_secrets(value, shape.item, (*path, place))
+    elif isinstance(values, str) and shape.is_secret and values and not Secrets.is_reference(values):
+        yield path
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
