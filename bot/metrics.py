@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 OTHER: Final = "other"
 MAX_LABEL_VALUES: Final = 500
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+"""What `exposition` is, for an HTTP header."""
 
 SIGNALS: Final = frozenset(
     {

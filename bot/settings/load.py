@@ -134,11 +134,18 @@ def load_settings(
     folder, when one is given), the file. Reads those files and nothing else.
     """
     values = read_file(config_file)
-    below = read_dotenv(folder / ".env") if folder is not None else {}
-    merged = {**below, **read_dotenv(home.dotenv), **environ}
+    merged = merge_environment(home, environ, folder)
     return build_settings(
         home, config_file, values, merged, overrides=overrides or {}, plugins=plugins or discover()
     )
+
+
+def merge_environment(
+    home: Home, environ: Mapping[str, str], folder: FilePath | None = None
+) -> Mapping[str, str]:
+    """The environment with HOME/.env and then `folder`/.env beneath it. Raises SettingsError."""
+    below = read_dotenv(folder / ".env") if folder is not None else {}
+    return {**below, **read_dotenv(home.dotenv), **environ}
 
 
 def build_settings(

@@ -121,7 +121,7 @@ def read_environment(environ: Mapping[str, str], shape: Shape, file_values: Mapp
             )
             continue
         try:
-            _put(found.values, path, _value(text, place))
+            _put(found.values, path, parse_value(text, place))
         except ValueError:
             found.problems.append(Problem(variable, f"sets {join_path(path)}, which takes {place.allowed}"))
             continue
@@ -132,6 +132,27 @@ def read_environment(environ: Mapping[str, str], shape: Shape, file_values: Mapp
 def variable_name(path: Path) -> str:
     """The environment variable that sets the value at a path."""
     return PREFIX + DELIMITER.join(str(part).upper() for part in path)
+
+
+def parse_value(text: str, place: Shape) -> Any:
+    """A variable's or an argument's text as the kind of value that the place takes. Raises ValueError."""
+    if place.kind is Kind.TEXT:
+        return text
+    if place.kind is Kind.FLAG and text.strip().lower() in _TRUE | _FALSE:
+        return text.strip().lower() in _TRUE
+    if place.kind is Kind.LIST and not text.lstrip().startswith("["):
+        items = [part.strip() for part in text.split(",") if part.strip()]
+        return (
+            items
+            if place.item is None or place.item.kind is not Kind.NUMBER
+            else [json.loads(part) for part in items]
+        )
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        if place.kind in (Kind.OBJECT, Kind.MAP, Kind.LIST) and text.lstrip()[:1] in ("{", "["):
+            raise
+        return text
 
 
 def _resolve(parts: list[str], shape: Shape, values: Any) -> tuple[Path, Shape | None, str]:
@@ -155,27 +176,6 @@ def _resolve(parts: list[str], shape: Shape, values: Any) -> tuple[Path, Shape |
         place = place.child(key)
         values = values.get(key) if isinstance(values, dict) else None
     return path, place, ""
-
-
-def _value(text: str, place: Shape) -> Any:
-    """A variable's text as the kind of value that the place takes. Raises ValueError."""
-    if place.kind is Kind.TEXT:
-        return text
-    if place.kind is Kind.FLAG and text.strip().lower() in _TRUE | _FALSE:
-        return text.strip().lower() in _TRUE
-    if place.kind is Kind.LIST and not text.lstrip().startswith("["):
-        items = [part.strip() for part in text.split(",") if part.strip()]
-        return (
-            items
-            if place.item is None or place.item.kind is not Kind.NUMBER
-            else [json.loads(part) for part in items]
-        )
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except ValueError:
-        if place.kind in (Kind.OBJECT, Kind.MAP, Kind.LIST) and text.lstrip()[:1] in ("{", "["):
-            raise
-        return text
 
 
 def _put(values: dict[str, Any], path: Path, value: Any) -> None:
