@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
+import tempfile
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
-from tests.bench import rows, streams
+from tests.bench import pacer, rows, sampler, streams
 from tests.bench.figures import ROWS
 from tests.bench.processes import cores, machine, pin
 from tests.bench.report import table
-from tests.bench.rig import Kind
+from tests.bench.rig import PROFILE, Kind
 from tests.bench.rows import Found, Scale
 
-RUN: dict[str, Callable[[Kind, Scale], Awaitable[Found]]] = {
+RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
     "start": rows.start,
     "serial": rows.serial,
     "throughput": rows.throughput,
@@ -25,9 +28,12 @@ RUN: dict[str, Callable[[Kind, Scale], Awaitable[Found]]] = {
     "streams1k": streams.streams1k,
     "streams10k": streams.streams10k,
     "memory": streams.memory,
+    "pacer": pacer.pacer,
 }
-NOT_FOR_THE_FLOOR = frozenset({"streams10k", "memory", "pacer"})
-"""It keeps no conversations and no limits, and at 1,000 streams its pool has collapsed already."""
+PROFILED = {"serial": 440, "throughput": 1700, "open": 1602}
+"""Rows that can be sampled, and how many messages each sends."""
+NOT_FOR_THE_FLOOR = frozenset({"streams10k", "memory"})
+"""It keeps no conversations, and at 1,000 streams its pool has collapsed already."""
 
 
 def main() -> int:
@@ -37,11 +43,15 @@ def main() -> int:
     parser.add_argument("--bots", default="firstword,floor", help="which bots, of firstword, floor")
     parser.add_argument("--quick", action="store_true", help="a tenth of each row: does the rig work?")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--profile", choices=PROFILED, help="say where firstword's CPU goes in this row")
     given = parser.parse_args()
     wanted = [name for name in given.rows.split(",") if name]
     if unknown := [name for name in wanted if name not in ROWS]:
         parser.error(f"--rows: {unknown[0]!r} is none of {', '.join(ROWS)}")
     kinds = [Kind(name) for name in given.bots.split(",")]
+    if given.profile:
+        print(profile(given.profile, Scale(quick=given.quick)))
+        return 0
     notes = machine()
     pin(cores()[1])
     found, failed = asyncio.run(measure(wanted, kinds, Scale(quick=given.quick)))
@@ -51,13 +61,24 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def profile(row: str, scale: Scale) -> str:
+    """Run one row of firstword under the sampler; its report. The row's own figures are not worth much then."""
+    pin(cores()[1])
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "samples.json"
+        os.environ[PROFILE] = str(out)
+        try:
+            asyncio.run(RUN[row](Kind.FIRSTWORD, scale))
+        finally:
+            del os.environ[PROFILE]
+        return sampler.report(out, scale.of(PROFILED[row]))
+
+
 async def measure(wanted: list[str], kinds: list[Kind], scale: Scale) -> tuple[dict[Kind, Found], list[str]]:
     """Every row for every bot, one after the other; a row that fails is said and left out."""
     found: dict[Kind, Found] = {kind: {} for kind in Kind}
     failed = []
     for name in wanted:
-        if name not in RUN:
-            continue
         for kind in kinds:
             if kind is Kind.FLOOR and name in NOT_FOR_THE_FLOOR and not scale.quick:
                 continue

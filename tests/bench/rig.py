@@ -26,6 +26,8 @@ from tests.mock_model.client import MockModel, running
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+PROFILE = "FIRSTWORD_BENCH_PROFILE"
+LOG = "FIRSTWORD_BENCH_LOG"
 
 
 class Kind(StrEnum):
@@ -61,12 +63,23 @@ async def open_rig(*telegram_flags: str) -> AsyncIterator[Rig]:
 
 
 @asynccontextmanager
-async def open_bot(kind: Kind, rig: Rig, *, edit_every: float = 1.0) -> AsyncIterator[Bot]:
-    """The bot on its core, polling; ended by SIGTERM, and by SIGKILL when that takes too long."""
+async def open_bot(
+    kind: Kind, rig: Rig, *, edit_every: float | None = None, keeps_limits: bool = False
+) -> AsyncIterator[Bot]:
+    """The bot on its core, polling; ended by SIGTERM, and by SIGKILL when that takes too long.
+
+    `edit_every` None: as it streams when nothing is set. `keeps_limits`: Telegram's flood limits are kept.
+    """
     with tempfile.TemporaryDirectory(prefix="firstword-bench-") as home:
         folder = Path(home)
         port = _free_port() if kind is Kind.FIRSTWORD else None
-        command = _floor(rig, edit_every) if port is None else _firstword(rig, folder, port, edit_every)
+        if port is None:
+            command = _floor(rig, edit_every or 1.0)
+        else:
+            (folder / "config.json").write_text(
+                json.dumps(config(rig, port, edit_every, keeps_limits=keeps_limits)), encoding="utf-8"
+            )
+            command = [*_sampled(), str(Path(sys.executable).parent / "firstword"), "run", "--home", home]
         log = folder / "output.txt"
         output = log.open("wb")
         started = time.monotonic()
@@ -91,17 +104,13 @@ def _floor(rig: Rig, edit_every: float) -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", "tests.bench.floor_bot", *given]
 
 
-def _firstword(rig: Rig, folder: Path, port: int, edit_every: float) -> list[str]:
-    (folder / "config.json").write_text(json.dumps(config(rig, port, edit_every)), encoding="utf-8")
-    return [str(Path(sys.executable).parent / "firstword"), "run", "--home", home_of(folder)]
+def _sampled() -> list[str]:
+    """The sampler before the program, where the variable names its file."""
+    out = os.environ.get(PROFILE)
+    return [] if out is None else [sys.executable, "-m", "tests.bench.sampler", out]
 
 
-def home_of(folder: Path) -> str:
-    """FIRSTWORD_HOME of the bot under test."""
-    return str(folder)
-
-
-def config(rig: Rig, port: int, edit_every: float) -> dict[str, Any]:
+def config(rig: Rig, port: int, edit_every: float | None, *, keeps_limits: bool) -> dict[str, Any]:
     """What a person would write for a self-hosted Bot API server and one OpenAI-compatible server."""
     model = {"id": "m", "contextWindow": 128_000, "maxTokens": 8192}
     provider = {
@@ -110,11 +119,14 @@ def config(rig: Rig, port: int, edit_every: float) -> dict[str, Any]:
         "apiKey": "x",
         "models": [model],
     }
-    account = {
+    account: dict[str, Any] = {
         "token": rig.telegram.token,
         "baseUrl": f"{rig.telegram.base_url}/bot",
         "allow": ["*"],
+        "limits": "telegram" if keeps_limits else "none",
     }
+    if edit_every is not None:
+        account |= {"stream": "edits", "editInterval": edit_every}
     return {
         "models": {"providers": {"mock": provider}},
         "agents": {"defaults": {"model": {"primary": "mock/m"}}},
@@ -177,8 +189,8 @@ def _free_port() -> int:
 
 def _keep(log: Path) -> None:
     """The bot's output, where the variable says: the folder goes with the row."""
-    if "FIRSTWORD_BENCH_LOG" in os.environ:
-        Path(os.environ["FIRSTWORD_BENCH_LOG"]).write_bytes(log.read_bytes())
+    if LOG in os.environ:
+        Path(os.environ[LOG]).write_bytes(log.read_bytes())
 
 
 def _tail(log: Path) -> str:

@@ -149,9 +149,9 @@ async def _lanes(talk: Talk, lanes: int, count: int) -> int:
 
 
 async def open_loop(kind: Kind, scale: Scale) -> Found:
-    """80 messages a second whatever the bot does; TTFT 500 ms, 50 tokens each 20 ms."""
+    """80 messages a second whatever the bot does; TTFT 500 ms, 50 tokens each 20 ms, edits each second."""
     rate, seconds = 80, scale.of(20, least=2)
-    async with open_rig("--no-flood") as rig, open_bot(kind, rig) as bot:
+    async with open_rig("--no-flood") as rig, open_bot(kind, rig, edit_every=1.0) as bot:
         rig.model.script(default={"count": TOKENS, "ttft": 0.5, "gap": 0.02})
         talk = Talk(rig)
         await _one_by_one(talk, 2)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from tests.bench import sampler
 from tests.bench.figures import LINES, ROWS
 from tests.bench.report import table
 from tests.bench.talk import Fate, quantile, read_chat
@@ -57,3 +61,11 @@ def test_a_message_is_complete_when_its_marker_ends_a_message_that_stays() -> No
         },
     )
     assert (fate.first_visible, fate.complete) == (2.0, 4.0)
+
+
+def test_a_profile_names_rooms_functions_and_the_share_of_each(tmp_path: Path) -> None:
+    samples = {"own": {"channels/split.py:cut": 3, "lib/python3.11/json/decoder.py:decode": 1}, "within": {}}
+    (tmp_path / "samples.json").write_text(json.dumps(samples), "utf-8")
+    text = sampler.report(tmp_path / "samples.json", messages=2)
+    assert text.startswith("4 samples of 1 ms CPU in 2 messages: 2.00 ms each")
+    assert "75.0%  channels/split.py:cut" in text
