@@ -225,7 +225,8 @@ class ProviderSpec:
 
     `settings` describes one configured provider. `open(name, settings, connect)` makes it; `connect` gives
     the HTTP client to use for an origin (see providers.http). `apis`: the values of a configured provider's
-    `api` that this dialect serves, whatever that provider is called.
+    `api` that this dialect serves, whatever that provider is called. `is_stand_in`: it needs nothing and
+    answers only while there is no model at all.
     """
 
     name: str
@@ -234,6 +235,7 @@ class ProviderSpec:
     open: Callable[[str, Any, Connect], Provider]
     extra: str | None = None
     apis: tuple[str, ...] = ()
+    is_stand_in: bool = False
 
 
 class Connect(Protocol):

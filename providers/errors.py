@@ -41,7 +41,12 @@ class ProviderError(Exception):
     """
 
     def __init__(
-        self, kind: ErrorKind, detail: str = "", *, retry_after: float | None = None, status: int | None = None
+        self,
+        kind: ErrorKind,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(f"{kind}: {detail}" if detail else str(kind))
         self.kind = kind

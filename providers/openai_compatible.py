@@ -11,14 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 
 from providers import presets
-from providers.base import Connect, ModelSettings, Price, ProviderSpec
-from providers.http import origin_of
+from providers.base import Connect, ModelSettings, ModelSpec, Price, ProviderSpec
+from providers.http import is_loopback, origin_of
+from providers.models import describe
+from providers.openai_request import RESERVED
 
 if TYPE_CHECKING:
     from providers.openai_client import OpenAICompatible
-
-RESERVED = frozenset({"model", "messages", "stream"})
-"""What a request always says itself; no parameter may set it."""
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Dollars = Annotated[float, Field(ge=0)]
@@ -75,6 +74,20 @@ class OpenAICompatibleSettings(_Settings):
         default_factory=dict, description="Put into every request's body as they are"
     )
     headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request")
+
+    def specs(self, name: str) -> tuple[ModelSpec, ...]:
+        """The models that the settings name, described with what the catalogue knows of them."""
+        local = is_loopback(self.base_url) if self.base_url else None
+        return tuple(
+            describe(
+                name,
+                row.plain(),
+                reasoning=row.reasoning if "reasoning" in row.model_fields_set else None,
+                images="image" in row.input if "input" in row.model_fields_set else None,
+                is_local=local,
+            )
+            for row in self.models
+        )
 
     @field_validator("base_url")
     @classmethod

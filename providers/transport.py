@@ -134,12 +134,17 @@ class Transport(httpx.AsyncBaseTransport):
             if not self._closed:
                 raise
             raise httpx.ConnectError("the pool is closed") from error
+        body = Body(response)
         return httpx.Response(
             response.status,
             headers=response.raw_headers,
-            stream=Body(response),
+            stream=body,
             request=request,
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (response.reason or "").encode()},
+            extensions={
+                "http_version": b"HTTP/1.1",
+                "reason_phrase": (response.reason or "").encode(),
+                _READ: body.read,
+            },
         )
 
     async def aclose(self) -> None:
@@ -181,6 +186,21 @@ class Transport(httpx.AsyncBaseTransport):
             timeout=aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read")),
         )
 
+
+def reader_of(response: httpx.Response) -> Callable[[], Awaitable[bytes]]:
+    """A function that gives the next bytes of a response's body, b"" at the end; raises httpx.TransportError.
+
+    Goes straight to the socket's reader where the response came from here and is not compressed.
+    """
+    read = response.extensions.get(_READ)
+    if read is not None and "content-encoding" not in response.headers:
+        return read  # type: ignore[no-any-return]
+    chunks = response.aiter_bytes()
+    return lambda: anext(chunks, b"")
+
+
+_READ = "firstword.read"
+"""Where a response of ours carries its body's `read`."""
 
 _IDLE: ContextVar[float] = ContextVar("idle", default=0.0)
 """Seconds that the connection of this task's request had idled; 0 for a new one."""

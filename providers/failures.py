@@ -1,0 +1,266 @@
+"""What a failed answer means: status and body to one closed kind, and a detail that is safe to log. Pure.
+
+Providers differ in their error bodies, so the kind comes from the status first and is made more precise by the
+body's code, type and words. Nothing here looks at exceptions of a library.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from providers.errors import ErrorKind, ProviderError
+
+RETRY_AFTER_RANGE = (1.0, 600.0)
+"""Seconds. Less would hammer the provider; more would take its word for a lost evening."""
+
+DETAIL_CHARS = 300
+
+_STATUS: Mapping[int, ErrorKind] = {
+    400: ErrorKind.BAD_REQUEST,
+    401: ErrorKind.AUTH,
+    402: ErrorKind.QUOTA,
+    403: ErrorKind.PERMISSION,
+    404: ErrorKind.SERVER,  # a path that is not there; a model that is not there is told by the body
+    405: ErrorKind.SERVER,
+    408: ErrorKind.SERVER,
+    409: ErrorKind.SERVER,
+    410: ErrorKind.MODEL_GONE,
+    413: ErrorKind.TOO_LARGE,
+    422: ErrorKind.BAD_REQUEST,
+    425: ErrorKind.SERVER,
+    429: ErrorKind.RATE_LIMIT,
+    503: ErrorKind.OVERLOADED,
+    529: ErrorKind.OVERLOADED,
+}
+
+_WORDS: Mapping[str, ErrorKind] = {
+    "overloaded": ErrorKind.OVERLOADED,
+    "unavailable": ErrorKind.OVERLOADED,
+    "capacity": ErrorKind.OVERLOADED,
+    "insufficient_quota": ErrorKind.QUOTA,
+    "payment": ErrorKind.QUOTA,
+    "billing": ErrorKind.QUOTA,
+    "rate_limit": ErrorKind.RATE_LIMIT,
+    "too_many_requests": ErrorKind.RATE_LIMIT,
+    "resource_exhausted": ErrorKind.RATE_LIMIT,
+    "quota_exceeded": ErrorKind.RATE_LIMIT,  # Cerebras says so of tokens and requests a minute
+    "authentication": ErrorKind.AUTH,
+    "unauthenticated": ErrorKind.AUTH,
+    "api_key": ErrorKind.AUTH,
+    "permission": ErrorKind.PERMISSION,
+    "content_filter": ErrorKind.CONTENT_FILTER,
+    "context_length": ErrorKind.CONTEXT_LENGTH,
+    "model_not_found": ErrorKind.MODEL_GONE,
+    "not_found": ErrorKind.MODEL_GONE,
+    "too_large": ErrorKind.TOO_LARGE,
+    "invalid_request": ErrorKind.BAD_REQUEST,
+    "invalid_argument": ErrorKind.BAD_REQUEST,
+    "bad_request": ErrorKind.BAD_REQUEST,
+    "badrequest": ErrorKind.BAD_REQUEST,
+}
+"""Parts of an error's code or type where no status came with it (an error inside a stream); first match counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """Words in an error's code, type or message that make the kind of some statuses more precise."""
+
+    kind: ErrorKind
+    statuses: frozenset[int]
+    words: tuple[str, ...]
+
+
+def _sign(kind: ErrorKind, statuses: Iterable[int], *words: str) -> _Sign:
+    return _Sign(kind, frozenset(statuses), words)
+
+
+# Words from the vendors' and servers' error bodies: OpenAI, Anthropic, Cerebras, Gemini, OpenRouter, Ollama,
+# llama.cpp, vLLM, LM Studio; their docs and sources, 2026-11.
+_SIGNS: tuple[_Sign, ...] = (
+    _sign(
+        ErrorKind.CONTEXT_LENGTH,
+        (400, 413, 422, 500),
+        "context_length_exceeded",
+        "exceed_context_size",
+        "prompt is too long",
+        "maximum context length",
+        "context length",
+        "context window",
+        "context size",
+        "input token count",
+        "model_context_window_exceeded",
+    ),
+    _sign(
+        ErrorKind.QUOTA,
+        (400, 403, 429),
+        "insufficient_quota",
+        "credit balance",
+        "insufficient credit",
+        "billing",
+        "per day",
+        "per-day",
+        "daily limit",
+        "monthly limit",
+        "key limit exceeded",
+    ),
+    _sign(ErrorKind.AUTH, (400, 403), "api key not valid", "api_key_invalid", "invalid_api_key"),
+    _sign(
+        ErrorKind.CONTENT_FILTER,
+        (400, 403, 422),
+        "content_filter",
+        "content_policy_violation",
+        "responsibleaipolicy",
+        "was flagged",
+    ),
+    _sign(
+        ErrorKind.MODEL_GONE,
+        (400, 403, 404),
+        "model_not_found",
+        "model_not_available",
+        "model_decommissioned",
+        "decommissioned",
+        "invalid_model",
+        "no endpoints found",
+        "not a valid model",
+        "no such model",
+    ),
+    _sign(ErrorKind.OVERLOADED, (429, 498, 500, 502), "overloaded", "no capacity", "capacity exceeded"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An error body's fields, whatever shape it came in; "" for what it does not say."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+    param: str = ""
+
+    @property
+    def words(self) -> str:
+        """All of it in lower case."""
+        return f"{self.code} {self.type} {self.message}".lower()
+
+
+def read_body(body: bytes | Mapping[str, Any]) -> Body:
+    """The error that a body speaks of: {"error": {...}}, {"error": "..."}, flat, inside a list, or plain text."""
+    if isinstance(body, bytes):
+        try:
+            value: Any = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return Body() if body.lstrip().startswith(b"<") else Body(body[:2000].decode("utf-8", "replace"))
+    else:
+        value = body
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, Mapping) and "error" in value:
+        value = value["error"]
+    if isinstance(value, str):
+        return Body(value)
+    if not isinstance(value, Mapping):
+        return Body()
+    message = value.get("message") or value.get("detail") or ""
+    if isinstance(message, list):  # FastAPI's list of what is wrong where
+        message = orjson.dumps(message, default=str).decode()
+    return Body(
+        message=message if isinstance(message, str) else "",
+        type=_name(value.get("type") or value.get("status")),
+        code=_name(value.get("code")),
+        param=_name(value.get("param")),
+    )
+
+
+def kind_of_status(status: int, body: Body = Body()) -> ErrorKind:
+    """The kind of an HTTP error."""
+    words = body.words
+    for sign in _SIGNS:
+        if status in sign.statuses and any(word in words for word in sign.words):
+            return sign.kind
+    if status == 404 and "model" in words:
+        return ErrorKind.MODEL_GONE
+    return _STATUS.get(status, ErrorKind.BAD_REQUEST if 400 <= status < 500 else ErrorKind.SERVER)
+
+
+def kind_of_error(body: Body) -> ErrorKind:
+    """The kind of an error object inside a 200: its code may be a status, or its words decide."""
+    if body.code.isdigit() and 400 <= int(body.code) < 600:
+        return kind_of_status(int(body.code), body)
+    precise = next((s.kind for s in _SIGNS if any(w in body.words for w in s.words)), None)
+    if precise is not None:
+        return precise
+    names = f"{body.code} {body.type}".lower()
+    return next((kind for word, kind in _WORDS.items() if word in names), ErrorKind.SERVER)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that the headers ask to wait: retry-after-ms, retry-after in seconds or as a date; None: not said.
+
+    A date is compared with the server's own `date` where it is given, with `now` (aware) otherwise.
+    """
+    seconds = _number(headers.get("retry-after-ms"), 0.001)
+    if seconds is None:
+        seconds = _number(headers.get("retry-after"), 1.0)
+    if seconds is None and (until := _date(headers.get("retry-after"))):
+        seconds = (until - (_date(headers.get("date")) or now)).total_seconds()
+    if seconds is None:
+        return None
+    low, high = RETRY_AFTER_RANGE
+    return min(max(seconds, low), high)
+
+
+def error_from_answer(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: datetime,
+    scrub: Callable[[str], str],
+) -> ProviderError:
+    """The error that an HTTP answer of another status than 200 is. `scrub` takes what is private out of a text."""
+    said = read_body(body)
+    kind = kind_of_status(status, said)
+    return ProviderError(
+        kind, _detail(f"HTTP {status}", said, scrub), retry_after=retry_after(headers, now), status=status
+    )
+
+
+def error_from_object(value: Mapping[str, Any], scrub: Callable[[str], str]) -> ProviderError:
+    """The error that an object with an `error` inside a 200 is."""
+    said = read_body(value)
+    return ProviderError(kind_of_error(said), _detail("error in the answer", said, scrub), status=200)
+
+
+def _detail(head: str, body: Body, scrub: Callable[[str], str]) -> str:
+    names = [name for name in dict.fromkeys((body.type, body.code)) if name]
+    told = " ".join(filter(None, (" ".join(names), body.param and f"({body.param})")))
+    text = " ".join(scrub(body.message[: 4 * DETAIL_CHARS]).split())
+    return ": ".join(filter(None, (head, scrub(told), text)))[:DETAIL_CHARS]
+
+
+def _name(value: object) -> str:
+    """A code or type as a short word; what is no name is not told."""
+    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    return text if re.fullmatch(r"[\w.:/\[\]-]{1,80}", text) else ""
+
+
+def _number(text: str | None, unit: float) -> float | None:
+    if text is None or not re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", text):
+        return None
+    return float(text) * unit
+
+
+def _date(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo else None

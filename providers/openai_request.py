@@ -1,0 +1,141 @@
+"""The body of a request in OpenAI's chat completions. Pure. Source: OpenAI API reference, 2026-11."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from providers.base import CompletionRequest, Effort, ModelSpec, PromptMessage, Role
+from providers.failures import Body
+from providers.profile import ReasoningStyle
+
+MAX_CONVERSATION_CHARS = 64
+"""OpenAI's limit of `prompt_cache_key`; a longer id is hashed. API reference, 2026-11."""
+
+RESERVED = frozenset({"model", "messages", "stream"})
+"""What a request always says itself; no parameter may set it."""
+
+OURS = frozenset({"cacheControlTtl"})
+"""Parameters that speak to an adapter of ours and mean nothing in this dialect."""
+
+
+_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+"""The two names of the output limit: OpenAI's newer models reject the older one and say so."""
+
+# How servers say that they do not know a parameter: OpenAI, Cerebras, vLLM, Gemini, llama.cpp; 2026-11.
+_UNKNOWN = (
+    "unsupported",
+    "not supported",
+    "does not support",
+    "unknown",
+    "unrecognized",
+    "unexpected",
+    "extra_forbidden",
+    "extra inputs",
+    "additional properties",
+    "not permitted",
+    "not allowed",
+    "not available",
+    "cannot find field",
+)
+
+
+def request_body(
+    model: ModelSpec, request: CompletionRequest, defaults: Mapping[str, Any], conversation_field: str
+) -> dict[str, Any]:
+    """The request as a JSON object. `defaults` give way to the request's own parameters."""
+    profile, options = model.profile, request.options
+    body: dict[str, Any] = {key: value for key, value in defaults.items() if key not in OURS}
+    if options.temperature is not None:
+        body["temperature"] = options.temperature
+    if options.max_output is not None:
+        body[profile.max_output_field] = options.max_output
+    if request.conversation and conversation_field:
+        body[conversation_field] = _short(request.conversation)
+    if profile.sends_usage_option:
+        body["stream_options"] = {"include_usage": True}
+    if options.effort is not None:
+        body |= _effort(model, options.effort)
+    body |= {key: value for key, value in options.params.items() if key not in OURS}
+    messages = [_message(one) for one in request.messages]
+    if profile.reasoning is ReasoningStyle.NO_THINK and options.effort is Effort.OFF:
+        _say_no_think(messages)
+    return body | {"model": model.model, "messages": messages, "stream": True}
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """The body's bytes. Halves of characters, which JSON cannot carry, become U+FFFD."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        text = json.dumps(body, ensure_ascii=False)
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def _effort(model: ModelSpec, effort: Effort) -> dict[str, Any]:
+    match model.profile.reasoning:
+        case ReasoningStyle.EFFORT:
+            off = effort is Effort.OFF
+            return {"reasoning_effort": model.profile.effort_off if off else effort.value}
+        case ReasoningStyle.DISABLE:
+            return {"disable_reasoning": effort is Effort.OFF}
+        case ReasoningStyle.NONE | ReasoningStyle.NO_THINK:
+            return {}
+
+
+def _message(message: PromptMessage) -> dict[str, Any]:
+    if not message.images:
+        return {"role": message.role.value, "content": message.text}
+    parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
+    for image in message.images:
+        data = base64.b64encode(image.data).decode()
+        parts.append({"type": "image_url", "image_url": {"url": f"data:{image.mime};base64,{data}"}})
+    return {"role": message.role.value, "content": parts}
+
+
+def _say_no_think(messages: list[dict[str, Any]]) -> None:
+    for message in reversed(messages):
+        if message["role"] == Role.USER.value and isinstance(message["content"], str):
+            message["content"] += " /no_think"
+            return
+
+
+def _short(conversation: str) -> str:
+    if len(conversation) <= MAX_CONVERSATION_CHARS:
+        return conversation
+    return hashlib.blake2b(conversation.encode("utf-8", "replace"), digest_size=24).hexdigest()
+
+
+def rejected(status: int, said: Body, body: Mapping[str, Any]) -> dict[str, str | None]:
+    """The optional parameters of `body` that an error names as unknown, each with the name to use instead or None.
+
+    Empty for every other error: what the request must say itself is never left out.
+    """
+    words = said.words
+    if status not in {400, 422} or not any(sign in words for sign in _UNKNOWN):
+        return {}
+    named = said.param.partition(".")[0]
+    found: dict[str, str | None] = {}
+    for key in body.keys() - RESERVED:
+        if key == named or re.search(rf"(?<![\w.]){re.escape(key.lower())}(?!\w)", words):
+            other = _LIMITS.get(key)
+            found[key] = other if other is not None and other in words else None
+    if any(other is not None for other in found.values()):  # the message names old and new
+        return {key: other for key, other in found.items() if other is not None}
+    return found
+
+
+def renamed(body: Mapping[str, Any], learned: Mapping[str, str | None]) -> dict[str, Any]:
+    """The body without what the model is known not to take, or under the name that it takes."""
+    out: dict[str, Any] = {}
+    for key, value in body.items():
+        name = learned.get(key, key)
+        if name is not None:
+            out[name] = value
+    return out
