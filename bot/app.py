@@ -7,28 +7,32 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import structlog
 
+from bot import metrics
+from bot.access import Policy
 from bot.accounts import Account
 from bot.answering import Answering
 from bot.choices import WiderChoices
 from bot.commands.registry import Desk, Table, answer_command
 from bot.commands.table import all_commands
 from bot.conversations import Conversations
+from bot.home import Home
 from bot.host import AccountHost
 from bot.ids import new_turn_id
 from bot.inbox import Inbox
 from bot.lanes import Lanes, Turn
 from bot.record import report_attempt
-from bot.settings import Settings
-from bot.sources import Models, open_models
+from bot.settings import AccountSettings, Settings
+from bot.sources import Models
 from bot.store.base import Store
 from bot.turn import Turns
-from channels.base import Route, Routes
+from channels.base import ChannelSpec, Route, Routes
 from routing.execute import Tools
 from routing.health import Health
 
@@ -37,38 +41,179 @@ log = structlog.get_logger()
 WARM_EVERY = 30.0
 """Seconds between two warmings of the first model's connection, however often people begin to type."""
 
+DEFAULT_SYSTEM = (
+    "You are a helpful assistant in a chat. Answer in the language of the question. "
+    "Be brief and plain; use Markdown only where it helps."
+)
+
 
 @dataclass(slots=True)
 class App:
     """A built daemon: what runs, and what it is reached by."""
 
-    settings: Settings
+    home: Home
     store: Store
     models: Models
     health: Health
     lanes: Lanes
     inbox: Inbox
-    turns: Turns
+    conversations: Conversations
+    choices: WiderChoices
     desk: Desk
     table: Table
+    system: Callable[[str | None], str]
+    clock: Callable[[], float]
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     is_draining: bool = False
 
+    def open_account(self, row: AccountSettings) -> Account:
+        """Make an account's channel. Imports its SDK; makes no connection. Raises what the adapter raises."""
+        spec: ChannelSpec = row.spec
+        host = AccountHost(
+            channel=spec.name,
+            name=row.name,
+            home=self.home,
+            inbox=self.inbox,
+            store=self.store,
+            conversations=self.conversations,
+            choices=self.choices,
+            catalog=self.models.catalog,
+            specs=self.table.specs,
+            is_draining=lambda: self.is_draining,
+        )
+        account = Account(
+            channel=spec.open(row.name, row.settings, host),
+            policy=Policy(
+                allow=frozenset(row.allow),
+                groups=frozenset(row.groups),
+                owners=frozenset(row.owner),
+                is_local=spec.is_local,
+            ),
+            system=self.system(row.agent),
+            allow_path=f"{row.path}.allow",
+            groups_path=f"{row.path}.groups",
+        )
+        host.account = account
+        self.accounts[(spec.name, row.name)] = account
+        return account
+
     def routes(self) -> Sequence[Route]:
         """Every HTTP route that a channel wants served."""
-        found: list[Route] = []
-        for account in self.accounts.values():
-            if isinstance(account.channel, Routes):
-                found.extend(account.channel.routes())
-        return found
+        channels = (account.channel for account in self.accounts.values())
+        return [route for channel in channels if isinstance(channel, Routes) for route in channel.routes()]
 
     def missing(self) -> Mapping[str, str] | None:
         """What is not ready yet and why; None when everything is."""
         if self.is_draining:
             return {"daemon": "stopping"}
         late = {
-            f"{name}:{account}": each.offline_reason
-            for (name, account), each in self.accounts.items()
-            if not each.is_online
+            f"{channel}:{name}": account.offline_reason
+            for (channel, name), account in self.accounts.items()
+            if not account.is_online
         }
         return late or None
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, home: Home, store: Store, models: Models) -> AsyncIterator[App]:
+    """The daemon's inside, running while the context is open: lanes work, nothing is connected yet.
+
+    The tasks that it starts end with the context; a fault in one of them ends all.
+    """
+    clock, started_at = time.monotonic, time.monotonic()
+    health, table = Health(), all_commands()
+    conversations, choices = Conversations(store), WiderChoices(store)
+    async with asyncio.TaskGroup() as tasks:
+
+        def spawn(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+            return tasks.create_task(work, name=name)
+
+        tools = Tools(
+            providers=models.providers,
+            credential=models.credential,
+            health=health,
+            clock=clock,
+            roll=random.SystemRandom().random,
+            sleep=asyncio.sleep,
+            report=report_attempt,
+        )
+        turns = Turns(
+            store=store,
+            conversations=conversations,
+            answering=Answering(models.catalog, tools, choices),
+            command=lambda turn: _command(turn, table, desk),
+            clock=clock,
+            wall=time.time,
+        )
+        lanes = Lanes(turns.run, spawn, clock)
+        desk = Desk(
+            store=store,
+            lanes=lanes,
+            conversations=conversations,
+            choices=choices,
+            catalog=models.catalog,
+            health=health,
+            clock=clock,
+            started_at=started_at,
+            version=version("firstword"),
+            model_origin=models.origin,
+        )
+        inbox = Inbox(
+            store=store,
+            lanes=lanes,
+            conversations=conversations,
+            commands=table.by_name,
+            specs=table.index,
+            warm=_Warmer(models, spawn, clock),
+            clock=clock,
+            wall=time.time,
+            new_id=lambda: new_turn_id(time.time(), secrets.randbits),
+        )
+        app = App(
+            home=home,
+            store=store,
+            models=models,
+            health=health,
+            lanes=lanes,
+            inbox=inbox,
+            conversations=conversations,
+            choices=choices,
+            desk=desk,
+            table=table,
+            system=lambda agent: _system(settings, agent),
+            clock=clock,
+        )
+        metrics.watch_queue("turns", lambda: lanes.waiting)
+        metrics.watch_running(lambda: lanes.running)
+        yield app
+
+
+async def _command(turn: Turn, table: Table, desk: Desk) -> str:
+    return await answer_command(turn, table, desk)
+
+
+def _system(settings: Settings, agent: str | None) -> str:
+    """The prompt that an account's model is told first."""
+    named = settings.agent(agent).system_prompt
+    return DEFAULT_SYSTEM if named is None else named
+
+
+class _Warmer:
+    """Opens the first model's connection when somebody begins to type; at most once in a while."""
+
+    def __init__(
+        self,
+        models: Models,
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._models = models
+        self._spawn = spawn
+        self._clock = clock
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        if self._clock() >= self._next:
+            self._next = self._clock() + WARM_EVERY
+            provider = self._models.providers[self._models.catalog().primary.model.provider]
+            self._spawn(provider.warm(), "warm")

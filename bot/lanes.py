@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.accounts import Account
 from bot.interrupt import Interrupt, StopReason
@@ -82,7 +82,7 @@ class Turn:
 class Spawn(Protocol):
     """Starts a task whose parent is the daemon."""
 
-    def __call__(self, work: Awaitable[None], name: str) -> asyncio.Task[None]:
+    def __call__(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """The running task."""
 
 
@@ -94,15 +94,23 @@ class _Lane:
 
 
 class Lanes:
-    """All lanes. A lane exists while something runs or waits in it, so memory follows what is active."""
+    """All lanes. A lane exists while something runs or waits in it, so memory follows what is active.
 
-    def __init__(self, run: Callable[[Turn], Awaitable[None]], spawn: Spawn, clock: Callable[[], float]) -> None:
+    `idle` is set while nothing runs.
+    """
+
+    def __init__(
+        self, run: Callable[[Turn], Coroutine[Any, Any, None]], spawn: Spawn, clock: Callable[[], float]
+    ) -> None:
         self._run = run
         self._spawn = spawn
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
         self._waiting = 0
+        self._beside = 0
         self._is_draining = False
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     @property
     def waiting(self) -> int:
@@ -125,7 +133,20 @@ class Lanes:
 
     def beside(self, turn: Turn) -> None:
         """Run a command at once."""
-        self._spawn(self._run(turn), f"command {turn.turn_id}")
+        self._beside += 1
+        self.idle.clear()
+        self._spawn(self._alone(turn), f"command {turn.turn_id}")
+
+    async def _alone(self, turn: Turn) -> None:
+        try:
+            await self._run(turn)
+        finally:
+            self._beside -= 1
+            self._note_idle()
+
+    def _note_idle(self) -> None:
+        if not self._lanes and not self._beside:
+            self.idle.set()
 
     def submit(self, turn: Turn, mode: Mode = Mode.QUEUE) -> None:
         """Put a turn into its lane, or join it to the running one as merging and `mode` say."""
@@ -133,6 +154,7 @@ class Lanes:
         if lane is None:
             lane = self._lanes[turn.key] = _Lane()
             lane.running = turn
+            self.idle.clear()
             self._spawn(self._work(turn.key, lane), f"lane {turn.turn_id}")
             return
         lane.mode = mode
@@ -173,6 +195,7 @@ class Lanes:
             self._waiting -= len(lane.waiting)
             if self._lanes.get(key) is lane:
                 del self._lanes[key]
+            self._note_idle()
 
     def _next(self, lane: _Lane) -> Turn | None:
         if not lane.waiting:
@@ -187,7 +210,11 @@ class Lanes:
     @staticmethod
     def _collects(turn: Turn, other: Turn) -> bool:
         is_same_person = other.message.sender.id == turn.message.sender.id
-        return is_same_person and other.one_shot == turn.one_shot and not (other.is_retry or other.say or turn.say)
+        return (
+            is_same_person
+            and other.one_shot == turn.one_shot
+            and not (other.is_retry or other.say or turn.say)
+        )
 
     def stop(self, key: str, reason: StopReason) -> bool:
         """End the running answer of a conversation. False: nothing runs there."""

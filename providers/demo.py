@@ -195,4 +195,4 @@ def _open(name: str, settings: DemoSettings, connect: Connect) -> DemoProvider: 
     return DemoProvider(name, settings)
 
 
-SPEC = ProviderSpec(name="demo", title="Demo model", settings=DemoSettings, open=_open)
+SPEC = ProviderSpec(name="demo", title="Demo model", settings=DemoSettings, open=_open, is_stand_in=True)

@@ -33,6 +33,7 @@ from bot.settings.tree import (
 )
 from bot.settings.validation import problems_of, unknown_keys
 from providers import credentials, presets
+from providers.base import ProviderSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ class Settings:
         own = self.agents.list[str(name)]
         unset = set(Agent.model_fields) - own.model_fields_set
         return own.model_copy(update={each: getattr(self.agents.defaults, each) for each in unset})
+
+    @property
+    def provider_specs(self) -> Mapping[str, ProviderSpec]:
+        """What the installed providers say of themselves, by name."""
+        return self._mounting.specs.providers
 
     def provider(self, name: str) -> ProviderSettings:
         """A provider, configured or known by name alone. Raises SettingsError when it cannot be made."""

@@ -1,0 +1,256 @@
+"""The daemon's life: open everything, take up what was unfinished, run, drain, leave."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from bot import metrics
+from bot.accounts import Account
+from bot.app import App, open_app
+from bot.control import Method, open_control
+from bot.errors import BotError
+from bot.home import Home
+from bot.interrupt import StopReason
+from bot.plugins import collisions
+from bot.recovery import resume
+from bot.server import Health, Listening, open_servers
+from bot.settings import AccountSettings, Settings
+from bot.sources import open_models
+from bot.store.lock import HomeLock
+from bot.store.sqlite import open_store
+from channels.base import RegistersCommands
+from channels.errors import ChannelError, NotAuthorized
+
+log = structlog.get_logger()
+
+DRAIN = 25.0
+"""Seconds that running answers get after SIGTERM (Kubernetes kills after 30)."""
+
+LEAVE = 3.0
+"""Seconds to save what a second SIGTERM, or the end of the drain, breaks off."""
+
+RESTART_FIRST = 1.0
+RESTART_MAX = 60.0
+LAG_EVERY = 1.0
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One running daemon. `tell` prints a line for whoever started it."""
+
+    app: App
+    listening: Listening
+    tell: Callable[[str], None]
+    stopping: asyncio.Event
+    hurrying: asyncio.Event
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT; then drain."""
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(self._account(account)) for account in self.app.accounts.values()]
+            running.append(tasks.create_task(_measure_lag()))
+            await self.stopping.wait()
+            await self._drain()
+            for task in running:
+                task.cancel()
+
+    async def _account(self, account: Account) -> None:
+        """Keep one account's channel running; a fault of the adapter restarts it, ever more slowly."""
+        channel = account.channel
+        pause = RESTART_FIRST
+        while True:
+            began = time.monotonic()
+            try:
+                if isinstance(channel, RegistersCommands):
+                    await _register(channel, self.app)
+                await channel.run()
+                reason = "its connection ended"
+            except NotAuthorized as error:
+                account.is_online, account.offline_reason = False, f"not authorised: {error.detail}"
+                log.error(
+                    "channel stopped", channel=channel.name, account=channel.account, reason=error.detail
+                )
+                return
+            except ChannelError as error:
+                reason = error.detail or type(error).__name__
+            except Exception as error:  # an adapter's fault must not take the others down
+                log.exception("channel failed", channel=channel.name, account=channel.account)
+                reason = type(error).__name__
+            account.is_online, account.offline_reason = False, reason
+            pause = RESTART_FIRST if time.monotonic() - began > RESTART_MAX else min(pause * 2, RESTART_MAX)
+            log.warning("channel restarting", channel=channel.name, reason=reason, retry_after=pause)
+            await asyncio.sleep(pause)
+
+    async def _drain(self) -> None:
+        """Take nothing new; let running answers end; save the rest, which goes on after the next start."""
+        self.app.is_draining = True
+        self.app.lanes.drain()
+        if self.app.lanes.running:
+            log.info("draining", running=self.app.lanes.running)
+        try:
+            async with asyncio.timeout(DRAIN):
+                await self._idle_or_hurried()
+        except TimeoutError:
+            log.warning("drain ended early", running=self.app.lanes.running)
+        self.app.lanes.interrupt_all(StopReason.SHUTDOWN)
+        try:
+            async with asyncio.timeout(LEAVE):
+                await self.app.lanes.idle.wait()
+        except TimeoutError:
+            log.warning("answers cut off", running=self.app.lanes.running)
+
+    async def _idle_or_hurried(self) -> None:
+        waits = {
+            asyncio.ensure_future(self.app.lanes.idle.wait()),
+            asyncio.ensure_future(self.hurrying.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+
+async def _register(channel: RegistersCommands, app: App) -> None:
+    try:
+        await channel.register_commands(app.table.specs)
+    except ChannelError as error:
+        # The menu is a comfort; typed commands work without it.
+        log.warning("commands not registered", reason=error.detail or type(error).__name__)
+
+
+async def _measure_lag() -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_EVERY
+        await asyncio.sleep(LAG_EVERY)
+        metrics.loop_lag(loop.time() - due)
+
+
+@asynccontextmanager
+async def open_daemon(settings: Settings, tell: Callable[[str], None]) -> AsyncIterator[Daemon]:
+    """A daemon that holds its home, listens and has taken up what was unfinished. Raises BotError.
+
+    Channels connect once `run` runs.
+    """
+    home: Home = settings.home
+    home.prepare()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(HomeLock(home.run))
+        store = await stack.enter_async_context(open_store(home.database))
+        models = await stack.enter_async_context(open_models(settings))
+        app = await stack.enter_async_context(open_app(settings, home, store, models))
+        for row in settings.accounts:
+            if not row.spec.is_foreground:
+                _open_account(app, row)
+        listening = await stack.enter_async_context(
+            open_servers(
+                app.routes(),
+                Health(app.missing, lambda: (metrics.exposition(), metrics.CONTENT_TYPE)),
+                (settings.server.host, settings.server.port),
+                (settings.webhooks.host, settings.webhooks.port),
+            )
+        )
+        await stack.enter_async_context(open_control(home, control_methods(app, listening)))
+        resumed = await resume(store, app.accounts, app.inbox, app.clock, time.time)
+        if resumed:
+            log.info("unfinished turns resumed", count=resumed)
+        metrics.started(app.desk.version)
+        yield Daemon(app, listening, tell, asyncio.Event(), asyncio.Event())
+
+
+def _open_account(app: App, row: AccountSettings) -> None:
+    """Imports the adapter's SDK; nothing else runs on the loop yet."""
+    try:
+        app.open_account(row)
+    except (ImportError, ChannelError, ValueError) as error:
+        log.error("channel not opened", channel=row.channel, account=row.name, error=str(error))
+
+
+def control_methods(app: App, listening: Listening) -> Mapping[str, Method]:
+    """What command-line verbs may ask the daemon."""
+
+    async def status(_: Mapping[str, Any]) -> Any:
+        catalog = app.models.catalog()
+        return {
+            "version": app.desk.version,
+            "uptime": app.clock() - app.desk.started_at,
+            "address": listening.private,
+            "webhooks": listening.public,
+            "model": catalog.primary.model.ref,
+            "model_origin": app.models.origin,
+            "fallbacks": [choice.model.ref for choice in catalog.fallbacks],
+            "running": app.lanes.running,
+            "waiting": app.lanes.waiting,
+            "channels": {
+                f"{channel}:{name}": {"online": account.is_online, "reason": account.offline_reason}
+                for (channel, name), account in app.accounts.items()
+            },
+        }
+
+    async def turns(params: Mapping[str, Any]) -> Any:
+        limit = int(params.get("limit", 20))
+        rows = await app.store.turns(params.get("conversation"), max(1, min(limit, 500)))
+        return [
+            {
+                "turn_id": row.turn_id,
+                "conversation": row.key,
+                "outcome": str(row.outcome),
+                "model": row.model,
+                "ended_at": row.ended_at,
+                "cost_usd": row.cost_usd,
+                **row.detail,
+            }
+            for row in rows
+        ]
+
+    async def models(_: Mapping[str, Any]) -> Any:
+        catalog = app.models.catalog()
+        return {
+            "models": sorted(catalog.models),
+            "aliases": {
+                alias: [each.model.ref for each in choices] for alias, choices in catalog.aliases.items()
+            },
+        }
+
+    async def stop(params: Mapping[str, Any]) -> Any:
+        return {"stopped": app.lanes.stop(str(params.get("conversation", "")), StopReason.STOPPED)}
+
+    return {"status": status, "turns": turns, "models": models, "stop": stop}
+
+
+async def run_daemon(settings: Settings, tell: Callable[[str], None]) -> int:
+    """`firstword run`: until SIGTERM (drains up to 25 s) or a second one (at once). Returns the exit code."""
+    for sentence in collisions():
+        raise BotError(sentence)
+    async with open_daemon(settings, tell) as daemon:
+        loop = asyncio.get_running_loop()
+
+        def on_signal() -> None:
+            (daemon.hurrying if daemon.stopping.is_set() else daemon.stopping).set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal)
+        tell(ready_line(daemon))
+        log.info(
+            "daemon ready",
+            address=daemon.listening.private,
+            model=daemon.app.models.catalog().primary.model.ref,
+        )
+        await daemon.run()
+    return 0
+
+
+def ready_line(daemon: Daemon) -> str:
+    """The one line at the start: where the page is, who answers and why, how to change it."""
+    models = daemon.app.models
+    ref = models.catalog().primary.model.ref
+    return f"Firstword is ready: {daemon.listening.private}  (model: {ref}, {models.origin}. {models.advice})"
