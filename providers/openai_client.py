@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import orjson
@@ -22,11 +22,13 @@ from providers.errors import ErrorKind, ProviderError
 from providers.failures import error_from_answer, read_body
 from providers.http import is_loopback, origin_of
 from providers.openai_answer import AnswerReader
-from providers.openai_compatible import OpenAICompatibleSettings
 from providers.openai_request import encode, rejected, renamed, request_body
 from providers.presets import Preset
 from providers.privacy import redact, without
 from providers.transport import NotHttp, reader_of
+
+if TYPE_CHECKING:
+    from providers.openai_compatible import OpenAICompatibleSettings
 
 ENDING_TIMEOUT = 1.0
 """Seconds to wait for usage and end mark once the finish reason is there."""
