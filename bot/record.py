@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ from bot.store.base import HistoryRow, Outcome
 from channels.delivery import Delivery, Reply
 from channels.events import AnswerNote
 from providers.base import ModelSpec, Role, Usage
+from providers.errors import ErrorKind
 from routing.execute import Answer, Attempt
 from routing.policy import Decision
 
@@ -73,10 +74,9 @@ def _why(decision: Decision, answer: Answer) -> str:
     return said
 
 
-def footer(talk: Talk, ending: Ending, reply: Reply) -> str:
+def footer(talk: Talk, note: AnswerNote | None) -> str:
     """The line that `/usage` asked for, "" where it is off."""
     mode = talk.state.choices.get("usage", USAGE_OFF)
-    note = answer_note(ending, reply)
     if mode == USAGE_OFF or note is None:
         return ""
     parts = [note.model]
@@ -93,7 +93,9 @@ def footer(talk: Talk, ending: Ending, reply: Reply) -> str:
     return f"_{' · '.join(parts)}_"
 
 
-def history_of(turn: Turn, ending: Ending, delivery: Delivery, now: float) -> tuple[HistoryRow, ...]:
+def history_of(
+    turn: Turn, ending: Ending, note: AnswerNote | None, delivery: Delivery, now: float
+) -> tuple[HistoryRow, ...]:
     """The lines that this turn adds to its conversation; none for commands, notes and withdrawn questions."""
     if turn.is_command or turn.say is not None or ending.outcome is Outcome.WITHDRAWN or not ending.questions:
         return ()
@@ -108,7 +110,6 @@ def history_of(turn: Turn, ending: Ending, delivery: Delivery, now: float) -> tu
         )
         for each, (speaker, text) in zip((turn, *turn.merged), ending.questions, strict=False)
     )
-    note = delivery.note
     answered = HistoryRow(
         role=Role.ASSISTANT,
         text=delivery.text,
@@ -116,7 +117,7 @@ def history_of(turn: Turn, ending: Ending, delivery: Delivery, now: float) -> tu
         at=now,
         outcome=ending.outcome,
         turn_id=turn.turn_id,
-        note=asdict(note) if note is not None else None,
+        note=asdict(replace(note, first_visible=delivery.first_visible)) if note is not None else None,
     )
     return (*asked, answered)
 
@@ -164,6 +165,12 @@ def report_attempt(attempt: Attempt) -> None:
     usage = attempt.usage
     outcome = "cancelled" if attempt.cancelled else "failed" if attempt.kind is not None else "done"
     metrics.attempt_finished(spec.provider, spec.model, outcome, attempt.kind, attempt.ttft, attempt.speed)
+    if usage is not None:
+        metrics.tokens_used(spec.provider, usage.input_tokens, usage.cached_tokens, usage.output_tokens)
+    if (price := cost(spec, usage)) is not None:
+        metrics.cost(spec.provider, price)
+    if attempt.kind is ErrorKind.RATE_LIMIT:
+        metrics.provider_limited(spec.provider)
     log.info(
         "attempt finished",
         provider=spec.provider,
@@ -177,7 +184,7 @@ def report_attempt(attempt: Attempt) -> None:
         input_tokens=usage.input_tokens if usage is not None else None,
         cached_tokens=usage.cached_tokens if usage is not None else None,
         output_tokens=usage.output_tokens if usage is not None else None,
-        cost_usd=cost(spec, usage),
+        cost_usd=price,
     )
 
 
@@ -188,6 +195,8 @@ def log_turn(turn: Turn, ending: Ending, delivery: Delivery) -> None:
     metrics.turn_ended(channel, ending.outcome)
     if delivery.first_visible is not None and not turn.is_command:
         metrics.first_visible(channel, delivery.first_visible)
+    if delivery.edits:
+        metrics.edited(channel, delivery.edits)
     log.info(
         "command answered" if turn.is_command else "turn finished",
         outcome=str(ending.outcome),

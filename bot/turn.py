@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -12,19 +13,17 @@ from bot import metrics, words
 from bot.answering import Answering, Ending
 from bot.conversations import Conversations, Talk
 from bot.errors import StoreError
+from bot.interrupt import StopReason
 from bot.lanes import Turn
-from bot.record import answer_note, detail_of, footer, history_of, log_turn
-from bot.store.base import Outcome, Store, TurnRecord
+from bot.record import answer_note, detail_of, footer, history_of, log_turn, total_cost
+from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.store.outbox import LooseJournal, TurnJournal
 from channels.base import Channel
 from channels.delivery import Delivery, Reply, open_reply
 from channels.errors import ChannelError, Gone
-from channels.journal import Journal
+from channels.events import AnswerNote
 
 log = structlog.get_logger()
-
-SHUTDOWN_GRACE = 2.0
-"""How long a leaving reply may take to save its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +58,29 @@ class Turns:
     async def _story(self, turn: Turn) -> None:
         account, address = turn.account, turn.message.address
         started = self.wall()
-        async with open_reply(
-            account.channel,
-            address,
-            self._journal(turn),
-            account.budgets,
-            clock=self.clock,
-            since=turn.accepted_at,
-        ) as reply:
-            turn.reply = reply
-            talk = await self.conversations.get(turn.key)
-            ending = await self._answer(turn, talk, reply)
-            if ending.leaves:
-                async with asyncio.timeout(SHUTDOWN_GRACE):
-                    await reply.leave()
-                return
-            delivery, ending = await self._show(turn, talk, reply, ending)
-        await self._record(turn, talk, ending, delivery, started)
+        journal = self._journal(turn)
+        with contextlib.closing(journal):
+            async with open_reply(
+                account.channel, address, journal, account.budgets, clock=self.clock, since=turn.accepted_at
+            ) as reply:
+                turn.reply = reply
+                talk = await self.conversations.get(turn.key)
+                ending = await self._answer(turn, talk, reply)
+                if ending.leaves:
+                    await self._leave(turn, journal, reply)
+                    return
+                note = answer_note(ending, reply)
+                delivery = await self._show(talk, reply, ending, note)
+                rows = history_of(turn, ending, note, delivery, self.wall())
+                await self._record(turn, talk, ending, delivery, rows, started)
+
+    async def _leave(self, turn: Turn, journal: TurnJournal | LooseJournal, reply: Reply) -> None:
+        """Not ours to end: a duplicate, a message that could not be kept, or the daemon stops."""
+        if turn.interrupt.reason is not StopReason.SHUTDOWN:
+            journal.withdraw()
+        await reply.leave()
+        if turn.interrupt.reason is StopReason.SHUTDOWN and reply.visible_text:
+            await self.store.progress(turn.turn_id, reply.visible_text)
 
     async def _answer(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         if turn.say is not None:
@@ -90,46 +95,55 @@ class Turns:
             return Ending(Outcome.DONE, questions=turn.texts)
         return await self.answering.ask(turn, talk, reply)
 
-    async def _show(self, turn: Turn, talk: Talk, reply: Reply, ending: Ending) -> tuple[Delivery, Ending]:
+    async def _show(self, talk: Talk, reply: Reply, ending: Ending, note: AnswerNote | None) -> Delivery:
         if ending.outcome is Outcome.WITHDRAWN:
-            return await reply.discard(), ending
-        closing = "\n\n".join(part for part in (ending.closing, footer(talk, ending, reply)) if part)
+            # What was shown is taken back where the channel can.
+            with contextlib.suppress(ValueError):
+                reply.replace("")
+            return await reply.finish()
+        closing = "\n\n".join(part for part in (ending.closing, footer(talk, note)) if part)
         try:
-            delivery = await reply.finish(closing=closing, note=answer_note(ending, reply))
+            return await reply.finish(closing=closing, note=note)
         except Gone as error:
             log.warning("answer undeliverable", reason="gone", error=error.detail)
             ending.outcome = Outcome.UNDELIVERABLE
-            return Delivery.nothing(reply.text), ending
+            return Delivery(text=reply.text)
         except ChannelError as error:
             # Not done: the inbox row stays open and the answer is shown after the next start.
             log.error("answer not shown", error=type(error).__name__, reason=error.detail)
             raise StoreError("the channel did not take the answer; it is kept for the next start") from error
-        return delivery, ending
 
     async def _record(
-        self, turn: Turn, talk: Talk, ending: Ending, delivery: Delivery, started: float
+        self,
+        turn: Turn,
+        talk: Talk,
+        ending: Ending,
+        delivery: Delivery,
+        rows: Sequence[HistoryRow],
+        started: float,
     ) -> None:
-        rows = history_of(turn, ending, delivery, self.wall())
+        answer = ending.answer
         record = TurnRecord(
             turn_id=turn.turn_id,
             key=turn.key,
             session=talk.state.session,
             inbox_ids=(turn.turn_id, *(each.turn_id for each in turn.merged)),
             outcome=ending.outcome,
-            history=rows,
+            history=tuple(rows),
             parts=delivery.message_ids,
-            model=ending.answer.rung.model.ref if ending.answer is not None and ending.answer.rung else "",
+            model=answer.rung.model.ref if answer is not None and answer.rung is not None else "",
+            cost_usd=total_cost(ending),
             started_at=started,
             ended_at=self.wall(),
             detail=detail_of(ending, delivery),
         )
         talk.add(rows)
+        log_turn(turn, ending, delivery)
         if turn.message.address.handle:
             await self.conversations.note_handle(turn.key, turn.message.address.handle)
-        log_turn(turn, ending, delivery)
         await self.store.finish_turn(record)
 
-    def _journal(self, turn: Turn) -> Journal:
+    def _journal(self, turn: Turn) -> TurnJournal | LooseJournal:
         if not turn.account.channel.capabilities(turn.message.address).durable:
             return LooseJournal(turn.turn_id)
         return TurnJournal(self.store, turn.turn_id, turn.committed, self.clock, turn.resumed)

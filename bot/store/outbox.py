@@ -142,3 +142,6 @@ class LooseJournal:
     def withdraw(self) -> None:
         """Nothing more may be shown: later intents say None."""
         self._withdrawn = True
+
+    def close(self) -> None:
+        """Nothing to drop."""
