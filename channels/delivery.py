@@ -1,0 +1,453 @@
+"""Showing an answer while it grows: typing, first text, edits, parts, the final. The only caller of a channel's writes.
+
+    async with open_reply(channel, address, journal, budgets, clock=loop.time) as reply:
+        async for delta in model:
+            reply.write(delta)
+        delivery = await reply.finish()
+
+What is written next and when is decided by channels.script; this module has the task, the calls and the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import cast
+
+import structlog
+
+from channels.base import Channel, Deletes, Edits, ReadsBack, ShowsButtons, ShowsNotes, Streams, Typing
+from channels.capabilities import Streaming
+from channels.errors import ChannelError, Gone, GoneWhat, Unavailable
+from channels.events import Action, Address, AnswerNote, Sent
+from channels.journal import Journal
+from channels.pacing import Budgets
+from channels.script import Script
+from channels.steps import Abilities, Kind, Shown, Step, Wait
+from channels.typing_light import TypingLight
+
+CALL_DEADLINE = 60.0  # above any adapter's own; nothing hangs for ever
+LEAVE_DEADLINE = 5.0  # how long `leave` lets a write in flight come to its end
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a reply.
+
+    `text`: what a person sees, closing note included. `first_visible`: seconds from `since` to the first text on
+    screen, None when nothing new was shown. `edits` counts edits and stream updates, `splits` messages beyond the
+    first. `maybe_doubled`: sends that were repeated although the first try may have arrived.
+    """
+
+    message_ids: tuple[str, ...] = ()
+    text: str = ""
+    first_visible: float | None = None
+    edits: int = 0
+    splits: int = 0
+    maybe_doubled: int = 0
+
+
+class Reply:
+    """One answer while it grows. Made by `open_reply`; end it by `finish` or `leave`."""
+
+    __slots__ = ("_is_over", "_writer")
+
+    def __init__(self, writer: _Writer) -> None:
+        self._writer = writer
+        self._is_over = False
+
+    def write(self, delta: str) -> None:
+        """The answer goes on. Returns at once; raises RuntimeError after `finish` or `leave`."""
+        self._check_open()
+        if delta:
+            self._writer.script.write(delta)
+            self._writer.text_came()
+
+    def replace(self, text: str) -> None:
+        """The answer is now `text`. Raises ValueError where something is shown that cannot be taken back."""
+        self._check_open()
+        if not self._writer.script.capabilities.replaceable and self._writer.script.shown:
+            raise ValueError(
+                "replace: this channel cannot take back what it has shown; write a closing note instead"
+            )
+        self._writer.script.replace(text)
+        self._writer.text_came()
+
+    async def finish(
+        self, *, closing: str = "", note: AnswerNote | None = None, actions: Sequence[Action] = ()
+    ) -> Delivery:
+        """Show the last state and wait until it stands; an answer without text shows `closing` or nothing.
+
+        `closing`: a plain line put under the answer. `note` and `actions` are shown where the channel can; their
+        failure is only logged. Raises the last ChannelError when the answer cannot be shown whole within a bounded
+        time, and what the journal raised.
+        """
+        self._check_open()
+        self._is_over = True
+        return await self._writer.finish(closing, note, actions)
+
+    async def leave(self) -> None:
+        """The process ends: save the visible text and write nothing more. A write in flight may end first."""
+        self._check_open()
+        self._is_over = True
+        await self._writer.leave()
+
+    async def until_mute(self) -> None:
+        """Returns when nothing of this reply will be shown any more: withdrawn, failed or finished."""
+        await self._writer.until_ended()
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """The question was a duplicate or was withdrawn: whatever is written is not shown."""
+        return self._writer.is_withdrawn
+
+    @property
+    def error(self) -> ChannelError | None:
+        """Why nothing more can be shown, as soon as that is known; `finish` raises it."""
+        return self._writer.script.error
+
+    @property
+    def text(self) -> str:
+        """Everything that was written so far, cleaned, shown or not."""
+        return self._writer.script.text
+
+    @property
+    def visible_text(self) -> str:
+        """As much of it as a person can see."""
+        return self._writer.script.visible
+
+    @property
+    def is_visible(self) -> bool:
+        """A person can see some of this reply (or of its former life)."""
+        return self._writer.script.is_visible
+
+    @property
+    def first_visible(self) -> float | None:
+        """Seconds from `since` to the first new text on screen."""
+        return self._writer.first_visible
+
+    def _check_open(self) -> None:
+        if self._is_over:
+            raise RuntimeError("this reply is over: finish or leave was called")
+
+
+@asynccontextmanager
+async def open_reply(
+    channel: Channel,
+    address: Address,
+    journal: Journal,
+    budgets: Budgets,
+    *,
+    clock: Callable[[], float],
+    since: float | None = None,
+    hold: float = 0.0,
+) -> AsyncIterator[Reply]:
+    """Open the reply to a message before any model is asked; the body goes on at once.
+
+    Nothing is shown before `journal.intent(0)` has granted it; then typing shows until the first text. `clock` runs
+    with the event loop's time. `since`: when the message was accepted (default: now). `hold`: seconds that a first
+    text of less than 16 characters may wait for more; 0 shows it at once. Leaving the block without `finish` or
+    `leave` (an error, a cancellation) writes nothing more and leaves no task behind.
+    """
+    writer = _Writer(channel, address, journal, budgets, clock, hold)
+    writer.since = clock() if since is None else since
+    shared = writer.script.capabilities.budgets if writer.grows else ()
+    budgets.join(shared, clock())
+    writer.start()
+    try:
+        yield Reply(writer)
+    finally:
+        budgets.leave(shared, clock())
+        await writer.stop()
+
+
+class _Writer:
+    """The one task of a reply: asks the script, makes the calls, reports to the journal."""
+
+    __slots__ = (
+        "_actions",
+        "_address",
+        "_channel",
+        "_clock",
+        "_ended",
+        "_first_key",
+        "_is_leaving",
+        "_is_saved",
+        "_journal",
+        "_note",
+        "_task",
+        "_typing",
+        "_waits_for_text",
+        "_waker",
+        "first_visible",
+        "is_withdrawn",
+        "script",
+        "since",
+    )
+
+    def __init__(
+        self,
+        channel: Channel,
+        address: Address,
+        journal: Journal,
+        budgets: Budgets,
+        clock: Callable[[], float],
+        hold: float,
+    ) -> None:
+        capabilities = channel.capabilities(address)
+        abilities = Abilities(
+            edits=isinstance(channel, Edits),
+            deletes=isinstance(channel, Deletes),
+            streams=isinstance(channel, Streams),
+        )
+        self.script = Script(capabilities, abilities, budgets, journal.resumed, hold)
+        self.since = 0.0
+        self.first_visible: float | None = None
+        self.is_withdrawn = False
+        self._channel = channel
+        self._address = address
+        self._journal = journal
+        self._clock = clock
+        show = self._show_typing if isinstance(channel, Typing) else None
+        self._typing = TypingLight(show, capabilities, budgets, clock)
+        self._task: asyncio.Task[None] | None = None
+        self._waker: asyncio.Future[None] | None = None
+        self._waits_for_text = False
+        self._ended: asyncio.Event | None = None
+        self._first_key = ""
+        self._is_leaving = False
+        self._is_saved = False
+        self._note: AnswerNote | None = None
+        self._actions: Sequence[Action] = ()
+
+    @property
+    def grows(self) -> bool:
+        """It will write more than once or twice."""
+        return self.script.capabilities.streaming is not Streaming.NONE
+
+    # For Reply and open_reply.
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="reply")
+
+    def text_came(self) -> None:
+        """Wake the task if it is text that it waits for; a paced edit takes the newest text anyway."""
+        if self._waits_for_text:
+            self._wake()
+
+    async def finish(self, closing: str, note: AnswerNote | None, actions: Sequence[Action]) -> Delivery:
+        """See Reply.finish."""
+        self._note, self._actions = note, actions
+        self.script.finish(closing)
+        await self._until_done()
+        if (
+            self._task is not None
+            and not self._task.cancelled()
+            and (crash := self._task.exception()) is not None
+        ):
+            raise crash
+        if self.script.error is not None:
+            raise self.script.error
+        if self.is_withdrawn:
+            return Delivery()
+        ids = tuple(shown.message_id for shown in self.script.shown if shown.is_sent and not shown.is_gone)
+        return Delivery(
+            ids,
+            self.script.final or "",
+            self.first_visible,
+            self.script.edits,
+            max(0, len(ids) - 1),
+            self.script.maybe_doubled,
+        )
+
+    async def leave(self) -> None:
+        """See Reply.leave."""
+        self._is_leaving = True
+        try:
+            async with asyncio.timeout(LEAVE_DEADLINE):
+                await self._until_done()
+        except TimeoutError:
+            pass  # `stop` cancels what is still in flight
+        if self.script.visible:
+            self._journal.progress(self.script.visible)
+
+    async def stop(self) -> None:
+        """End the task, whatever it does; nothing of it is left when this returns."""
+        if self._task is None:
+            return
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        if not self._task.cancelled():
+            self._task.exception()  # `finish` has raised it, or the body failed on its own
+        await self._typing.stop(is_leaving=self._is_leaving)
+
+    async def until_ended(self) -> None:
+        """See Reply.until_mute."""
+        if self._task is None or self._task.done():
+            return
+        if self._ended is None:
+            self._ended = asyncio.Event()
+        await self._ended.wait()
+
+    async def _until_done(self) -> None:
+        self._wake()
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+
+    # The task.
+
+    async def _run(self) -> None:
+        try:
+            key = await self._journal.intent(0)
+            if key is None:
+                self.is_withdrawn = True
+                return
+            self._first_key = key
+            await self._write_all()
+        finally:
+            if self._ended is not None:
+                self._ended.set()
+
+    async def _write_all(self) -> None:
+        script = self.script
+        self._typing.is_wanted = True
+        while not (self._is_leaving or self.is_withdrawn):
+            if script.final and not self._is_saved:
+                await self._journal.final(script.final)
+                self._is_saved = True
+            script.capabilities = self._channel.capabilities(self._address)
+            now = self._clock()
+            step = script.next(now)
+            if isinstance(step, Step):
+                await self._carry_out(step)
+            elif isinstance(step, Wait):
+                self._typing.keep(now)
+                await self._rest(step.seconds, now)
+            else:
+                break
+        self._typing.is_wanted = False
+        if not self._is_leaving and script.error is None:
+            await self._show_extras()
+            await self._typing.stop(is_leaving=False)
+
+    async def _rest(self, seconds: float | None, now: float) -> None:
+        """Until the time is over, the typing light is due, there is text that was waited for, or it is finished."""
+        self._waits_for_text = seconds is None
+        due = self._typing.due
+        if due is not None and due > now:
+            seconds = due - now if seconds is None else min(seconds, due - now)
+        loop = asyncio.get_running_loop()
+        self._waker = loop.create_future()
+        timer = None if seconds is None else loop.call_later(seconds, self._wake)
+        try:
+            await self._waker
+        finally:
+            self._waker = None
+            self._waits_for_text = False
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waker is not None and not self._waker.done():
+            self._waker.set_result(None)
+
+    # The calls.
+
+    async def _carry_out(self, step: Step) -> None:
+        script = self.script
+        shown = script.shown[step.index]
+        if not shown.send_key and not await self._get_key(shown):
+            return
+        try:
+            async with asyncio.timeout(CALL_DEADLINE):
+                sent = await self._call(step, shown)
+        except TimeoutError:
+            script.failed(step, Unavailable("no answer within the deadline", maybe_sent=True), self._clock())
+        except ChannelError as error:
+            script.failed(step, error, self._clock())
+        else:
+            self._done(step, shown, sent)
+
+    async def _get_key(self, shown: Shown) -> bool:
+        key = self._first_key if shown.part == 0 else await self._journal.intent(shown.part)
+        if key is None:
+            self.is_withdrawn = True
+            return False
+        shown.send_key = key
+        return True
+
+    def _done(self, step: Step, shown: Shown, sent: Sent | None) -> None:
+        now = self._clock()
+        self.script.done(step, sent, now)
+        if self.first_visible is None and step.kind is not Kind.REMOVE:
+            self.first_visible = now - self.since
+        self._typing.is_wanted = self._typing.is_wanted and not self.script.is_visible
+        is_preview = self.script.capabilities.preview
+        lasts = step.kind is Kind.SEND or step.kind is (Kind.CLOSE if is_preview else Kind.START)
+        if lasts and sent is not None:
+            self._journal.sent(shown.part, shown.send_key, sent)
+        if self.script.final is None:
+            self._journal.progress(self.script.visible)
+
+    async def _call(self, step: Step, shown: Shown) -> Sent | None:
+        match step.kind:
+            case Kind.SEND:
+                return await self._send(step, shown)
+            case Kind.EDIT:
+                edits = cast("Edits", self._channel)
+                return await edits.edit(self._address, shown.message_id, step.text)
+            case Kind.REMOVE:
+                await cast("Deletes", self._channel).delete(self._address, shown.message_id)
+                return None
+            case _:
+                return await self._stream(cast("Streams", self._channel), step, shown)
+
+    async def _stream(self, channel: Streams, step: Step, shown: Shown) -> Sent | None:
+        if step.kind is Kind.START:
+            return Sent(await channel.start_stream(self._address, step.text, shown.send_key))
+        stream = shown.stream or ""
+        if step.kind is Kind.CLOSE:
+            return await channel.finish_stream(self._address, stream, step.text, step.delta, shown.send_key)
+        await channel.update_stream(self._address, stream, step.text, step.delta)
+        return None
+
+    async def _send(self, step: Step, shown: Shown) -> Sent:
+        if step.look_first and isinstance(self._channel, ReadsBack):
+            found = await self._channel.read_back(self._address, shown.send_key)
+            if found is not None:
+                return found
+        try:
+            return await self._channel.send(self._address, step.text, shown.send_key)
+        except Gone as error:
+            if error.what is GoneWhat.CONVERSATION or self._address.reply_to is None:
+                raise
+        self._address = replace(
+            self._address, reply_to=None
+        )  # the question was deleted; the answer stands alone
+        return await self._channel.send(self._address, step.text, shown.send_key)
+
+    async def _show_typing(self, is_on: bool) -> None:  # noqa: FBT001 - the one thing it says
+        await cast("Typing", self._channel).typing(self._address, is_on=is_on)
+
+    async def _show_extras(self) -> None:
+        """The small line and the buttons, under the last message."""
+        ids = [shown.message_id for shown in self.script.shown if shown.is_sent and not shown.is_gone]
+        if not ids:
+            return
+        channel, capabilities = self._channel, self.script.capabilities
+        try:
+            async with asyncio.timeout(CALL_DEADLINE):
+                if self._note is not None and capabilities.notes and isinstance(channel, ShowsNotes):
+                    # Whoever finished may not have known yet when the first text would be seen.
+                    note = replace(self._note, first_visible=self.first_visible)
+                    await channel.show_note(self._address, ids[-1], note)
+                if self._actions and capabilities.buttons and isinstance(channel, ShowsButtons):
+                    await channel.show_buttons(self._address, ids[-1], self._actions)
+        except (ChannelError, TimeoutError) as error:
+            _log.warning("answer note not shown", error=type(error).__name__, channel=channel.name)

@@ -1,0 +1,90 @@
+"""The words in which channels.script speaks to channels.delivery. Plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from channels.capabilities import Operation
+
+
+class Kind(StrEnum):
+    """The call that a step is."""
+
+    SEND = "send"
+    EDIT = "edit"
+    START = "start"
+    UPDATE = "update"
+    CLOSE = "close"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do for so many seconds; None: until there is more text."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Nothing to do any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One write, to the message `Script.shown[index]`.
+
+    `end`: how far into the answer `text` reaches. `origin`: the answer's character that `text[0]` would be.
+    `is_whole`: this message will not grow any more. `look_first`: an earlier try may have succeeded.
+    """
+
+    kind: Kind
+    operation: Operation
+    index: int
+    text: str = ""
+    raw: str = ""
+    delta: str | None = None
+    end: int = 0
+    origin: int = 0
+    is_whole: bool = False
+    look_first: bool = False
+
+
+Next = Step | Wait | End
+
+
+@dataclass(slots=True)
+class Shown:
+    """A message of this reply, as far as we know. `part` is its number in the journal.
+
+    `text` is what it was made to read, `end` how far into the answer that reaches. `stream`: it is an open native
+    stream of that id. `is_sent`: somebody can see it. `is_resumed`: from an earlier life, not yet touched.
+    `is_gone`: somebody deleted it. `is_frozen`: the channel lets nobody edit it. `tries`: sends of unknown outcome.
+    """
+
+    part: int
+    message_id: str = ""
+    send_key: str = ""
+    text: str = ""
+    raw: str = ""
+    end: int = 0
+    edits: int = 0
+    since: float = 0.0
+    stream: str | None = None
+    is_sent: bool = False
+    is_resumed: bool = False
+    is_gone: bool = False
+    is_frozen: bool = False
+    look_first: bool = False
+    tries: int = 0
+    repairs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """Which of the optional Protocols the channel has."""
+
+    edits: bool = False
+    deletes: bool = False
+    streams: bool = False
