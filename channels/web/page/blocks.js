@@ -1,7 +1,7 @@
 // Block Markdown -> a list of blocks. Knows nothing of the DOM.
 //
 // Blocks: {t: "p" | "h", text, level}, {t: "code", lang, text, isClosed}, {t: "hr"},
-// {t: "quote", c: [blocks]}, {t: "list", start (null = bullets), isLoose, items: [{c: [blocks], done}]},
+// {t: "quote", c: [blocks]}, {t: "list", first (null = bullets), isLoose, items: [{c: [blocks], done}]},
 // {t: "table", align, head: [text], rows: [[text]]}. Each top block has `start`, its offset in the text.
 // Left out on purpose: indented code, underlined headings, HTML, reference links.
 
@@ -145,7 +145,7 @@ function listAt(lines, at, depth) {
     if ((blanks > 0 && follows) || item.isLoose) isLoose = true;
     next = after;
   }
-  return [{ t: "list", start: first.number, isLoose, items }, next];
+  return [{ t: "list", first: first.number, isLoose, items }, next];
 }
 
 function itemAt(lines, at, marker, depth) {

@@ -81,8 +81,8 @@ function paintCode(block) {
 
 function paintList(block, isOpen) {
   const items = block.items.map((item, place) => paintItem(item, block.isLoose, isOpen && place === block.items.length - 1));
-  if (block.start === null) return el("ul", {}, ...items);
-  return el("ol", { start: block.start === 1 ? null : String(block.start) }, ...items);
+  if (block.first === null) return el("ul", {}, ...items);
+  return el("ol", { start: block.first === 1 ? null : String(block.first) }, ...items);
 }
 
 function paintItem(item, isLoose, isOpen) {
