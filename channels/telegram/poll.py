@@ -20,7 +20,7 @@ from channels.errors import ChannelError, NotAuthorized, RateLimited, Unavailabl
 from channels.telegram.intake import Intake
 from channels.telegram.parse import WANTED, update_id
 from channels.telegram.problems import problem
-from channels.telegram.request import AiohttpRequest, loads
+from channels.telegram.request import TOO_MANY, AiohttpRequest, loads, retry_after
 from channels.telegram.timing import Timing, backoff
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ class Poller:
         result = found.get("result") if isinstance(found, dict) else None
         if status == 200 and isinstance(result, list):
             return result
-        raise _refusal(status, found)
+        raise _refusal(status, body, found)
 
     async def _wait_after(self, error: ChannelError, failures: int) -> None:
         timing, chance = self._timing, self._chance.random()
@@ -151,15 +151,12 @@ class Poller:
             await asyncio.sleep(self._timing.cursor_every)
 
 
-def _refusal(status: int, body: Any) -> ChannelError:
+def _refusal(status: int, body: bytes, found: Any) -> ChannelError:
     """Why getUpdates was refused."""
-    told = body if isinstance(body, dict) else {}
-    detail = str(told.get("description", ""))[:200]
-    parameters = told.get("parameters")
     if status in (401, 404):
         return NotAuthorized("Telegram does not accept the token")
     if status == 409:
-        return OtherPoller(detail)
-    if status == 429 and isinstance(parameters, dict) and isinstance(parameters.get("retry_after"), int):
-        return RateLimited(float(parameters["retry_after"]))
+        return OtherPoller(str(found.get("description", ""))[:200] if isinstance(found, dict) else "")
+    if status == TOO_MANY and (wait := retry_after(body)) is not None:
+        return RateLimited(wait)
     return Unavailable(f"getUpdates was answered with HTTP status {status}")

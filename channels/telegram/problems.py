@@ -6,8 +6,6 @@ The library drops "Bad Request: " and writes the first letter large, so all comp
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -15,7 +13,6 @@ from telegram.error import (
     EndPointNotFound,
     Forbidden,
     InvalidToken,
-    RetryAfter,
     TelegramError,
 )
 
@@ -29,7 +26,7 @@ from channels.errors import (
     TooLong,
     Unavailable,
 )
-from channels.telegram.request import MaybeSent, NeverSent
+from channels.telegram.request import Flooded, MaybeSent, NeverSent
 
 NOT_MODIFIED = "message is not modified"
 
@@ -78,19 +75,13 @@ _REFUSED = (
 )
 
 
-def retry_seconds(error: RetryAfter) -> float:
-    """`retry_after` in seconds. The public property warns of a coming change of type, so the value is read below."""
-    wait: timedelta = error._retry_after  # noqa: SLF001
-    return wait.total_seconds()
-
-
 def problem(error: TelegramError, *, scope: str = "", is_write: bool = True) -> ChannelError:
     """The ChannelError for an exception of the library. `scope`: the budget that the call drew on.
 
     `is_write`: the call shows something, so that a lost answer leaves it open whether it did.
     """
-    if isinstance(error, RetryAfter):
-        return RateLimited(retry_seconds(error), scope)
+    if isinstance(error, Flooded):
+        return RateLimited(error.retry_after, scope)
     if isinstance(error, InvalidToken):
         return NotAuthorized("Telegram does not accept the token")
     if isinstance(error, Forbidden):

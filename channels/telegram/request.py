@@ -26,6 +26,7 @@ CONNECT_SECONDS = 5.0
 # Shorter than the usual 60-75 s of an HTTP server, so that a call seldom meets a connection that is being closed.
 KEEP_ALIVE_SECONDS = 30.0
 
+TOO_MANY = 429
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -35,6 +36,14 @@ class NeverSent(NetworkError):
 
 class MaybeSent(NetworkError):
     """The connection broke or the deadline passed after the call had gone out."""
+
+
+class Flooded(TelegramError):
+    """429 with the seconds to wait. The library's own RetryAfter warns of a coming change whenever it is made."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"retry after {retry_after:g} s")
+        self.retry_after = retry_after
 
 
 def _proxy_for(base_url: str, configured: str | None) -> str | None:
@@ -121,7 +130,10 @@ class AiohttpRequest(BaseRequest):
             if request_data.contains_files:
                 raise TelegramError("this transport sends no files")
             body = orjson.dumps(request_data.parameters)
-        return await self.call(method, url, body, seconds)
+        status, payload = await self.call(method, url, body, seconds)
+        if status == TOO_MANY and (wait := retry_after(payload)) is not None:
+            raise Flooded(wait)
+        return status, payload
 
     async def call(self, method: str, url: str, body: bytes | None, seconds: float) -> tuple[int, bytes]:
         """Status and body. Raises NeverSent or MaybeSent, whose texts hold no URL."""
@@ -190,6 +202,17 @@ def loads(payload: bytes) -> Any:
         return json.loads(payload.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         raise TelegramError("Invalid server response") from None
+
+
+def retry_after(payload: bytes) -> float | None:
+    """The seconds that a 429 names, None when it names none."""
+    try:
+        found = loads(payload)
+    except TelegramError:
+        return None
+    parameters = found.get("parameters") if isinstance(found, dict) else None
+    seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else None
 
 
 def quiet_library_logs() -> None:

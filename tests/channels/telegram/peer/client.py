@@ -83,8 +83,9 @@ class Peer:
     async def wait(self, timeout: float = 10.0, **condition: Any) -> Any:
         """Wait until a condition holds, and return what it is about.
 
-        `chat=` with contains/equals/count/draft, `method=` with count/since/chat/status, `confirmed=`,
-        `holding=True` or `webhook_errors=`. Raises TimeoutError with the chat as it is.
+        `chat=` with contains/equals/count/draft; `method=` with count/since/chat/status (`arrived=True` counts calls
+        that are still being answered); `holding=True`: a poll is held, after that many with `after=`; `confirmed=`;
+        `webhook_errors=`. Raises TimeoutError with the chat as it is.
         """
         found = await self.control("wait", timeout=timeout, **condition)
         if found is None:

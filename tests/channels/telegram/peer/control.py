@@ -64,7 +64,7 @@ class Control:
             "next_update": bot.next_update,
             "confirmed": bot.confirmed,
             "allowed": bot.allowed,
-            "holding": bot.holding,
+            "holding": bot.is_held,
             "counts": bot.counts,
             "errors": bot.errors,
             "commands": bot.commands,
@@ -183,10 +183,11 @@ def _update(bot: Bot, body: dict[str, Any]) -> Any:
 
 
 def _junk(bot: Bot, body: dict[str, Any]) -> Any:
-    """`json`: text that is put into the answer of getUpdates as one element, unchecked."""
-    bot.next_update += 1
-    bot.queue(Update(bot.next_update - 1, "junk", 0, body["json"].encode(), time.monotonic() + 3600))
-    return bot.next_update - 1
+    """`json`: text that is put into the answer of getUpdates as one element, unchecked; `id`: where in the queue."""
+    number = int(body.get("id", bot.next_update))
+    bot.next_update = max(bot.next_update, number + 1)
+    bot.queue(Update(number, "junk", 0, body["json"].encode(), time.monotonic() + 3600))
+    return number
 
 
 def _next_update(bot: Bot, body: dict[str, Any]) -> Any:
@@ -246,7 +247,7 @@ def _condition(bot: Bot, body: dict[str, Any]) -> Callable[[], Any]:
                 for call in bot.calls
                 if call.method == method
                 and call.seq > since
-                and call.status
+                and (call.status or body.get("arrived"))
                 and (chat is None or call.chat == chat)
                 and (status is None or call.status == status)
             ]
@@ -256,7 +257,8 @@ def _condition(bot: Bot, body: dict[str, Any]) -> Callable[[], Any]:
     if "confirmed" in body:
         return lambda: bot.confirmed if bot.confirmed >= body["confirmed"] else None
     if body.get("holding"):
-        return lambda: bot.holding or None
+        after = int(body.get("after", 0))
+        return lambda: True if bot.is_held and bot.counts.get("getupdates", 0) > after else None
     if "webhook_errors" in body:
         return lambda: (
             found if (found := bot.counts.get("webhook_errors", 0)) >= body["webhook_errors"] else None

@@ -86,7 +86,7 @@ class Outgoing:
         if self._held is not None and not self._held.done():
             self._held.set_exception(_Superseded(OTHER_POLLER))
         held = self._held = asyncio.get_running_loop().create_future()
-        bot.holding += 1
+        bot.is_held = True
         bot.changed()
         try:
             await asyncio.wait_for(held, timeout)
@@ -95,9 +95,9 @@ class Outgoing:
         except _Superseded as reason:
             raise await self._conflict(str(reason)) from None
         finally:
-            bot.holding -= 1
             if self._held is held:
                 self._held = None
+                bot.is_held = False
 
     def _set_allowed(self, args: Args) -> None:
         wanted = args.nested("allowed_updates")
@@ -223,6 +223,7 @@ class Outgoing:
         self._next_conflict, self._last_offset = 0.0, (-1, 0.0)
         if self._held is not None and not self._held.done():
             self._held.set_result(None)
+        self._held = None
 
     async def close(self) -> None:
         """Let go of sockets and tasks."""

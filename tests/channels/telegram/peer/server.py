@@ -159,7 +159,7 @@ def _pick_fault(bot: Bot, method: str, chat: int | None) -> Fault | None:
 
 async def serve(server: Server, host: str, port: int) -> tuple[web.ServerRunner, int]:
     """Listen; returns the runner and the port that it got."""
-    runner = web.ServerRunner(web.Server(server.handle, access_log=None))
+    runner = web.ServerRunner(web.Server(server.handle, access_log=None, handler_cancellation=True))
     await runner.setup()
     site = web.TCPSite(runner, host, port, shutdown_timeout=0.5, backlog=4096)
     await site.start()

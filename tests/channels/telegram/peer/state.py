@@ -160,7 +160,7 @@ class Bot:
         self.errors: dict[str, int] = {}
         self.faults: list[Fault] = []
         self.revoked = False
-        self.holding = 0
+        self.is_held = False
         self.on_update: list[Callable[[], None]] = []
         self.watchers: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
 
