@@ -93,20 +93,28 @@ class RotatingFile:
 
 
 def setup_logging(
-    levels: Levels, redactor: Redactor, *, log_file: Path | None = None, stream: TextIO | None = None
+    levels: Levels,
+    redactor: Redactor,
+    *,
+    log_file: Path | None = None,
+    stream: TextIO | None = None,
+    to_stderr: bool = True,
 ) -> Callable[[], None]:
     """Send our logs and the libraries' to `log_file` (JSON) and `stream`; returns what closes them again.
 
-    `stream` None is standard error. On a terminal (or with format "pretty") it gets coloured lines, else the
-    same JSON as the file. Call it once, before the loop runs; structlog and logging are process-wide.
+    `stream` None is standard error, or nothing with `to_stderr` False. On a terminal (or with format "pretty")
+    it gets coloured lines, else the same JSON as the file. Call it once, before the loop runs; structlog and
+    logging are process-wide.
     """
-    out = stream if stream is not None else sys.stderr
+    out = stream if stream is not None else sys.stderr if to_stderr else None
     file_sink = _open_file(log_file)
-    is_pretty = levels.format == "pretty" or (levels.format == "auto" and out.isatty())
+    is_pretty = out is not None and (levels.format == "pretty" or (levels.format == "auto" and out.isatty()))
     sinks: list[Sink] = [file_sink] if file_sink is not None else []
-    if not is_pretty:
+    if out is not None and not is_pretty:
         sinks.append(_stream_sink(out))
-    render = _Renderer(redactor, sinks, _pretty_sink(out, redactor) if is_pretty else None)
+    render = _Renderer(
+        redactor, sinks, _pretty_sink(out, redactor) if out is not None and is_pretty else None
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -131,10 +139,15 @@ def setup_logging(
 
 @contextlib.contextmanager
 def open_logging(
-    levels: Levels, redactor: Redactor, *, log_file: Path | None = None, stream: TextIO | None = None
+    levels: Levels,
+    redactor: Redactor,
+    *,
+    log_file: Path | None = None,
+    stream: TextIO | None = None,
+    to_stderr: bool = True,
 ) -> Iterator[None]:
     """`setup_logging` for the time of a `with` block."""
-    close = setup_logging(levels, redactor, log_file=log_file, stream=stream)
+    close = setup_logging(levels, redactor, log_file=log_file, stream=stream, to_stderr=to_stderr)
     try:
         yield
     finally:
@@ -265,7 +278,8 @@ def _take_over_logging(level: int, render: _Renderer) -> Callable[[], None]:
     root.handlers = [_Bridge(render)]
     root.setLevel(level)
     for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.NOTSET)
+        # One line for each request is of use to nobody who did not ask for everything.
+        logging.getLogger(name).setLevel(level if level == logging.DEBUG else max(level, logging.WARNING))
     logging.captureWarnings(True)  # noqa: FBT003 - the standard library takes it by position only
 
     def undo() -> None:

@@ -1,0 +1,103 @@
+"""What every verb gets: where things are, how to read the settings, how to speak."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from bot.errors import BotError
+from bot.home import Home
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from bot.settings.edit import ConfigFile
+
+OK, FAULT, USAGE, WARNING = 0, 1, 2, 3
+"""Exit codes of every verb. INTERRUPTED is Ctrl-C, as shells count it."""
+
+INTERRUPTED = 130
+
+
+class CommandError(BotError):
+    """A verb cannot do its work. The text says what to do next; `kind` is the error's type in JSON."""
+
+    def __init__(self, text: str, *, kind: str = "fault", code: int = FAULT) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.code = code
+
+
+@dataclass(slots=True)
+class Context:
+    """One run of the command line."""
+
+    home: Home
+    config_file: Path
+    environ: Mapping[str, str]
+    folder: Path
+    is_json: bool = False
+    has_color: bool = False
+    log_level: str | None = None
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def settings(self, overrides: Mapping[str, Any] | None = None) -> Settings:
+        """The settings, with what the command line said on top. Raises SettingsError."""
+        from bot.settings import load_settings
+
+        said: dict[str, Any] = {"logging": {"level": self.log_level}} if self.log_level else {}
+        return load_settings(
+            self.home,
+            self.config_file,
+            self.environ,
+            folder=self.folder,
+            overrides={**said, **(overrides or {})},
+        )
+
+    def config(self) -> ConfigFile:
+        """The configuration file, to read or change single values."""
+        from bot.settings.edit import ConfigFile
+
+        return ConfigFile(self.home, self.config_file, self.environ, self.folder)
+
+    def say(self, data: Mapping[str, Any], lines: Iterable[str]) -> None:
+        """The result: `data` as one JSON object with --json, else the lines."""
+        if self.is_json:
+            print(json.dumps({"ok": True, **data}, ensure_ascii=False, default=str), file=self.out)
+        else:
+            for line in lines:
+                print(line, file=self.out)
+
+    def warn(self, text: str) -> None:
+        """A remark beside the result, on standard error; nothing with --json."""
+        if not self.is_json:
+            print(f"{self.paint('warning:', '33')} {text}", file=self.err)
+
+    def paint(self, text: str, code: str) -> str:
+        """`text` in a terminal's colour, where there is one."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.has_color else text
+
+    def fail(self, error: BaseException) -> int:
+        """Say an error on standard error; returns the exit code."""
+        kind, code = _kind(error)
+        text = str(error) or type(error).__name__
+        if self.is_json:
+            row: dict[str, Any] = {"type": kind, "message": text}
+            problems = getattr(error, "problems", ())
+            if problems:
+                row["problems"] = [{"path": path, "message": message} for path, message in problems]
+            print(json.dumps({"ok": False, "error": row}, ensure_ascii=False), file=self.out)
+        else:
+            print(f"{self.paint('error:', '31')} {text}", file=self.err)
+        return code
+
+
+def _kind(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, CommandError):
+        return error.kind, error.code
+    name = type(error).__name__
+    return name.removesuffix("Error").lower() or "fault", FAULT

@@ -1,0 +1,102 @@
+"""`firstword`: find the verb, run it, turn every error into a sentence and an exit code.
+
+Exit codes: 0 done, 1 fault, 2 wrong usage, 3 done with warnings, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.cli import auth, channels, chat, config, doctor, message, models, run, status
+from bot.cli.context import INTERRUPTED, OK, USAGE, CommandError, Context
+from bot.cli.parser import Parser, Verbs, common_options
+from bot.errors import BotError
+from bot.home import find_config, find_home
+
+_VERBS = (run, chat, message, status, doctor, models, channels, config, auth)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Never raises but for bugs."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    context = _early_context(arguments)
+    try:
+        parsed = build_parser().parse_args(arguments)
+        context = _context(parsed)
+        handler = parsed.handler
+        if handler is None:
+            parsed.parser.print_help(context.err)
+            return USAGE
+        code: int = handler(parsed, context)
+        sys.stdout.flush()
+    except BotError as error:
+        return context.fail(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has left; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else OK
+    return code
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    common = common_options()
+    parser = Parser(
+        prog="firstword",
+        description="A chat-bot daemon measured by the time to the first visible word.",
+        epilog="exit codes: 0 done, 1 fault, 2 wrong usage, 3 done with warnings",
+        parents=[common],
+    )
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, help="print the version and leave")
+    parser.set_defaults(handler=None, parser=parser)
+    verbs = Verbs(parser, common)
+    for verb in _VERBS:
+        verb.add(verbs)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Reads the version only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from importlib.metadata import version
+
+        print(f"firstword {version('firstword')}")
+        parser.exit()
+
+
+def _early_context(arguments: Sequence[str]) -> Context:
+    """Enough to say an error before the arguments were understood."""
+    home = find_home(None, {})
+    return Context(home, home.config, {}, Path(), is_json="--json" in arguments)
+
+
+def _context(parsed: argparse.Namespace) -> Context:
+    environ = dict(os.environ)
+    home = find_home(getattr(parsed, "home", None), environ)
+    no_color = getattr(parsed, "no_color", False) or bool(environ.get("NO_COLOR"))
+    try:
+        folder = Path.cwd()
+    except OSError as error:
+        raise CommandError("the working folder is gone; change to one that exists") from error
+    return Context(
+        home=home,
+        config_file=find_config(getattr(parsed, "config", None), home, environ),
+        environ=environ,
+        folder=folder,
+        is_json=getattr(parsed, "json", False),
+        has_color=not no_color and sys.stderr.isatty(),
+        log_level=getattr(parsed, "log_level", None),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,377 @@
+"""The daemon's health seen from outside: each check is a row that says what is wrong and what to do.
+
+Imports no SDK: providers are asked through their own contract, channels are only looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from bot.credentials import Stored, is_open_to_others, read_credentials, write_credentials
+from bot.errors import BotError, SettingsError
+from bot.home import PRIVATE_FILE, PRIVATE_FOLDER, Home
+from bot.plugins import collisions
+from bot.settings import ProviderSettings, Settings, load_settings
+from bot.settings.edit import ConfigFile
+from bot.settings.paths import get_at, set_at
+from bot.settings.problems import join_path
+from bot.settings.sources import read_file
+
+LEAST_FREE_BYTES = 200_000_000
+PROVIDER_DEADLINE = 8.0
+CHECK_STORE_BYTES = 500_000_000
+
+
+class State(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One check. `what` was seen; `todo` is the next step, "" where there is none."""
+
+    name: str
+    state: State
+    what: str
+    todo: str = ""
+
+    def line(self) -> str:
+        """As people read it."""
+        return f"{self.name}: {self.what}" + (f"; {self.todo}" if self.todo else "")
+
+    def values(self) -> dict[str, str]:
+        """As programs read it."""
+        return {"name": self.name, "state": str(self.state), "what": self.what, "todo": self.todo}
+
+
+@dataclass(slots=True)
+class Patient:
+    """What is looked at. `settings` stays None while the configuration cannot be read."""
+
+    home: Home
+    config_file: Path
+    environ: Mapping[str, str]
+    folder: Path
+    settings: Settings | None = None
+    broken: SettingsError | None = field(default=None)
+
+
+async def examine(patient: Patient, *, is_offline: bool = False) -> list[Row]:
+    """Every check, in order. Asks providers unless `is_offline`; takes at most some seconds. Never raises."""
+    _load(patient)
+    rows = [row for check in CHECKS for row in _guarded(check, patient)]
+    if patient.settings is not None and not is_offline:
+        rows += [row async for row in _providers(patient.settings)]
+    return rows
+
+
+def mend(patient: Patient) -> list[str]:
+    """Put right what needs no decision: modes of files, secrets that stand in the configuration.
+
+    Returns a sentence for each. Raises BotError when a write fails.
+    """
+    done: list[str] = []
+    for path, mode in (
+        (patient.home.root, PRIVATE_FOLDER),
+        *((each, PRIVATE_FILE) for each in _private(patient)),
+    ):
+        if path.exists() and is_open_to_others(path):
+            path.chmod(mode)
+            done.append(f"{path} is the owner's alone now")
+    _load(patient)
+    if patient.settings is not None:
+        done += _move_secrets(patient)
+    return done
+
+
+def _load(patient: Patient) -> None:
+    try:
+        patient.settings = load_settings(
+            patient.home, patient.config_file, patient.environ, folder=patient.folder
+        )
+    except SettingsError as error:
+        patient.broken = error
+
+
+def _guarded(check: Callable[[Patient], Iterator[Row]], patient: Patient) -> list[Row]:
+    name = check.__name__.strip("_").replace("_", " ")
+    try:
+        return list(check(patient))
+    except (OSError, BotError) as error:
+        return [Row(name, State.FAIL, str(error))]
+
+
+def _config(patient: Patient) -> Iterator[Row]:
+    if patient.broken is not None:
+        for path, text in patient.broken.problems or (("", str(patient.broken)),):
+            yield Row(
+                "config", State.FAIL, f"{path}: {text}" if path else text, f"edit {patient.config_file}"
+            )
+    elif not patient.config_file.exists():
+        yield Row("config", State.OK, f"{patient.config_file} does not exist; the defaults are in force")
+    else:
+        yield Row("config", State.OK, f"{patient.config_file} is valid")
+    for warning in patient.settings.warnings if patient.settings is not None else ():
+        yield Row("config", State.WARN, warning)
+
+
+def _home(patient: Patient) -> Iterator[Row]:
+    home = patient.home
+    if not home.root.exists():
+        yield Row("home", State.OK, f"{home.root} does not exist yet; the first start makes it")
+        return
+    if not os.access(home.root, os.W_OK | os.X_OK):
+        yield Row(
+            "home", State.FAIL, f"{home.root} cannot be written", "give it to the user who runs firstword"
+        )
+        return
+    is_fine = True
+    for path in (home.root, *_private(patient)):
+        if is_open_to_others(path):
+            is_fine = False
+            mode = PRIVATE_FOLDER if path.is_dir() else PRIVATE_FILE
+            todo = f"run: chmod {mode:o} {path} (or firstword doctor --fix)"
+            yield Row("home", State.WARN, f"{path} can be read by others on this machine", todo)
+    if is_fine:
+        yield Row("home", State.OK, f"{home.root} is the owner's alone")
+
+
+def _private(patient: Patient) -> list[Path]:
+    files = (patient.config_file, patient.home.dotenv, patient.home.credentials, patient.home.database)
+    return [path for path in files if path.is_file()]
+
+
+def _packages(_: Patient) -> Iterator[Row]:
+    found = collisions()
+    for sentence in found:
+        yield Row("packages", State.FAIL, sentence)
+    if not found:
+        yield Row("packages", State.OK, "no other distribution writes into ours")
+
+
+def _port(patient: Patient) -> Iterator[Row]:
+    if patient.settings is None:
+        return
+    host, port = patient.settings.server.host, patient.settings.server.port
+    if port == 0:
+        yield Row("port", State.OK, "server.port is 0: any free one")
+        return
+    is_ours = _daemon_runs(patient.home)
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        if is_ours:
+            yield Row("port", State.OK, f"{host}:{port} is in use by the daemon of this home")
+        else:
+            todo = "stop what uses it, or set server.port to another one"
+            yield Row("port", State.FAIL, f"{host}:{port} cannot be used ({error.strerror})", todo)
+        return
+    yield Row("port", State.OK, f"{host}:{port} is free")
+
+
+def _daemon_runs(home: Home) -> bool:
+    """Whether a process holds the home's lock."""
+    import fcntl
+
+    try:
+        handle = os.open(home.lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _channels(patient: Patient) -> Iterator[Row]:
+    if patient.settings is None:
+        return
+    for account in patient.settings.accounts:
+        name = f"{account.channel}/{account.name}"
+        if account.spec.is_foreground:
+            continue
+        if not account.spec.is_local and not account.allow and not account.owner:
+            todo = f"add your id: firstword config set {account.path}.owner '[\"ID\"]'"
+            yield Row("channel", State.WARN, f"{name} answers nobody", todo)
+        else:
+            yield Row("channel", State.OK, f"{name} is configured")
+        if "*" in account.allow:
+            todo = f"name ids in {account.path}.allow, unless that is meant"
+            yield Row("channel", State.WARN, f"{name} lets everybody in, at your cost", todo)
+
+
+def _disk(patient: Patient) -> Iterator[Row]:
+    folder = next(each for each in (patient.home.root, *patient.home.root.parents) if each.exists())
+    free = shutil.disk_usage(folder).free
+    state = State.OK if free >= LEAST_FREE_BYTES else State.WARN
+    todo = "" if state is State.OK else "make room: messages are refused when the disk is full"
+    yield Row("disk", state, f"{free // 1_000_000:,} MB free", todo)
+
+
+def _store(patient: Patient) -> Iterator[Row]:
+    path = patient.home.database
+    if not path.is_file():
+        yield Row("store", State.OK, "there is none yet; the first start makes it")
+        return
+    from bot.store.connection import check, connect
+
+    connection = connect(path, read_only=True)
+    try:
+        was_checked = check(connection, path, CHECK_STORE_BYTES)
+    finally:
+        connection.close()
+    size = path.stat().st_size // 1_000_000
+    what = f"{path} is whole" if was_checked else f"{path} was not looked through, as it is large"
+    yield Row("store", State.OK, f"{what} ({size} MB)")
+
+
+CHECKS: tuple[Callable[[Patient], Iterator[Row]], ...] = (
+    _config,
+    _home,
+    _packages,
+    _port,
+    _channels,
+    _disk,
+    _store,
+)
+"""What is looked at without asking anybody, in this order; each gives one row or more."""
+
+
+async def _providers(settings: Settings) -> AsyncIterator[Row]:
+    """Every provider that is configured, named by a model, or has a key: reachable, key valid, models there."""
+    from providers import presets
+    from providers.http import Pools
+
+    agent = settings.agents.defaults
+    refs = [ref for ref in (agent.model.primary, *agent.model.fallbacks, *agent.models) if ref and "/" in ref]
+    names = dict.fromkeys(
+        [*(row.name for row in settings.providers), *(ref.partition("/")[0] for ref in refs)]
+    )
+    names |= dict.fromkeys(name for name in presets.KEY_ORDER if settings.keys(name).credentials)
+    if not names:
+        todo = "set a provider's key in the environment, or: firstword auth add NAME --provider PROVIDER"
+        yield Row(
+            "model", State.WARN, "no provider is configured; a local server or the stand-in answers", todo
+        )
+    async with Pools(environ=settings.environ) as pools:
+        asked = [_provider(settings, settings.provider(name), pools, refs) for name in names]
+        for rows in await asyncio.gather(*asked):
+            for row in rows:
+                yield row
+
+
+async def _provider(settings: Settings, row: ProviderSettings, pools: Any, refs: list[str]) -> list[Row]:
+    from bot.remedies import remedy
+    from providers.base import Credential
+    from providers.errors import ProviderError
+
+    found = settings.keys(row.name)
+    rows = [
+        Row(
+            "key",
+            State.WARN,
+            f"{row.name}: {each.where}: {each.trouble.replace('_', ' ')}",
+            _key_todo(row.name),
+        )
+        for each in found.findings
+        if each.trouble != "literal"
+    ]
+    try:
+        provider = row.spec.open(row.name, row.settings, pools)
+    except (ValueError, ImportError) as error:
+        return [*rows, Row("provider", State.FAIL, f"{row.name}: {error}")]
+    listed: set[str] | None = None
+    for credential in found.credentials or (Credential(f"{row.name}:none"),):
+        try:
+            async with asyncio.timeout(PROVIDER_DEADLINE):
+                listed = {spec.ref for spec in await provider.list_models(credential)}
+            rows.append(
+                Row("provider", State.OK, f"{row.name} answers ({credential.id}), {len(listed)} models")
+            )
+        except ProviderError as error:
+            todo = remedy(error.kind, row.name, error.retry_after)
+            rows.append(Row("provider", State.FAIL, f"{row.name} ({credential.id}): {error}", todo))
+        except TimeoutError:
+            rows.append(
+                Row("provider", State.FAIL, f"{row.name} did not answer within {PROVIDER_DEADLINE:.0f} s")
+            )
+    await provider.aclose()
+    return [*rows, *(each for ref in refs if ref.startswith(f"{row.name}/") for each in _model(ref, listed))]
+
+
+def _key_todo(provider: str) -> str:
+    return f"store it: firstword models auth paste-token --provider {provider}"
+
+
+def _model(ref: str, listed: set[str] | None) -> Iterator[Row]:
+    from providers.models import catalogue
+
+    provider, _, model = ref.partition("/")
+    facts = catalogue().get((provider, model))
+    if listed and ref in listed:
+        yield Row("model", State.OK, f"{ref} is there")
+        return
+    retired = facts.retired_on if facts is not None else None
+    after = (
+        f"use {provider}/{facts.successor}"
+        if facts is not None and facts.successor
+        else "firstword models list"
+    )
+    if retired is not None:
+        is_gone = retired <= datetime.now(UTC).date()
+        what = f"{ref} {'was' if is_gone else 'will be'} retired on {retired}"
+        yield Row("model", State.FAIL if is_gone else State.WARN, what, after)
+    elif listed:
+        yield Row(
+            "model",
+            State.WARN,
+            f"{ref} is not among the models that {provider} lists",
+            "firstword models list",
+        )
+
+
+def _move_secrets(patient: Patient) -> list[str]:
+    """Secrets that stand in the file go to credentials.json; a reference takes their place."""
+    from bot.settings.checks import literal_secrets
+
+    file = ConfigFile(patient.home, patient.config_file, patient.environ, patient.folder)
+    values = read_file(patient.config_file)
+    paths = list(literal_secrets(values, file.shape()))
+    if not paths:
+        return []
+    stored = dict(read_credentials(patient.home.credentials))
+    names: dict[Any, str] = {}
+    for path in paths:
+        name = "-".join(
+            str(part) for part in path if part not in ("models", "providers", "channels", "accounts")
+        )
+        names[path] = name
+        stored[name] = Stored(str(get_at(values, path)))
+    # First the secrets, then the references: a crash in between loses nothing.
+    write_credentials(patient.home.credentials, stored)
+
+    def refer(config: dict[str, Any]) -> None:
+        for path, name in names.items():
+            set_at(config, path, f"profile:{name}")
+
+    file.replace(refer)
+    return [f"{join_path(path)} is stored as profile:{name}" for path, name in names.items()]

@@ -1,0 +1,40 @@
+"""What to do about a model that did not answer: one row for each kind of error."""
+
+from __future__ import annotations
+
+from providers.errors import ErrorKind
+
+_KEY = "store a valid key: firstword models auth paste-token --provider {provider}"
+_OTHER = "choose another model: firstword models list, then firstword models set REF"
+
+_REMEDIES: dict[ErrorKind, str] = {
+    ErrorKind.AUTH: f"the key is not valid; {_KEY}",
+    ErrorKind.PERMISSION: f"the key may not use this model; {_KEY}, or {_OTHER}",
+    ErrorKind.RATE_LIMIT: "too many requests; wait {wait} and try again, or check the limits of your account",
+    ErrorKind.QUOTA: "the account has no quota left; look at its billing page, or " + _OTHER,
+    ErrorKind.OVERLOADED: "the provider is down or overloaded; the fallbacks answer meanwhile, try again later",
+    ErrorKind.SERVER: "the provider failed; try again, the fallbacks answer meanwhile",
+    ErrorKind.CONNECT: "nothing answers there; start the server, or check models.providers.{provider}.baseUrl",
+    ErrorKind.FIRST_TOKEN: "nothing came in time; try again, or " + _OTHER,
+    ErrorKind.STALL: "the answer stopped coming; try again, or " + _OTHER,
+    ErrorKind.TOTAL: "the answer took too long; try again, or " + _OTHER,
+    ErrorKind.INCOMPLETE: "the connection broke off; try again",
+    ErrorKind.MALFORMED: "this is no such API; check models.providers.{provider}.baseUrl and .api",
+    ErrorKind.BAD_REQUEST: "the provider refused the request; check the parameters set for this model",
+    ErrorKind.CONTEXT_LENGTH: "the text is too long for this model; shorten it, or use a model with a larger window",
+    ErrorKind.TOO_LARGE: "the request is too large for the provider; shorten the text",
+    ErrorKind.MODEL_GONE: "the provider has no such model (any more); see: firstword models list",
+    ErrorKind.CONTENT_FILTER: "the provider's filter refused the text; put it differently",
+    ErrorKind.CANCELLED: "it was cancelled; try again",
+}
+
+
+def remedy(kind: ErrorKind, provider: str, retry_after: float | None = None) -> str:
+    """What went wrong and what to do about it."""
+    wait = f"{retry_after:.0f} s" if retry_after is not None else "a minute"
+    return _REMEDIES[kind].format(provider=provider, wait=wait)
+
+
+def is_every_kind_covered() -> bool:
+    """For the test: a new kind needs a row."""
+    return set(_REMEDIES) == set(ErrorKind)
