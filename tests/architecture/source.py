@@ -54,6 +54,22 @@ def entry_points(group: str) -> dict[str, str]:
     return {point: target.partition(":")[0] for point, target in points.items()}
 
 
+# Files beside a dialect's module that are its own, and belong to the core no more than it does.
+PARTS = {
+    "providers.openai_client": "providers.openai_compatible",
+    "providers.openai_request": "providers.openai_compatible",
+    "providers.openai_answer": "providers.openai_compatible",
+}
+
+
+def core() -> list[Path]:
+    """Every file of the rooms that belongs to no adapter and no dialect."""
+    own = set((entry_points("firstword.channels") | entry_points("firstword.providers")).values()) | set(
+        PARTS
+    )
+    return [path for path in python_files(*ROOMS) if not is_inside(module(path), own)]
+
+
 def imports(path: Path) -> Iterator[tuple[str, int]]:
     """Every module or member that a file imports, anywhere in it, with the line.
 
