@@ -47,8 +47,9 @@ class Plan:
     def grow(self, text: str, *, is_final: bool, floor: int = 0) -> None:
         """Close every part that `text` has outgrown. Nothing before `floor` leaves the part that is open now."""
         while True:
-            end = reach(text, self._start, room(self.limit, self.unit, self._fence), self.unit)
-            near = self._start + int((end - self._start) * NEAR)
+            space = room(self.limit, self.unit, self._fence)
+            end = reach(text, self._start, space, self.unit)
+            near = reach(text, self._start, int(space * NEAR), self.unit)
             if not is_final and len(text) > near:
                 place = block_end(text, self._start, max(near, floor), end, self._fence)
                 if place is not None:
