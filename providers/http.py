@@ -24,6 +24,10 @@ CONNECT_TIMEOUT = 3.0
 KEEP_ALIVE = 120.0
 """Seconds that an idle connection is kept: people pause longer than httpx's default of 5."""
 
+STALE_AFTER = 2.0
+"""Seconds. A kept connection that idled longer may be closed by the server just as it is used again.
+Servers close idle connections after 5 s (Node, uvicorn) to 75 s (nginx); their docs, 2026-11."""
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -40,11 +44,13 @@ class Pools:
         *,
         keep_alive: float = KEEP_ALIVE,
         connect_timeout: float = CONNECT_TIMEOUT,
+        stale_after: float = STALE_AFTER,
         trust_env: bool = True,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._keep_alive = keep_alive
         self._connect_timeout = connect_timeout
+        self._stale_after = stale_after
         self._proxies = proxies(os.environ if environ is None else environ) if trust_env else {}
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._transports: list[Transport] = []
@@ -79,7 +85,10 @@ class Pools:
         from providers.transport import SharedClient, Transport
 
         transport = Transport(
-            keep_alive=self._keep_alive, tls=self._tls, proxy=proxy_for(origin, self._proxies)
+            keep_alive=self._keep_alive,
+            tls=self._tls,
+            proxy=proxy_for(origin, self._proxies),
+            stale_after=self._stale_after,
         )
         self._transports.append(transport)
         return SharedClient(transport, connect_timeout=self._connect_timeout)

@@ -47,6 +47,8 @@ MAX_RESENDS = 3
 MAX_LEARNED = 500
 """Models whose unknown parameters are remembered."""
 
+_ANSWER, _MODELS = "/chat/completions", "/models"
+
 Read = Callable[[], Awaitable[bytes]]
 
 
@@ -73,6 +75,8 @@ class OpenAICompatible:
         self._connect = connect
         self._now = now
         self._origin = origin_of(base_url)
+        self._warm_path = preset.warm_path if preset else _MODELS
+        self._urls = {path: httpx.URL(f"{base_url}{path}") for path in (_ANSWER, _MODELS, self._warm_path)}
         self._learned: dict[str, dict[str, str | None]] = {}
         self._drains: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
@@ -108,10 +112,9 @@ class OpenAICompatible:
 
     async def warm(self) -> None:
         """Open a connection ahead of need, by a request without a key. Never raises."""
-        path = self._preset.warm_path if self._preset else "/models"
         try:
             async with asyncio.timeout(WARM_TIMEOUT):
-                await self._get(path, Credential(id=""), MAX_ERROR_BYTES)
+                await self._get(self._warm_path, Credential(id=""), MAX_ERROR_BYTES)
         except (ProviderError, httpx.HTTPError, ValueError, TimeoutError) as error:
             self._log.debug("warming failed", provider=self._name, error=type(error).__name__)
 
@@ -119,7 +122,7 @@ class OpenAICompatible:
         """What the server offers now. Raises ProviderError; takes at most LIST_TIMEOUT seconds."""
         try:
             async with asyncio.timeout(LIST_TIMEOUT):
-                body = await self._get("/models", credential, MAX_LIST_BYTES)
+                body = await self._get(_MODELS, credential, MAX_LIST_BYTES)
         except TimeoutError as error:
             raise ProviderError(ErrorKind.TOTAL, f"no list of models within {LIST_TIMEOUT:.0f} s") from error
         try:
@@ -149,7 +152,7 @@ class OpenAICompatible:
         body = request_body(model, request, self._settings.default_params, conversation_field)
         for left in range(MAX_RESENDS, -1, -1):
             sent = renamed(body, self._learned.get(model.model, {}))
-            response = await self._send("POST", "/chat/completions", credential, encode(sent), scrub)
+            response = await self._send("POST", _ANSWER, credential, encode(sent), scrub)
             if response.status_code == 200:
                 return response
             text = await _error_text(response)
@@ -179,7 +182,14 @@ class OpenAICompatible:
         if content is not None:
             headers |= {"content-type": "application/json", "accept": "text/event-stream, application/json"}
         client: httpx.AsyncClient = self._connect(self._origin)
-        request = client.build_request(method, f"{self._base_url}{path}", headers=headers, content=content)
+        # the client's own build_request merges what is fixed here and parses the address every time: 70 us
+        request = httpx.Request(
+            method,
+            self._urls[path],
+            headers=headers,
+            content=content,
+            extensions={"timeout": client.timeout.as_dict()},
+        )
         try:
             return await client.send(request, stream=True)
         except httpx.TransportError as error:

@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 READ_BYTES = 64 * 1024
 """Body bytes held per response before the peer is slowed down (aiohttp pauses reading at twice this)."""
 
-STALE_AFTER = 2.0
-"""Seconds. A kept connection that idled longer may be closed by the server just as it is used again.
-Servers close idle connections after 5 s (Node, uvicorn) to 75 s (nginx); their docs, 2026-11."""
-
 _AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -99,7 +95,8 @@ class Transport(httpx.AsyncBaseTransport):
     """One origin's pool: no limit, no cookies, no redirects, no decompression, no proxy but the given one.
 
     `tls` makes the SSL context when it is first needed. A kept connection that idled `stale_after` seconds and
-    is dropped before a byte of the answer gets the request once more on another connection.
+    is dropped before a byte of the answer gets the request once more on another connection. (aiohttp itself sends
+    a GET once more where the connection was dropped; never a POST.)
     """
 
     def __init__(
@@ -108,7 +105,7 @@ class Transport(httpx.AsyncBaseTransport):
         keep_alive: float,
         tls: Callable[[], Awaitable[ssl.SSLContext]],
         proxy: str | None = None,
-        stale_after: float = STALE_AFTER,
+        stale_after: float,
     ) -> None:
         self._keep_alive = keep_alive
         self._tls = tls
@@ -130,6 +127,8 @@ class Transport(httpx.AsyncBaseTransport):
                 response = await self._send(session, request)
         except (aiohttp.ClientError, OSError) as error:
             raise translate(error) from error
+        except UnicodeError as error:  # a host name that no resolver takes; Python raises this, no OSError
+            raise httpx.ConnectError(f"{request.url.host!r} is no host name: {error}") from error
         except RuntimeError as error:  # aiohttp's "Session is closed"
             if not self._closed:
                 raise
@@ -174,13 +173,14 @@ class Transport(httpx.AsyncBaseTransport):
             return self._session
 
     async def _send(self, session: aiohttp.ClientSession, request: httpx.Request) -> aiohttp.ClientResponse:
-        _IDLE.set(0.0)
+        _IDLE.set(_FRESH)
+        content = _content(request)  # first: it may take a header away
         limits = request.extensions.get("timeout") or {}
         return await session.request(
             request.method,
             yarl.URL(str(request.url), encoded=True),
             headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
-            data=_content(request),
+            data=content,
             allow_redirects=False,
             proxy=self._proxy,
             timeout=aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read")),
@@ -202,8 +202,10 @@ def reader_of(response: httpx.Response) -> Callable[[], Awaitable[bytes]]:
 _READ = "firstword.read"
 """Where a response of ours carries its body's `read`."""
 
-_IDLE: ContextVar[float] = ContextVar("idle", default=0.0)
-"""Seconds that the connection of this task's request had idled; 0 for a new one."""
+_FRESH = -1.0
+
+_IDLE: ContextVar[float] = ContextVar("idle", default=_FRESH)
+"""Seconds that the connection of this task's request had idled; _FRESH for a new one."""
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -222,8 +224,7 @@ class _Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         protocol = connection.protocol
         since = self._released.get(protocol)
-        if since is not None:
-            _IDLE.set(self._loop.time() - since)
+        _IDLE.set(_FRESH if since is None else self._loop.time() - since)
         connection.add_callback(partial(self._note, protocol))
         return connection
 
