@@ -26,7 +26,6 @@ from bot.settings import AccountSettings, Settings
 from bot.sources import open_models
 from bot.store.lock import HomeLock
 from bot.store.sqlite import open_store
-from channels.base import RegistersCommands
 from channels.errors import ChannelError, NotAuthorized
 
 log = structlog.get_logger()
@@ -69,8 +68,6 @@ class Daemon:
         while True:
             began = time.monotonic()
             try:
-                if isinstance(channel, RegistersCommands):
-                    await _register(channel, self.app)
                 await channel.run()
                 reason = "its connection ended"
             except NotAuthorized as error:
@@ -117,14 +114,6 @@ class Daemon:
         finally:
             for each in waits:
                 each.cancel()
-
-
-async def _register(channel: RegistersCommands, app: App) -> None:
-    try:
-        await channel.register_commands(app.table.specs)
-    except ChannelError as error:
-        # The menu is a comfort; typed commands work without it.
-        log.warning("commands not registered", reason=error.detail or type(error).__name__)
 
 
 async def _measure_lag() -> None:
