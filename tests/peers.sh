@@ -27,7 +27,7 @@ elif have apt-get; then
     exit 1
   fi
   rm -f "$log"
-  chromium_is_here
+  chromium_is_here || { echo "Chromium was installed but is not found" >&2; exit 1; }
 else
   echo "install Chromium or Google Chrome (macOS: brew install --cask chromium), then run this again" >&2
   exit 1
