@@ -10,6 +10,7 @@ import base64
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -87,12 +88,10 @@ def _calls(bot: Bot, body: dict[str, Any]) -> Any:
     """Recorded calls after number `since`, of one `method` (any case) and `chat`; at most `limit`."""
     method, chat, since = str(body.get("method", "")).lower(), body.get("chat"), int(body.get("since", 0))
     found = []
-    for call in bot.calls:
-        if (
-            call.seq <= since
-            or (method and call.method != method)
-            or (chat is not None and call.chat != chat)
-        ):
+    # From the newest back: whoever follows a long record reads its end only.
+    recent = list(takewhile(lambda call: call.seq > since, reversed(bot.calls)))
+    for call in reversed(recent):
+        if (method and call.method != method) or (chat is not None and call.chat != chat):
             continue
         found.append(call.json())
         if len(found) >= int(body.get("limit", 100_000)):
