@@ -14,6 +14,9 @@ from typing import Any
 
 import aiohttp
 
+from bot.control import call
+from bot.home import Home
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 30.0
 
@@ -76,6 +79,10 @@ class Daemon:
         """Status and body of a GET."""
         async with aiohttp.ClientSession() as session, session.get(self.address + path) as response:
             return response.status, await response.text()
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """What the daemon says over its control socket."""
+        return await call(Home(self.home), method, params)
 
     async def kill(self) -> None:
         """kill -9."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.channels.telegram.peer.client import Peer
 from tests.mock_model.client import MockModel
-from tests.story.conftest import ANN, BOB, Start
+from tests.story.conftest import ANN, BOB, Start, seen
 
 pytestmark = pytest.mark.slow  # each starts a real daemon, about a second
 
@@ -44,7 +44,7 @@ async def test_a_model_that_fails_is_named_with_its_reason(
     mock_model.script(default=behaviour)
     await start()
     await peer.say(ANN, "hi")
-    message = await peer.wait(chat=ANN, count=1, timeout=20)
+    message = await seen(peer, ANN, timeout=20)
     assert said.lower() in message["text"].lower()
 
 
@@ -55,7 +55,7 @@ async def test_a_broken_answer_is_never_shown_as_whole(
     mock_model.script(default={"tokens": ["half ", "an ", "answer"], "fault": fault, "after": 2, "gap": 0.05})
     await start()
     await peer.say(ANN, "hi")
-    message = await peer.wait(chat=ANN, count=1, timeout=30)
+    message = await seen(peer, ANN, timeout=30)
     assert "half an answer" not in message["text"]
     assert "broke off" in message["text"] or "No answer" in message["text"]
     await still_answers(peer, mock_model)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.channels.telegram.peer.client import Peer
 from tests.mock_model.client import MockModel
-from tests.story.conftest import ANN, BOB, GROUP, OWNER, STRANGER, Start, speak
+from tests.story.conftest import ANN, BOB, GROUP, OWNER, STRANGER, Start, seen, speak
 
 pytestmark = pytest.mark.slow  # each starts a real daemon, about a second
 
@@ -19,7 +19,7 @@ async def test_a_question_is_answered_as_the_model_said_it(
     mock_model.script(default={"text": "Forty-two, with **bold** words."})
     await start()
     await peer.say(ANN, "what is it?")
-    message = await peer.wait(chat=ANN, contains="Forty-two")
+    message = await seen(peer, ANN, "Forty-two")
     assert message["text"] == "Forty-two, with bold words."
     asked = mock_model.chats()[0]["body"]["messages"]
     assert asked[-1] == {"role": "user", "content": "what is it?"}
@@ -69,7 +69,7 @@ async def test_what_was_said_before_is_part_of_the_next_question(
     mock_model.script(default={"text": "I will remember."})
     await start()
     await peer.say(ANN, "my name is Ann")
-    await peer.wait(chat=ANN, contains="remember", count=1)
+    await peer.wait(chat=ANN, contains="remember")
     await peer.say(ANN, "who am I?")
     await mock_model.wait("arrived", count=2)
     said = [message["content"] for message in mock_model.chats()[1]["body"]["messages"]]
@@ -87,10 +87,10 @@ async def test_a_rate_limited_model_gives_way_to_the_next_unseen(
     await peer.wait(chat=ANN, contains="from the other")
     assert [each["body"]["model"] for each in mock_model.chats()] == ["m", "slow"]
     await peer.say(ANN, "again")
-    await mock_model.wait("arrived", count=3)
+    await peer.wait(chat=ANN, count=2)
     assert mock_model.chats()[2]["body"]["model"] == "slow"
     await peer.say(ANN, "/why")
-    why = await peer.wait(chat=ANN, contains="Passed over: mock/m")
+    why = await seen(peer, ANN, "Passed over: mock/m")
     assert "resting" in why["text"]
 
 
@@ -130,7 +130,7 @@ async def test_stop_ends_the_running_answer_and_marks_it(
     await peer.say(ANN, "a story")
     await peer.wait(chat=ANN, draft="Once")
     await peer.say(ANN, "/stop")
-    message = await peer.wait(chat=ANN, contains="(stopped)")
+    message = await seen(peer, ANN, "(stopped)")
     assert message["text"].startswith("Once")
     await mock_model.wait("closed_early", count=1)
 
@@ -166,7 +166,7 @@ async def test_a_stranger_is_told_once_how_to_be_let_in(
 ) -> None:
     await start()
     await peer.say(STRANGER, "let me in")
-    note = await peer.wait(chat=STRANGER, contains=str(STRANGER))
+    note = await seen(peer, STRANGER, str(STRANGER))
     assert "channels.telegram.accounts.main.allow" in note["text"]
     await peer.say(STRANGER, "please")
     await peer.say(ANN, "hi")
@@ -235,7 +235,7 @@ async def test_retry_asks_the_last_question_again(start: Start, peer: Peer, mock
 async def test_new_forgets_what_was_said(start: Start, peer: Peer, mock_model: MockModel) -> None:
     await start()
     await peer.say(ANN, "a secret")
-    await peer.wait(chat=ANN, contains="word", count=1)
+    await peer.wait(chat=ANN, contains="word")
     await peer.say(ANN, "/new")
     await peer.wait(chat=ANN, contains="A new conversation begins")
     await peer.say(ANN, "what did I say?")
@@ -263,7 +263,7 @@ async def test_nothing_secret_stands_in_the_log(start: Start, peer: Peer) -> Non
     await peer.wait(chat=ANN, contains="word")
     await peer.fault("getUpdates", times=1, status=502)
     await peer.say(ANN, "hello again")
-    await peer.wait(chat=ANN, contains="word", count=2)
+    await peer.wait(chat=ANN, count=2)
     await asyncio.sleep(0)
     assert "turn finished" in daemon.log
     for secret in (peer.token, peer.token.partition(":")[2], "hello again"):
