@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from bot.errors import BotError
+from bot.errors import BotError, SettingsError
 from bot.home import Home
 
 if TYPE_CHECKING:
@@ -99,5 +99,8 @@ class Context:
 def _kind(error: BaseException) -> tuple[str, int]:
     if isinstance(error, CommandError):
         return error.kind, error.code
+    if isinstance(error, SettingsError):
+        # What a person wrote is wrong, and starting again would not mend it.
+        return "settings", USAGE
     name = type(error).__name__
     return name.removesuffix("Error").lower() or "fault", FAULT

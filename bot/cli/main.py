@@ -43,7 +43,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else OK
+    except Exception as error:  # a bug is said in a line too; the traceback is there for whoever wants it
+        if context.log_level == "debug":
+            raise
+        return context.fail(_plain(error))
     return code
+
+
+def _plain(error: BaseException) -> BotError:
+    """The error that a person can do something about; task groups wrap theirs."""
+    while isinstance(error, BaseExceptionGroup):
+        known = error.subgroup(BotError)
+        error = (known or error).exceptions[0]
+    if isinstance(error, BotError):
+        return error
+    from bot.redact import Redactor
+
+    said = Redactor().text(f"{type(error).__name__}: {error}")[:300]
+    text = f"unexpected: {said}; for the traceback run it again with --log-level debug"
+    return CommandError(text, kind="bug")
 
 
 def build_parser() -> Parser:

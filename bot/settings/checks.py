@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bot.settings.mount import Mounting, Secrets, Specs
-from bot.settings.problems import Path, Problem, join_path, nearest
+from bot.settings.problems import Path, Problem, join_path, nearest, shown
 from bot.settings.shapes import Kind, Shape
 from bot.settings.tree import Agent, Tree
 from providers import presets
@@ -16,24 +16,20 @@ from providers import presets
 def contradictions(tree: Tree, mounting: Mounting) -> Iterator[Problem]:
     """What each field allows but the whole does not."""
     if not _is_loopback(tree.server.host) and tree.server.token is None:
-        text = (
-            f'"{tree.server.host}" lets other machines in; allowed: a loopback address, or set server.token'
-        )
-        yield Problem("server.host", text)
+        text = f"{shown(tree.server.host)} lets other machines in; allowed: a loopback address"
+        yield Problem("server.host", f"{text}, or set server.token")
     if tree.server.port and tree.server.port == tree.webhooks.port and tree.server.host == tree.webhooks.host:
         yield Problem("webhooks.port", f"{tree.webhooks.port} is server.port too; allowed: any other port")
     for account in mounting.found:
         if account.agent is not None and account.agent not in (*tree.agents.list, "defaults"):
-            known = ", ".join(f'"{name}"' for name in (*tree.agents.list, "defaults"))
-            yield Problem(
-                f"{account.path}.agent", f'"{account.agent}" is not allowed; allowed: one of {known}'
-            )
+            known = ", ".join(shown(name) for name in (*tree.agents.list, "defaults"))
+            text = f"{shown(account.agent)} is not allowed; allowed: one of {known}"
+            yield Problem(f"{account.path}.agent", text)
     for provider, names in tree.auth.order.items():
         for place, name in enumerate(names):
             if name not in tree.auth.profiles:
-                close = nearest(name, tree.auth.profiles)
-                meant = f'; nearest: "{close}"' if close else ""
-                text = f'"{name}" is not allowed; allowed: a key of auth.profiles{meant}'
+                meant = _meant(name, tree.auth.profiles)
+                text = f"{shown(name)} is not allowed; allowed: a key of auth.profiles{meant}"
                 yield Problem(join_path(("auth", "order", provider, place)), text)
 
 
@@ -56,21 +52,22 @@ def _agent_contradictions(path: Path, agent: Agent, providers: set[str]) -> Iter
     for where, ref in refs.items():
         provider, slash, _ = ref.partition("/")
         if slash and provider not in providers:
-            close = nearest(provider, providers)
-            meant = f'; nearest: "{close}"' if close else ""
-            text = f'there is no provider "{provider}"{meant}; add it under models.providers'
-            yield Problem(join_path(where), text)
+            text = f"there is no provider {shown(provider)}{_meant(provider, providers)}"
+            yield Problem(join_path(where), f"{text}; add it under models.providers")
     owners: dict[str, str] = {}
     for ref, use in agent.models.items():
         ttl = use.params.get("cacheControlTtl", "5m")
         if ttl not in ("5m", "1h"):
             where = (*path, "models", ref, "params", "cacheControlTtl")
-            yield Problem(join_path(where), f'{ttl!r} is not allowed; allowed: one of "5m", "1h"')
+            yield Problem(join_path(where), f'{shown(ttl)} is not allowed; allowed: one of "5m", "1h"')
         if use.alias is not None and owners.setdefault(use.alias.lower(), ref) != ref:
-            text = (
-                f'"{use.alias}" is the alias of {owners[use.alias.lower()]} already; allowed: any other name'
-            )
+            text = f"{shown(use.alias)} is the alias of {owners[use.alias.lower()]} already; allowed: another name"
             yield Problem(join_path((*path, "models", ref, "alias")), text)
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = nearest(word, known)
+    return f'; nearest: "{close}"' if close else ""
 
 
 def warnings_of(

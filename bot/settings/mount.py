@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from bot.plugins import PluginError, Plugins
 from bot.settings.problems import Path, Problem, join_path, nearest, shown
-from bot.settings.shapes import Kind, Shape, config_key, model_shape
+from bot.settings.shapes import Kind, Shape, as_model_keys, config_key, model_shape
 from bot.settings.tree import AccountEntry, Tree
 from bot.settings.validation import problems_of
 from channels.base import ChannelSpec
@@ -202,11 +202,9 @@ class Mounting:
         resolved = {key: self._resolve(value, shape.child(key), (*path, key)) for key, value in raw.items()}
         if len(self.problems) > before:
             return None
-        names = {config_key(name, info): info.alias or name for name, info in model.model_fields.items()}
+        known = {key: value for key, value in resolved.items() if key in shape.fields}
         try:
-            return model.model_validate(
-                {names[key]: value for key, value in resolved.items() if key in names}
-            )
+            return model.model_validate(as_model_keys(known, shape))
         except ValidationError as error:
             by_field = {place: variable for variable, place in (variables or {}).items()}
             hints = {
@@ -276,12 +274,17 @@ class ProviderSettings:
 def provider_spec(name: str, api: str | None, specs: Specs) -> ProviderSpec | None:
     """The adapter for a provider: the one of its name; else one that speaks this `api`.
 
-    Without `api` it is the first that speaks any, as that one serves many providers.
+    Without `api` it is the first that can be told where a server stands.
     """
     if name in specs.providers:
         return specs.providers[name]
-    general = [spec for _, spec in sorted(specs.providers.items()) if _apis(spec)]
-    return next((spec for spec in general if api is None or api in _apis(spec)), None)
+    rows = [spec for _, spec in sorted(specs.providers.items())]
+    if api is not None:
+        return next((spec for spec in rows if api in _apis(spec)), None)
+    # Whoever can be told an address serves servers that it does not know by name.
+    return next(
+        (spec for spec in rows if _apis(spec) and "baseUrl" in model_shape(spec.settings).fields), None
+    )
 
 
 def known_apis(specs: Specs) -> list[str]:

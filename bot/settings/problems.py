@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.errors import SettingsError
+from bot.redact import Redactor
 
 _SECRET_NAME = re.compile(
     r"(token|secret|password|passwd|passphrase|api_?key|private_?key|credentials?|authorization|cookie)$",
@@ -17,6 +18,7 @@ _SECRET_NAME = re.compile(
 )
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 MAX_SHOWN = 60
+_CLEAN = Redactor()
 
 Path = tuple[str | int, ...]
 
@@ -59,11 +61,12 @@ def looks_secret(name: str) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value as JSON, cut short. Only for values that are no secret."""
+    """A value as JSON, cut short, without what looks like a key. Only for values that are not known as secret."""
     try:
         text = json.dumps(value, ensure_ascii=True, default=str)
     except (TypeError, ValueError):
         text = repr(value)
+    text = _CLEAN.text(text)
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 

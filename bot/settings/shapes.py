@@ -52,15 +52,17 @@ class Kind(enum.Enum):
 class Shape:
     """A place in the configuration.
 
-    `choices`: the only values allowed, () where there are more. `fields`: the known keys of an OBJECT. `item`:
-    what a MAP or LIST holds; `named`: keys of a MAP that hold something else. `default` is JSON text, "" when
-    there is none. `is_required`: the key must be there.
+    `choices`: the only values allowed, () where there are more. `fields`: the known keys of an OBJECT.
+    `names`: what the model behind an OBJECT calls a key, where that differs -> the key. `item`: what a MAP or
+    LIST holds; `named`: keys of a MAP that hold something else. `default` is JSON text, "" when there is none.
+    `is_required`: the key must be there.
     """
 
     kind: Kind
     allowed: str
     choices: tuple[Any, ...] = ()
     fields: Mapping[str, Shape] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     item: Shape | None = None
     named: Mapping[str, Shape] = field(default_factory=dict)
     key: str = "NAME"
@@ -108,8 +110,11 @@ _SIMPLE: tuple[tuple[tuple[type, ...], Shape], ...] = (
 def model_shape(model: type[BaseModel]) -> Shape:
     """The shape of a model; its keys are aliases, or the camelCase of names that have none."""
     fields: dict[str, Shape] = {}
+    names: dict[str, str] = {}
     for name, info in model.model_fields.items():
         key = config_key(name, info)
+        if not info.alias and name != key:
+            names[name] = key
         shape = _annotation_shape(info.annotation, list(info.metadata))
         fields[key] = replace(
             shape,
@@ -118,13 +123,26 @@ def model_shape(model: type[BaseModel]) -> Shape:
             default=_default(info),
             description=info.description or "",
         )
-    return Shape(Kind.OBJECT, "an object", fields=fields)
+    return Shape(Kind.OBJECT, "an object", fields=fields, names=names)
 
 
 def config_key(name: str, info: FieldInfo) -> str:
     """The key of a model's field in the configuration."""
     alias = info.validation_alias if isinstance(info.validation_alias, str) else info.alias
     return alias or to_camel(name)
+
+
+def as_model_keys(values: Any, shape: Shape) -> Any:
+    """Values with the keys that the models behind the shape take."""
+    if isinstance(values, dict):
+        own = {key: name for name, key in shape.names.items()}
+        return {
+            own.get(key, key): as_model_keys(value, shape.child(key) or ANYTHING)
+            for key, value in values.items()
+        }
+    if isinstance(values, list):
+        return [as_model_keys(value, shape.held) for value in values]
+    return values
 
 
 def leaves(shape: Shape, path: str = "") -> Iterator[tuple[str, Shape]]:

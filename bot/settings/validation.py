@@ -60,6 +60,8 @@ def _place(loc: Sequence[str | int], shape: Shape) -> Path:
     for part in loc:
         if part == "[key]":
             break
+        if here is not None and here.kind is Kind.OBJECT and part not in here.fields:
+            part = here.names.get(str(part), part)  # noqa: PLW2901 - the model's name for it, as people write it
         child = here.child(part) if here is not None else None
         if child is None and here is not None and here.kind not in (Kind.OBJECT, Kind.ANY):
             continue
@@ -82,7 +84,7 @@ def _text(row: Mapping[str, Any], shape: Shape | None, place: Path, hints: Mappi
     is_secret = looks_secret(name) or (shape is not None and shape.is_secret)
     if is_secret:
         return f"this value is not allowed (not shown, as it may be secret); allowed: {allowed}"
-    return f"{_CLEAN.text(shown(row['input']))} is not allowed; allowed: {_CLEAN.text(allowed)}"
+    return f"{shown(row['input'])} is not allowed; allowed: {_CLEAN.text(allowed)}"
 
 
 def _variable(path: Path, origins: Mapping[Path, str]) -> str:

@@ -1,0 +1,187 @@
+"""What is wrong is said at once and whole: path, value, what is allowed, the nearest key; never a secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.errors import SettingsError
+from tests.bot.settings.places import Place
+
+CANARY = "sk-canary0123456789abcdef"
+
+
+def test_every_problem_is_listed_in_one_error(place: Place) -> None:
+    problems = place.problems(
+        {
+            "server": {"port": "eighty", "prot": 1},
+            "channels": {"radio": {"accounts": {"main": {"retries": 12}}}, "radoi": {}},
+            "models": {"providers": {"cerebras": {"models": [{"contextWindow": 0}]}}},
+            "agents": {"defaults": {"model": {"primary": "cerebrs/llama"}}},
+        }
+    )
+    assert set(problems) == {
+        "server.port",
+        "server.prot",
+        "channels.radio.accounts.main.retries",
+        "channels.radio.accounts.main.token",
+        "channels.radoi",
+        "models.providers.cerebras.models[0].id",
+        "models.providers.cerebras.models[0].contextWindow",
+        "agents.defaults.model.primary",
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "path", "says"),
+    [
+        ({"server": {"port": "x"}}, "server.port", '"x" is not allowed; allowed: a whole number from 0 to 65535'),
+        ({"server": {"port": 70000}}, "server.port", "70000 is not allowed"),
+        ({"server": {"port": True}}, "server.port", "true is not allowed"),
+        ({"server": {"port": None}}, "server.port", "null is not allowed"),
+        ({"server": []}, "server", "[] is not allowed; allowed: an object"),
+        ({"sever": {}}, "sever", "there is no such key; nearest: server"),
+        ({"server": {"PORT": 1}}, "server.PORT", "nearest: server.port"),
+        ({"logging": {"level": "loud"}}, "logging.level", 'allowed: one of "debug", "info", "warning", "error"'),
+        ({"channels": {"radio": {"enabled": "yes"}}}, "channels.radio.enabled", "allowed: true or false"),
+        ({"models": {"providers": {"x": {}}}}, "models.providers.x.baseUrl", "is missing"),
+        (
+            {"models": {"providers": {"x": {"baseUrl": "ftp://x"}}}},
+            "models.providers.x.baseUrl",
+            "allowed: a URL that starts with http:// or https://",
+        ),
+        (
+            {"models": {"providers": {"cerebras": {"api": "smoke"}}}},
+            "models.providers.cerebras.api",
+            'allowed: one of "openai-completions"',
+        ),
+        (
+            {"agents": {"defaults": {"models": {"a b": {}}}}},
+            'agents.defaults.models["a b"]',
+            "allowed",
+        ),
+        (
+            {"agents": {"defaults": {"models": {"cerebras/x": {"params": {"cacheControlTtl": "2h"}}}}}},
+            'agents.defaults.models["cerebras/x"].params.cacheControlTtl',
+            'one of "5m", "1h"',
+        ),
+        (
+            {"agents": {"defaults": {"models": {"cerebras/x": {"alias": "a"}, "cerebras/y": {"alias": "A"}}}}},
+            'agents.defaults.models["cerebras/y"].alias',
+            "is the alias of cerebras/x already",
+        ),
+        ({"agents": {"defaults": {"model": {"primary": "nobody/x"}}}}, "agents.defaults.model.primary", "no provider"),
+        ({"auth": {"order": {"cerebras": ["gone"]}}}, "auth.order.cerebras[0]", "a key of auth.profiles"),
+        ({"server": {"host": "0.0.0.0"}}, "server.host", "set server.token"),
+        ({"server": {"port": 8421}}, "webhooks.port", "is server.port too"),
+        (
+            {"channels": {"radio": {"accounts": {"main": {"token": "t", "allow": [""]}}}}},
+            "channels.radio.accounts.main.allow[0]",
+            "an id as text or number",
+        ),
+        (
+            {"channels": {"porch": {"accounts": {"main": {"agent": "bob"}}}}},
+            "channels.porch.accounts.main.agent",
+            'one of "defaults"',
+        ),
+        (
+            {"channels": {"radio": {"accounts": {"main": {"token": "t", "hook": {"publicUrl": 1}}}}}},
+            "channels.radio.accounts.main.hook.publicUrl",
+            "allowed: text",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_names_its_place_and_what_is_allowed(
+    place: Place, config: dict[str, Any], path: str, says: str
+) -> None:
+    problems = place.problems(config)
+    assert path in problems
+    assert says in problems[path]
+    assert len(problems) == 1
+
+
+def test_a_missing_token_names_the_variable_that_would_do(place: Place) -> None:
+    problems = place.problems({"channels": {"radio": {"enabled": True}}})
+    assert problems == {
+        "channels.radio.accounts.main.token": "is missing; set it, or the variable RADIO_TOKEN"
+    }
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"channels": {"radio": {"accounts": {"main": {"token": [CANARY]}}}}},
+        {"channels": {"radio": {"accounts": {"main": {"apiKey": CANARY, "token": "t"}}}}},
+        {"models": {"providers": {"cerebras": {"apiKey": {"a": CANARY}}}}},
+        {"models": {"providers": {"unknown": {"apiKey": CANARY}}}},
+        {"server": {"token": 5, "secret": CANARY}},
+        {"server": {"host": CANARY}},
+        {"logging": {"level": CANARY}},
+    ],
+    ids=str,
+)
+def test_no_error_repeats_a_secret(place: Place, config: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        place.load(config)
+    assert CANARY not in str(caught.value)
+    assert CANARY not in str(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"server": {"port": 1,}\n}', "line 1, column 23"),
+        ('{\n  "server": {\n    port: 1\n}}', "line 3, column 5"),
+        ('{"server": 1', "line 1, column 13"),
+        ("// hello\n{}", "comments are not allowed"),
+        ("{'server': {}}", "double quotes"),
+        ('{"server": {}, "server": {}}', 'the key "server" stands twice'),
+        ("[]", "must hold one JSON object, not a list"),
+        ("null", "must hold one JSON object"),
+        ('{"server": {"port": NaN}}', "NaN is not a JSON number"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a": "' + "\x00" + '"}', "line 1"),
+    ],
+)
+def test_a_file_that_is_no_json_says_where(place: Place, text: str, says: str) -> None:
+    place.write(text)
+    with pytest.raises(SettingsError, match=r"config\.json") as caught:
+        place.load()
+    assert says in str(caught.value)
+
+
+def test_a_file_that_is_no_utf_8_says_where(place: Place) -> None:
+    place.home.config.write_bytes(b'{"server":\n"\xff"}')
+    with pytest.raises(SettingsError, match="line 2: not UTF-8"):
+        place.load()
+
+
+def test_a_file_of_many_megabytes_is_refused_unread(place: Place) -> None:
+    place.write(" " * 4_000_001)
+    with pytest.raises(SettingsError, match="at most"):
+        place.load()
+
+
+def test_an_empty_file_is_an_empty_configuration(place: Place) -> None:
+    assert place.load("\n").server.port == 8420
+
+
+def test_a_broken_plug_in_is_one_sentence_and_stops_nobody(place: Place) -> None:
+    from tests.bot.settings.places import plugins
+
+    settings = place.load({}, plugins=plugins(broken=True))
+    assert [account.channel for account in settings.accounts] == ["porch"]
+    assert len([text for text in settings.warnings if "'ruin'" in text or "'wrong'" in text]) == 2
+
+
+def test_a_broken_plug_in_that_is_configured_stops_the_start(place: Place) -> None:
+    from tests.bot.settings.places import plugins
+
+    with pytest.raises(SettingsError, match="'ruin'"):
+        place.load({"channels": {"ruin": {"enabled": True}}}, plugins=plugins(broken=True))
+
+
+def test_a_channel_that_is_off_is_not_looked_at(place: Place) -> None:
+    settings = place.load({"channels": {"gone": {"enabled": False}, "porch": {"enabled": False}}})
+    assert settings.accounts == ()
