@@ -29,12 +29,20 @@ def encode(value: Any) -> bytes:
         return json.dumps(plain, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def decode(data: bytes) -> Any:
-    """What `encode` was given, as dicts, lists and plain values. Raises ValueError for anything else."""
+def decode(data: bytes | str) -> Any:
+    """What was encoded, as dicts, lists and plain values. Raises ValueError for anything else."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return json.loads(data.decode("utf-8", "surrogatepass"))
+        return json.loads(data if isinstance(data, str) else data.decode("utf-8", "surrogatepass"))
+
+
+def encode_text(value: Any) -> str:
+    """As `encode`, for columns that hold text."""
+    try:
+        return orjson.dumps(value, default=_plain, option=_OPTIONS).decode()
+    except TypeError:
+        return json.dumps(_plain_tree(value))
 
 
 def encode_message(message: Message) -> bytes:

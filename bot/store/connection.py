@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from bot.errors import StoreError
-from bot.store.sql import APPLICATION_ID
+from bot.store.sql import APPLICATION_ID, Rows
 
-MIN_SQLITE = (3, 37, 0)  # STRICT tables; released 2021-11
+MIN_SQLITE = (3, 38, 0)  # STRICT tables, JSON functions always built in; released 2022-02
 CACHE_KIB = 4096
 # Pages of 4 KiB. The write-ahead log is worked off beside the writer (bot.store.sqlite); this is the bound at
 # which the writer does it itself, so the log never outgrows it by more than one batch. The log's file is not
@@ -38,6 +40,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
             timeout=BUSY_MILLISECONDS / 1000,
+            cached_statements=256,
         )
     except (OSError, sqlite3.Error) as error:
         raise store_error(error, path) from error
@@ -147,6 +150,18 @@ def execute(
         return connection.execute(statement, values)
     except UnicodeEncodeError:
         return connection.execute(statement, tuple(_storable(value) for value in values))
+
+
+def execute_rows(connection: sqlite3.Connection, statement: Rows, rows: Sequence[tuple[object, ...]]) -> int:
+    """Run `statement` over all `rows` in as few visits as its sizes allow; how many rows changed."""
+    changed = 0
+    start = 0
+    for size in Rows.SIZES:
+        while len(rows) - start >= size:
+            values = tuple(chain.from_iterable(rows[start : start + size]))
+            changed += execute(connection, statement.texts[size], values).rowcount
+            start += size
+    return changed
 
 
 def _storable(value: object) -> object:

@@ -1,4 +1,4 @@
-"""What waits to be answered: statements of the inbox. Every function gets a connection inside a transaction."""
+"""What waits to be answered. Every function works inside a transaction of its caller."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.store import sql
 from bot.store.base import PendingTurn
 from bot.store.codec import decode_message
-from bot.store.connection import execute
+from bot.store.connection import execute, execute_rows
 from channels.journal import SentPart
+
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +25,20 @@ class Waiting:
     unreadable: Sequence[tuple[str, str]]
 
 
-def add_message(connection: sqlite3.Connection, row: tuple[object, ...]) -> bool:
-    """`row`: channel, account, event_key, received_at, turn_id, conversation, payload. False: the key is known."""
-    if execute(connection, sql.ADD_MESSAGE, row).rowcount == 0:
-        return False
-    _, _, _, received_at, turn_id, conversation, _ = row
-    execute(connection, sql.ADD_TURN, (turn_id, conversation, received_at))
-    return True
+def add_messages(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[bool]:
+    """Rows of channel, account, event_key, received_at, turn_id, conversation, payload. False: a known key."""
+    if execute_rows(connection, sql.ADD_MESSAGES, rows) == len(rows):
+        added = [True] * len(rows)
+    else:
+        added = [_is_kept(connection, row[4]) for row in rows] if len(rows) > 1 else [False]
+    turns = [(row[4], row[5], row[3]) for row, new in zip(rows, added, strict=True) if new]
+    execute_rows(connection, sql.ADD_TURNS, turns)
+    return added
 
 
-def add_key(connection: sqlite3.Connection, row: tuple[object, ...]) -> bool:
-    """`row`: channel, account, event_key, received_at. False: the key is known."""
-    return execute(connection, sql.ADD_KEY, row).rowcount == 1
+def add_keys(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[bool]:
+    """Rows of channel, account, event_key, received_at. False: the key is known."""
+    return [execute(connection, sql.ADD_KEY, row).rowcount == 1 for row in rows]
 
 
 def take_pending(connection: sqlite3.Connection) -> Waiting:
@@ -62,6 +67,10 @@ def take_pending(connection: sqlite3.Connection) -> Waiting:
     for turn_id, reason in unreadable:
         execute(connection, sql.MESSAGE_DEAD, (f"the stored message cannot be read: {reason}", turn_id))
     return Waiting(turns, unreadable)
+
+
+def _is_kept(connection: sqlite3.Connection, turn_id: str) -> bool:
+    return execute(connection, sql.KEPT_MESSAGE, (turn_id,)).fetchone() is not None
 
 
 def _parts(connection: sqlite3.Connection) -> dict[str, list[SentPart]]:

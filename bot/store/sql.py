@@ -1,13 +1,13 @@
 """The schema and every statement, in one place. Times are seconds since the epoch.
 
-Written for SQLite 3.37 and later in words that Postgres 15 knows too, but for STRICT, the types BLOB and REAL
-(bytea, double precision) and the integer keys that count by themselves.
+Written for SQLite 3.38 and later in words that Postgres 15 knows too, but for STRICT, the types BLOB and REAL
+(bytea, double precision), the integer keys that count by themselves, and the JSON functions of HISTORY.
 
 inbox         every event key of the last days; a row with a message until its payload is pruned.
               state: key (no message) | new | done | dead (could not be read or gave up; `error` says why)
 turn          one row per message that is answered. state: open | final (whole answer known) | merged | done
 part          the messages in which an answer stands
-history       what was said and shown, numbered within conversation and session
+history       what was said and shown; within a conversation and session `id` gives the order
 conversation  session and choices; cursor and choice: what channels and people want remembered
 """
 
@@ -48,9 +48,9 @@ SCHEMA = (
         added_at REAL NOT NULL,
         started_at REAL,
         ended_at REAL,
-        inbox_ids BLOB,
-        parts BLOB,
-        detail BLOB
+        inbox_ids TEXT,
+        parts TEXT,
+        detail TEXT
     ) STRICT""",
     "CREATE INDEX turn_done ON turn (conversation, id) WHERE state = 'done'",
     """CREATE TABLE part (
@@ -65,7 +65,6 @@ SCHEMA = (
         id INTEGER PRIMARY KEY,
         conversation TEXT NOT NULL,
         session INTEGER NOT NULL,
-        n INTEGER NOT NULL,
         role TEXT NOT NULL,
         text TEXT NOT NULL,
         message_id TEXT NOT NULL,
@@ -73,14 +72,14 @@ SCHEMA = (
         speaker TEXT NOT NULL,
         outcome TEXT NOT NULL,
         turn_id TEXT NOT NULL,
-        note BLOB,
-        added_at REAL NOT NULL,
-        UNIQUE (conversation, session, n)
+        note TEXT,
+        added_at REAL NOT NULL
     ) STRICT""",
+    "CREATE INDEX history_session ON history (conversation, session, id)",
     """CREATE TABLE conversation (
         conversation TEXT PRIMARY KEY,
         session INTEGER NOT NULL,
-        choices BLOB NOT NULL,
+        choices TEXT NOT NULL,
         handle TEXT NOT NULL
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE cursor (
@@ -98,57 +97,100 @@ SCHEMA = (
     ) STRICT, WITHOUT ROWID""",
 )
 
+
+class Rows:
+    """A statement for several rows at once: `{rows}` in its text stands for so many copies of `row`.
+
+    One statement for many rows is one visit to SQLite, and each visit gives up the interpreter's lock; getting
+    it back from a busy event loop can take 5 ms (sys.getswitchinterval), whatever the statement costs.
+    """
+
+    SIZES = (64, 32, 16, 8, 4, 2, 1)
+
+    def __init__(self, text: str, row: str) -> None:
+        self.texts = {size: text.format(rows=", ".join([row] * size)) for size in self.SIZES}
+
+
 # Inbox
-ADD_MESSAGE = """INSERT INTO inbox (channel, account, event_key, state, received_at, turn_id, conversation,
-        payload)
-    VALUES (?, ?, ?, 'new', ?, ?, ?, ?) ON CONFLICT (channel, account, event_key) DO NOTHING"""
+ADD_MESSAGES = Rows(
+    """INSERT INTO inbox (channel, account, event_key, state, received_at, turn_id, conversation, payload)
+    VALUES {rows} ON CONFLICT (channel, account, event_key) DO NOTHING""",
+    "(?, ?, ?, 'new', ?, ?, ?, ?)",
+)
 ADD_KEY = """INSERT INTO inbox (channel, account, event_key, state, received_at)
     VALUES (?, ?, ?, 'key', ?) ON CONFLICT (channel, account, event_key) DO NOTHING"""
+KEPT_MESSAGE = "SELECT turn_id FROM inbox WHERE turn_id = ?"
 EDIT_MESSAGE = "UPDATE inbox SET edited = ? WHERE turn_id = ? AND state = 'new'"
-MESSAGE_DONE = "UPDATE inbox SET state = 'done' WHERE turn_id = ? AND state = 'new'"
+MESSAGES_DONE = Rows("UPDATE inbox SET state = 'done' WHERE turn_id IN ({rows}) AND state = 'new'", "?")
 MESSAGE_DEAD = "UPDATE inbox SET state = 'dead', error = ? WHERE turn_id = ?"
 RAISE_ATTEMPTS = "UPDATE inbox SET attempts = attempts + 1 WHERE state = 'new'"
 PENDING = """SELECT inbox.turn_id, inbox.payload, inbox.edited, inbox.received_at, inbox.attempts, turn.text,
         turn.state
     FROM inbox JOIN turn ON turn.turn_id = inbox.turn_id WHERE inbox.state = 'new' ORDER BY inbox.id"""
 PENDING_PARTS = """SELECT part.turn_id, part.part, part.message_id, part.send_key, part.text
-    FROM inbox JOIN part ON part.turn_id = inbox.turn_id WHERE inbox.state = 'new' ORDER BY inbox.id, part.part"""
+    FROM inbox JOIN part ON part.turn_id = inbox.turn_id WHERE inbox.state = 'new'
+    ORDER BY inbox.id, part.part"""
 
 # Turns
-ADD_TURN = "INSERT INTO turn (turn_id, conversation, state, added_at) VALUES (?, ?, 'open', ?)"
-PART_SENT = """INSERT INTO part (turn_id, part, send_key, message_id, text) VALUES (?, ?, ?, ?, ?)
+ADD_TURNS = Rows(
+    "INSERT INTO turn (turn_id, conversation, state, added_at) VALUES {rows} ON CONFLICT (turn_id) DO NOTHING",
+    "(?, ?, 'open', ?)",
+)
+PARTS_SENT = Rows(
+    """INSERT INTO part (turn_id, part, send_key, message_id, text) VALUES {rows}
     ON CONFLICT (turn_id, part) DO UPDATE SET send_key = excluded.send_key, message_id = excluded.message_id,
-    text = coalesce(excluded.text, part.text)"""
-PROGRESS = "UPDATE turn SET text = ? WHERE turn_id = ? AND state = 'open'"
-FINAL = "UPDATE turn SET text = ?, state = 'final' WHERE turn_id = ? AND state IN ('open', 'final')"
-END_TURN = """INSERT INTO turn (turn_id, conversation, session, state, outcome, model, cost_usd, added_at,
-        started_at, ended_at, inbox_ids, parts, detail)
-    VALUES (?, ?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        text = coalesce(excluded.text, part.text)""",
+    "(?, ?, ?, ?, ?)",
+)
+PROGRESS = Rows(
+    """UPDATE turn SET text = latest.column2 FROM (VALUES {rows}) AS latest
+    WHERE turn.turn_id = latest.column1 AND turn.state = 'open'""",
+    "(?, ?)",
+)
+FINAL = Rows(
+    """UPDATE turn SET text = latest.column2, state = 'final' FROM (VALUES {rows}) AS latest
+    WHERE turn.turn_id = latest.column1 AND turn.state IN ('open', 'final')""",
+    "(?, ?)",
+)
+END_TURNS = Rows(
+    """INSERT INTO turn (turn_id, conversation, session, state, outcome, model, cost_usd, added_at, started_at,
+        ended_at, inbox_ids, parts, detail)
+    VALUES {rows}
     ON CONFLICT (turn_id) DO UPDATE SET conversation = excluded.conversation, session = excluded.session,
         state = 'done', text = '', outcome = excluded.outcome, model = excluded.model,
         cost_usd = excluded.cost_usd, started_at = excluded.started_at, ended_at = excluded.ended_at,
         inbox_ids = excluded.inbox_ids, parts = excluded.parts, detail = excluded.detail
-    WHERE turn.state <> 'done'"""
-MERGE_TURN = "UPDATE turn SET state = 'merged', text = '' WHERE turn_id = ? AND state IN ('open', 'final')"
+    WHERE turn.state <> 'done'""",
+    "(?, ?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+)
+MERGE_TURNS = Rows(
+    """UPDATE turn SET state = 'merged', text = '' WHERE turn_id IN ({rows})
+    AND state IN ('open', 'final')""",
+    "?",
+)
 _TURN_COLUMNS = """turn_id, conversation, session, inbox_ids, outcome, parts, model, cost_usd, started_at,
     ended_at, detail"""
 TURNS = f"SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' ORDER BY id DESC LIMIT ?"  # noqa: S608
 TURNS_OF = f"""SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' AND conversation = ?
     ORDER BY id DESC LIMIT ?"""  # noqa: S608 - the columns above, nothing from outside
-ADD_HISTORY = """INSERT INTO history (conversation, session, n, role, text, message_id, at, speaker, outcome,
-        turn_id, note, added_at)
-    SELECT ?, ?, coalesce(max(n), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM history
-    WHERE conversation = ? AND session = ?
-    RETURNING n"""
-CUT_HISTORY = "DELETE FROM history WHERE conversation = ? AND session = ? AND n <= ?"
-HISTORY = """SELECT role, text, message_id, at, speaker, outcome, turn_id, note FROM history
-    WHERE conversation = ? AND session = ? ORDER BY n DESC LIMIT ?"""
+ADD_HISTORY = Rows(
+    """INSERT INTO history (conversation, session, role, text, message_id, at, speaker, outcome, turn_id, note,
+        added_at)
+    VALUES {rows}""",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+)
+CUT_HISTORY = """DELETE FROM history WHERE conversation = ? AND session = ? AND id <= (SELECT id FROM history
+    WHERE conversation = ? AND session = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
+# One row of JSON, not many rows, for the reason given at Rows. Seventeen digits carry any float exactly.
+HISTORY = """SELECT json_group_array(json_array(role, text, message_id, printf('%!.17g', at), speaker, outcome,
+        turn_id, note))
+    FROM (SELECT * FROM history WHERE conversation = ? AND session = ? ORDER BY id DESC LIMIT ?) AS latest"""
 
 # Conversations, cursors, choices
 CONVERSATION = "SELECT session, choices, handle FROM conversation WHERE conversation = ?"
 SAVE_CONVERSATION = """INSERT INTO conversation (conversation, session, choices, handle) VALUES (?, ?, ?, ?)
     ON CONFLICT (conversation) DO UPDATE SET session = excluded.session, choices = excluded.choices,
-    handle = excluded.handle"""
+        handle = excluded.handle"""
 CURSOR = "SELECT value FROM cursor WHERE channel = ? AND account = ? AND name = ?"
 SET_CURSOR = """INSERT INTO cursor (channel, account, name, value) VALUES (?, ?, ?, ?)
     ON CONFLICT (channel, account, name) DO UPDATE SET value = excluded.value"""

@@ -14,21 +14,21 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import structlog
 
 from bot.errors import StoreError
-from bot.store import conversations, inbox, sql, turns
+from bot.store import conversations, inbox, kinds, sql, turns
 from bot.store.base import Conversation, HistoryRow, PendingTurn, TurnRecord
-from bot.store.codec import encode, encode_message
-from bot.store.connection import check, connect, execute
+from bot.store.codec import encode_message, encode_text
+from bot.store.connection import check, connect
+from bot.store.executors import Executor, ThreadExecutor
 from bot.store.migrate import ensure_schema
+from bot.store.reader import Reader
 from bot.store.sweep import Retention, Sweeper
-from bot.store.writer import Executor, Reader, ThreadExecutor, Writer
+from bot.store.writer import Kind, Writer
 from channels.events import Message, Sent
-
-T = TypeVar("T")
 
 CHECK_BYTES = 64 * 1024 * 1024
 CHECKPOINT_WRITES = 300
@@ -79,7 +79,6 @@ class SqliteStore:
         self.path = path
         self.unreadable = 0  # messages that could not be read after a restart and were set aside
         self._clock = clock
-        self._retention = retention
         self._loop = asyncio.get_running_loop()
         self._connections = connections
         self._executors = executors
@@ -87,6 +86,7 @@ class SqliteStore:
         self._reader = Reader(connections[1], path, executors[1])
         self._keeper = Reader(connections[2], path, executors[2])
         self._sweeper = Sweeper(retention)
+        self._finishing = kinds.finishing(retention.lines)
         self._timer: asyncio.TimerHandle | None = self._loop.call_later(FIRST_SWEEP, self._sweep)
         self._since_checkpoint = 0
         self._unsettled: dict[tuple[str, ...], asyncio.Future[Any]] = {}
@@ -131,50 +131,42 @@ class SqliteStore:
         key = message.address.key
         payload = encode_message(message)
         row = (key.channel, key.account, message.event_key, received_at, turn_id, str(key), payload)
-        write = functools.partial(inbox.add_message, row=row)
-        return self._write(write, size=len(payload), essential=False)
+        return self._write(kinds.ADD_MESSAGE, row, len(payload))
 
     def add_key(self, channel: str, account: str, event_key: str) -> asyncio.Future[bool]:
         """See Store."""
-        row = (channel, account, event_key, self._clock())
-        return self._write(functools.partial(inbox.add_key, row=row), single=True, essential=False)
+        return self._write(kinds.ADD_KEY, (channel, account, event_key, self._clock()))
 
     def update_message(self, turn_id: str, text: str) -> asyncio.Future[None]:
         """See Store. Changes nothing once the message's turn has ended."""
-        return self._one(sql.EDIT_MESSAGE, (text, turn_id), size=len(text))
+        return self._write(kinds.STATEMENT, (sql.EDIT_MESSAGE, (text, turn_id)), len(text))
 
     async def pending(self) -> Sequence[PendingTurn]:
         """See Store. A message that cannot be read is set aside as dead, with the reason, and logged."""
-        waiting = await self._write(inbox.take_pending)
+        waiting = await self._write(kinds.CALL, inbox.take_pending)
         self.unreadable += len(waiting.unreadable)
         for turn_id, reason in waiting.unreadable:
             _log.error("stored message cannot be read", turn_id=turn_id, error=reason)
-        return waiting.turns
+        return cast("Sequence[PendingTurn]", waiting.turns)
 
     # Turns
 
     def part_sent(self, turn_id: str, part: int, send_key: str, sent: Sent) -> asyncio.Future[None]:
         """See Store. A second time for the same part: the newer id and text stand."""
-        return self._one(sql.PART_SENT, (turn_id, part, send_key, sent.id, sent.shown))
+        return self._write(kinds.PART_SENT, (turn_id, part, send_key, sent.id, sent.shown))
 
     def progress(self, turn_id: str, text: str) -> asyncio.Future[None]:
         """See Store. Changes nothing once the final text is known or the turn has ended."""
-        return self._one(sql.PROGRESS, (text, turn_id), size=len(text), essential=False)
+        return self._write(kinds.PROGRESS, (turn_id, text), len(text))
 
     def final(self, turn_id: str, text: str) -> asyncio.Future[None]:
         """See Store. Changes nothing once the turn has ended."""
-        return self._one(sql.FINAL, (text, turn_id), size=len(text))
+        return self._write(kinds.FINAL, (turn_id, text), len(text))
 
     def finish_turn(self, record: TurnRecord) -> asyncio.Future[None]:
         """See Store. A turn that has no message (a command's answer) is recorded all the same."""
-        detail = encode(record.detail)
-        lines = self._retention.lines
-        now = self._clock()
-
-        def write(connection: sqlite3.Connection) -> None:
-            turns.finish(connection, record, detail, now, lines)
-
-        future = self._write(write, size=len(detail) + sum([len(line.text) for line in record.history]))
+        size = sum([len(line.text) for line in record.history])
+        future = self._write(self._finishing, turns.ending(record, self._clock()), size)
         self._remember(("history", record.key, str(record.session)), future)
         self._remember(("turns",), future)
         return future
@@ -198,9 +190,9 @@ class SqliteStore:
 
     def save_conversation(self, conversation: Conversation) -> asyncio.Future[None]:
         """See Store."""
-        choices = encode(conversation.choices)
+        choices = encode_text(conversation.choices)
         row = (conversation.key, conversation.session, choices, conversation.handle)
-        future = self._one(sql.SAVE_CONVERSATION, row, size=len(choices))
+        future = self._write(kinds.STATEMENT, (sql.SAVE_CONVERSATION, row), len(choices))
         self._remember(("conversation", conversation.key), future)
         return future
 
@@ -212,7 +204,7 @@ class SqliteStore:
 
     def set_cursor(self, channel: str, account: str, name: str, value: str) -> asyncio.Future[None]:
         """See Store."""
-        future = self._one(sql.SET_CURSOR, (channel, account, name, value))
+        future = self._write(kinds.STATEMENT, (sql.SET_CURSOR, (channel, account, name, value)))
         self._remember(("cursor", channel, account, name), future)
         return future
 
@@ -224,9 +216,9 @@ class SqliteStore:
     def set_choice(self, scope: str, name: str, value: str | None) -> asyncio.Future[None]:
         """See Store."""
         if value is None:
-            future = self._one(sql.UNSET_CHOICE, (scope, name))
+            future = self._write(kinds.STATEMENT, (sql.UNSET_CHOICE, (scope, name)))
         else:
-            future = self._one(sql.SET_CHOICE, (scope, name, value))
+            future = self._write(kinds.STATEMENT, (sql.SET_CHOICE, (scope, name, value)))
         self._remember(("choices", scope), future)
         return future
 
@@ -251,27 +243,17 @@ class SqliteStore:
 
     # Inside
 
-    def _write(
-        self,
-        run: Callable[[sqlite3.Connection], T],
-        *,
-        size: int = 0,
-        single: bool = False,
-        essential: bool = True,
-    ) -> asyncio.Future[T]:
+    def _write(self, kind: Kind, row: Any, size: int = 0) -> asyncio.Future[Any]:
         self._since_checkpoint += 1
         if self._since_checkpoint >= CHECKPOINT_WRITES:
             self._since_checkpoint = 0
-            self._keeper.run(_checkpoint)
-        return self.writer.add(run, size=size, single=single, essential=essential)
+            self._keeper.run(_checkpoint).add_done_callback(self._checkpointed)
+        return self.writer.add(kind, row, size=size)
 
-    def _one(
-        self, statement: str, values: tuple[object, ...], *, size: int = 0, essential: bool = True
-    ) -> asyncio.Future[None]:
-        def write(connection: sqlite3.Connection) -> None:
-            execute(connection, statement, values)
-
-        return self._write(write, size=size, single=True, essential=essential)
+    def _checkpointed(self, checkpoint: asyncio.Future[None]) -> None:
+        """The rest, which came meanwhile, is short; once all is copied, the log begins again from its start."""
+        if not self._closed:
+            self.writer.when_idle(_checkpoint)
 
     def _remember(self, topic: tuple[str, ...], future: asyncio.Future[Any]) -> None:
         self._unsettled[topic] = future
@@ -291,7 +273,7 @@ class SqliteStore:
         if self.writer.waiting:
             self._timer = self._loop.call_later(NEXT_SLICE, self._sweep)
             return
-        step = self.writer.add(functools.partial(self._sweeper.step, now=self._clock()), essential=False)
+        step = self.writer.add(kinds.SWEEP, functools.partial(self._sweeper.step, now=self._clock()))
         step.add_done_callback(self._swept)
 
     def _swept(self, step: asyncio.Future[bool]) -> None:

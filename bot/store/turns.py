@@ -1,66 +1,113 @@
-"""How turns end and what was said: statements. Every function gets a connection inside a transaction."""
+"""How answers grow and end, and what was said. The writing functions work inside their caller's transaction."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from bot.store import sql
 from bot.store.base import HistoryRow, Outcome, TurnRecord
-from bot.store.codec import decode, encode
-from bot.store.connection import execute
+from bot.store.codec import decode, encode_text
+from bot.store.connection import execute, execute_rows
 
-_CUT_EVERY = 64  # a conversation is cut back once in so many lines, not at each
+Row = tuple[Any, ...]
+
+_CUT_ONE_IN = 32  # conversations are cut back at one turn in so many, chosen by the turn's id
 
 
-def finish(
-    connection: sqlite3.Connection, record: TurnRecord, detail: bytes, now: float, max_lines: int
-) -> bool:
-    """Write the end of a turn at the time `now`. False: it had ended before, and nothing was changed."""
-    row = (
-        record.turn_id,
-        record.key,
-        record.session,
-        record.outcome.value,
-        record.model,
-        record.cost_usd,
-        now,
-        record.started_at,
-        record.ended_at,
-        encode(record.inbox_ids),
-        encode(record.parts),
-        detail,
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A turn's end as rows, made where the record is at hand."""
+
+    turn: Row
+    inbox_ids: tuple[str, ...]
+    history: tuple[Row, ...]
+
+
+class EndedBeforeError(Exception):
+    """One of several turns had ended before; each has to be written for itself."""
+
+
+def ending(record: TurnRecord, now: float) -> Ending:
+    """The rows of a record that is kept at the time `now`."""
+    return Ending(
+        turn=(
+            record.turn_id,
+            record.key,
+            record.session,
+            record.outcome.value,
+            record.model,
+            record.cost_usd,
+            now,
+            record.started_at,
+            record.ended_at,
+            encode_text(record.inbox_ids),
+            encode_text(record.parts),
+            encode_text(record.detail),
+        ),
+        inbox_ids=record.inbox_ids,
+        history=tuple([_line(record, line, now) for line in record.history]),
     )
-    if execute(connection, sql.END_TURN, row).rowcount == 0:
-        return False
-    for turn_id in record.inbox_ids:
-        execute(connection, sql.MESSAGE_DONE, (turn_id,))
-        if turn_id != record.turn_id:
-            execute(connection, sql.MERGE_TURN, (turn_id,))
-    for line in record.history:
-        n = _add_line(connection, record, line, now)
-        if n % _CUT_EVERY == 0 and n > max_lines:
-            execute(connection, sql.CUT_HISTORY, (record.key, record.session, n - max_lines))
-    return True
+
+
+def parts_sent(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[None]:
+    """Rows of turn_id, part, send_key, message_id, text."""
+    execute_rows(connection, sql.PARTS_SENT, rows)
+    return [None] * len(rows)
+
+
+def progress(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[None]:
+    """Rows of turn_id, text; the last one for a turn counts."""
+    execute_rows(connection, sql.PROGRESS, tuple(dict(rows).items()))
+    return [None] * len(rows)
+
+
+def final(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[None]:
+    """Rows of turn_id, text; the last one for a turn counts."""
+    execute_rows(connection, sql.FINAL, tuple(dict(rows).items()))
+    return [None] * len(rows)
+
+
+def finish(connection: sqlite3.Connection, endings: Sequence[Ending], max_lines: int) -> Sequence[None]:
+    """Write the ends of turns. An end that is known already changes nothing.
+
+    Raises EndedBeforeError when it is given several and one of them is known.
+    """
+    if execute_rows(connection, sql.END_TURNS, [one.turn for one in endings]) < len(endings):
+        if len(endings) > 1:
+            raise EndedBeforeError
+        return [None]
+    answered = [(turn_id,) for one in endings for turn_id in one.inbox_ids]
+    execute_rows(connection, sql.MESSAGES_DONE, answered)
+    if len(answered) > len(endings):
+        ended = {one.turn[0] for one in endings}
+        execute_rows(connection, sql.MERGE_TURNS, [row for row in answered if row[0] not in ended])
+    execute_rows(connection, sql.ADD_HISTORY, [line for one in endings for line in one.history])
+    for one in endings:
+        turn_id, key, session = one.turn[:3]
+        if crc32(turn_id.encode(errors="replace")) % _CUT_ONE_IN == 0:
+            execute(connection, sql.CUT_HISTORY, (key, session, key, session, max_lines))
+    return [None] * len(endings)
 
 
 def history(connection: sqlite3.Connection, key: str, session: int, limit: int) -> Sequence[HistoryRow]:
     """The last `limit` lines, oldest first."""
-    rows = execute(connection, sql.HISTORY, (key, session, limit)).fetchall()
-    rows.reverse()
+    (found,) = execute(connection, sql.HISTORY, (key, session, limit)).fetchone()
     return [
         HistoryRow(
             role=role,
             text=text,
             message_id=message_id,
-            at=at,
+            at=float(at),
             speaker=speaker,
             outcome=Outcome(outcome),
             turn_id=turn_id,
             note=None if note is None else decode(note),
         )
-        for role, text, message_id, at, speaker, outcome, turn_id, note in rows
+        for role, text, message_id, at, speaker, outcome, turn_id, note in reversed(decode(found))
     ]
 
 
@@ -71,7 +118,23 @@ def turns(connection: sqlite3.Connection, key: str | None, limit: int) -> Sequen
     return [_record(row) for row in execute(connection, sql.TURNS_OF, (key, limit))]
 
 
-def _record(row: tuple[Any, ...]) -> TurnRecord:
+def _line(record: TurnRecord, line: HistoryRow, now: float) -> Row:
+    return (
+        record.key,
+        record.session,
+        line.role,
+        line.text,
+        line.message_id,
+        line.at,
+        line.speaker,
+        line.outcome.value,
+        line.turn_id,
+        None if line.note is None else encode_text(line.note),
+        now,
+    )
+
+
+def _record(row: Row) -> TurnRecord:
     turn_id, key, session, inbox_ids, outcome, parts, model, cost_usd, started_at, ended_at, detail = row
     return TurnRecord(
         turn_id=turn_id,
@@ -86,25 +149,3 @@ def _record(row: tuple[Any, ...]) -> TurnRecord:
         ended_at=ended_at,
         detail=decode(detail),
     )
-
-
-def _add_line(connection: sqlite3.Connection, record: TurnRecord, line: HistoryRow, now: float) -> int:
-    """Add a line and return its number within conversation and session."""
-    note = None if line.note is None else encode(line.note)
-    row = (
-        record.key,
-        record.session,
-        line.role,
-        line.text,
-        line.message_id,
-        line.at,
-        line.speaker,
-        line.outcome.value,
-        line.turn_id,
-        note,
-        now,
-        record.key,
-        record.session,
-    )
-    ((n,),) = execute(connection, sql.ADD_HISTORY, row).fetchall()
-    return int(n)

@@ -1,94 +1,62 @@
 """One writer, many callers: what waits is written in one transaction, so one flush of the disk serves all.
 
-Writes happen in the order in which they were handed over. A batch is tried as one transaction; if it fails, it
-is halved until the write that cannot be done stands alone, and only that one fails.
+A batch is sorted by kind, and each kind is written with as few statements as possible; within a kind the order
+is that of the calls. If a batch fails, it is halved until the write that cannot be done stands alone, and only
+that one fails.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import structlog
 
 from bot.errors import StoreError
 from bot.store.connection import concerns_everything, store_error
+from bot.store.executors import Executor
 
-T = TypeVar("T")
-
-BATCH = 1000  # writes in one transaction; bounds the wait of the first one
+BATCH = 512  # writes in one transaction; bounds the wait of the first one
 INTAKE_WRITES = 10_000
 INTAKE_BYTES = 64 * 1024 * 1024
+# Writes that nobody waits for give others this long to come along: one flush less for most of them. It is how
+# much longer a crash can leave a sent message without its record; the sending itself takes 20 times as long.
+PATIENCE = 0.005
 
 _log = structlog.get_logger(__name__)
 
 
-class Executor(Protocol):
-    """Where work is done: one thing at a time, in order."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """A kind of write. `apply` writes rows of it inside a transaction and returns a result for each, in order.
 
-    def submit(self, run: Callable[[], None], /) -> object:
-        """Have `run` called, now or later. It does not raise."""
+    `rank`: kinds are written in this order within a batch. `urgent`: somebody waits for it. `essential`: it
+    belongs to a message already taken, so it is let in even when new ones are refused. `alone`: it is one
+    statement, which needs no transaction around it when nothing else is written.
+    """
 
-    def close(self) -> None:
-        """Called once, when everything submitted is done. May wait for a moment."""
-
-
-class ThreadExecutor:
-    """A thread of its own. It does not keep the process alive."""
-
-    def __init__(self, name: str) -> None:
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
-
-    def submit(self, run: Callable[[], None], /) -> None:
-        """Have `run` called in the thread."""
-        self._jobs.put(run)
-
-    def close(self) -> None:
-        """Let the thread end after what it was given, and wait for it."""
-        self._jobs.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        while (run := self._jobs.get()) is not None:
-            run()
-            del run  # else the last batch would live until the next one
-
-
-class InlineExecutor:
-    """Everything at once in the caller's thread: for simulations, which must not depend on threads."""
-
-    def __init__(self, name: str = "") -> None:
-        self.name = name
-
-    def submit(self, run: Callable[[], None], /) -> None:
-        """Call `run` now."""
-        run()
-
-    def close(self) -> None:
-        """Nothing to do."""
+    name: str
+    rank: int
+    apply: Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
+    urgent: bool = False
+    essential: bool = True
+    alone: bool = False
 
 
 @dataclass(slots=True)
 class Write:
-    """One write: `run` gets the connection inside a transaction; it may be called again after a rollback.
+    """One write that waits. `row` is what its kind's `apply` takes."""
 
-    `single`: it is one statement, which needs no transaction around it when it is alone.
-    """
-
-    run: Callable[[sqlite3.Connection], Any]
+    kind: Kind
+    row: Any
     future: asyncio.Future[Any]
     size: int
-    single: bool
 
 
 Outcome = tuple[asyncio.Future[Any], Any, StoreError | None]
@@ -98,9 +66,9 @@ Outcomes = list[Outcome]
 class Writer:
     """Takes writes from the event loop's thread and gives each a future. `add` never blocks.
 
-    The queue is bounded: `essential=False` writes (new messages, text so far) are refused with
-    StoreError("overloaded ...") beyond `INTAKE_WRITES` writes or `INTAKE_BYTES` bytes that wait; the others,
-    which belong to messages already taken, beyond twice that.
+    The queue is bounded: writes that are not essential (new messages, text so far) are refused with
+    StoreError("overloaded ...") beyond `INTAKE_WRITES` writes or `INTAKE_BYTES` bytes that wait; the others
+    beyond twice that.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, executor: Executor) -> None:
@@ -109,11 +77,13 @@ class Writer:
         self._executor = executor
         self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._lock = threading.Lock()  # guards the three below
+        self._lock = threading.Lock()  # guards the four below
         self._queue: deque[Write] = deque()
         self._bytes = 0
-        self._scheduled = False
+        self._draining = False
+        self._idle_work: Callable[[sqlite3.Connection], None] | None = None
         self._failing = False
         self.written = 0
         self.batches = 0
@@ -125,42 +95,63 @@ class Writer:
         """How many writes wait to be begun."""
         return len(self._queue)
 
-    def add(
-        self,
-        run: Callable[[sqlite3.Connection], T],
-        *,
-        size: int = 0,
-        single: bool = False,
-        essential: bool = True,
-    ) -> asyncio.Future[T]:
-        """Hand over a write. The future completes with what `run` returned, once that is durable."""
-        future: asyncio.Future[T] = self._loop.create_future()
-        share = 2 if essential else 1
+    def add(self, kind: Kind, row: Any, *, size: int = 0) -> asyncio.Future[Any]:
+        """Hand over a write of about `size` bytes. The future has its result once it is durable."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        share = 2 if kind.essential else 1
         if self._closed:
-            _settle([(future, None, StoreError(f"{self._path} is closed"))])
+            settle([(future, None, StoreError(f"{self._path} is closed"))])
         elif len(self._queue) >= share * INTAKE_WRITES or self._bytes + size > share * INTAKE_BYTES:
             self.refused += 1
-            _settle([(future, None, self._overloaded())])
+            settle([(future, None, self._overloaded())])
         else:
-            self._enqueue(Write(run, future, size, single))
+            self._enqueue(Write(kind, row, future, size))
         return future
+
+    def when_idle(self, run: Callable[[sqlite3.Connection], None]) -> None:
+        """Have `run` called outside any transaction as soon as nothing waits; failures are logged."""
+        with self._lock:
+            self._idle_work = run
+            start = not self._draining
+            self._draining = True
+        if start:
+            self._start()
 
     async def close(self) -> None:
         """Refuse what comes from now on, and write what waits. The connection stays open."""
-        if not self._closed:
-            self._closed = True
-            last: asyncio.Future[None] = self._loop.create_future()
-            self._enqueue(Write(_nothing, last, 0, single=True))
-            await last
+        if self._closed:
+            return
+        self._closed = True
+        last: asyncio.Future[None] = self._loop.create_future()
+        self._enqueue(Write(_LAST, None, last, 0))
+        await last
 
     def _enqueue(self, write: Write) -> None:
         with self._lock:
             self._queue.append(write)
             self._bytes += write.size
-            start = not self._scheduled
-            self._scheduled = True
-        if start:
-            self._executor.submit(self._drain)
+            if self._draining:  # the writer will find it
+                return
+            if write.kind.urgent:
+                self._draining = True
+        if write.kind.urgent:
+            self._start()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(PATIENCE, self._start_late)
+
+    def _start_late(self) -> None:
+        self._timer = None
+        with self._lock:
+            if self._draining or not self._queue:
+                return
+            self._draining = True
+        self._start()
+
+    def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._executor.submit(self._drain)
 
     def _overloaded(self) -> StoreError:
         return StoreError(
@@ -174,17 +165,28 @@ class Writer:
                 count = min(len(self._queue), BATCH)
                 batch = [self._queue.popleft() for _ in range(count)]
                 self._bytes -= sum([write.size for write in batch])
-                if not batch:
-                    self._scheduled = False
+                idle_work = None if batch else self._idle_work
+                if idle_work is not None:
+                    self._idle_work = None
+                elif not batch:
+                    self._draining = False
                     return
+            if idle_work is not None:
+                self._run_idle(idle_work)
+                continue
             outcomes = self._commit(batch)
             self._note(outcomes)
             self._hand_back(outcomes)
+            del batch, outcomes
+
+    def _run_idle(self, run: Callable[[sqlite3.Connection], None]) -> None:
+        try:
+            run(self._connection)
+        except sqlite3.Error as error:
+            _log.warning("store housekeeping failed", error=str(error))
 
     def _commit(self, batch: list[Write]) -> Outcomes:
         try:
-            if len(batch) == 1 and batch[0].single:
-                return [(batch[0].future, batch[0].run(self._connection), None)]
             return self._transaction(batch)
         except Exception as error:  # noqa: BLE001 - whatever a write raises is its caller's answer
             self._roll_back()
@@ -196,10 +198,20 @@ class Writer:
             return [(write.future, None, reason) for write in batch]
 
     def _transaction(self, batch: list[Write]) -> Outcomes:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        outcomes: Outcomes = [(write.future, write.run(connection), None) for write in batch]
-        connection.execute("COMMIT")
+        groups: dict[Kind, list[Write]] = {}
+        for write in batch:
+            groups.setdefault(write.kind, []).append(write)
+        kinds = sorted(groups, key=_rank)
+        bare = len(kinds) == 1 and kinds[0].alone and len(batch) == 1
+        outcomes: Outcomes = []
+        if not bare:
+            self._connection.execute("BEGIN IMMEDIATE")
+        for kind in kinds:
+            writes = groups[kind]
+            results = kind.apply(self._connection, [write.row for write in writes])
+            outcomes += [(one.future, result, None) for one, result in zip(writes, results, strict=True)]
+        if not bare:
+            self._connection.execute("COMMIT")
         return outcomes
 
     def _roll_back(self) -> None:
@@ -226,51 +238,16 @@ class Writer:
 
     def _hand_back(self, outcomes: Outcomes) -> None:
         if threading.get_ident() == self._home:
-            self._loop.call_soon(_settle, outcomes)
+            self._loop.call_soon(settle, outcomes)
             return
         try:
-            self._loop.call_soon_threadsafe(_settle, outcomes)
+            self._loop.call_soon_threadsafe(settle, outcomes)
         except RuntimeError:  # the loop is closed: nobody waits any more
             _log.warning("store outcome came too late", writes=len(outcomes))
 
 
-class Reader:
-    """Runs functions one after another on a connection of its own, each with its own future."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path, executor: Executor) -> None:
-        self._connection = connection
-        self._path = path
-        self._executor = executor
-        self._loop = asyncio.get_running_loop()
-        self._home = threading.get_ident()
-
-    def run(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """What `read` returns. Raises StoreError."""
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._executor.submit(functools.partial(self._work, read, future))
-        return future
-
-    async def close(self) -> None:
-        """Close the connection, after everything asked before."""
-        await self.run(sqlite3.Connection.close)
-
-    def _work(self, read: Callable[[sqlite3.Connection], T], future: asyncio.Future[T]) -> None:
-        try:
-            outcome: Outcome = (future, read(self._connection), None)
-        except Exception as error:  # noqa: BLE001 - whatever a read raises is its caller's answer
-            reason = store_error(error, self._path)
-            reason.__cause__ = error
-            outcome = (future, None, reason)
-        if threading.get_ident() == self._home:
-            _settle([outcome])
-            return
-        try:
-            self._loop.call_soon_threadsafe(_settle, [outcome])
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            _log.warning("store read came too late")
-
-
-def _settle(outcomes: Outcomes) -> None:
+def settle(outcomes: Outcomes) -> None:
+    """Complete the futures, in the loop's thread. A failure that nobody waits for is not reported twice."""
     for future, value, error in outcomes:
         if future.done():  # its caller was cancelled; the write itself is done
             continue
@@ -278,8 +255,15 @@ def _settle(outcomes: Outcomes) -> None:
             future.set_result(value)
         else:
             future.set_exception(error)
-            future.exception()  # nobody has to wait for a write: the log has the failure already
+            future.exception()  # marks it as seen; the log has the failure already
 
 
-def _nothing(connection: sqlite3.Connection) -> None:
-    """A write that writes nothing: it completes after everything before it."""
+def _rank(kind: Kind) -> int:
+    return kind.rank
+
+
+def _nothing(_connection: sqlite3.Connection, rows: Sequence[None]) -> Sequence[None]:
+    return rows
+
+
+_LAST = Kind("last", 99, _nothing, urgent=True, alone=True)
