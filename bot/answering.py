@@ -125,7 +125,9 @@ class Answering:
             has_images=any(line.message.images for line in prompt.question),
         )
 
-    async def _stream(self, turn: Turn, reply: Reply, ending: Ending, decision: Decision, prompt: Prompt) -> None:
+    async def _stream(
+        self, turn: Turn, reply: Reply, ending: Ending, decision: Decision, prompt: Prompt
+    ) -> None:
         replaceable = turn.account.channel.capabilities(turn.message.address).replaceable
         has_thought = has_text = False
         try:

@@ -26,7 +26,7 @@ from bot.home import Home
 from bot.host import AccountHost
 from bot.ids import new_turn_id
 from bot.inbox import Inbox
-from bot.lanes import Lanes, Turn
+from bot.lanes import Lanes, Spawn
 from bot.record import report_attempt
 from bot.settings import AccountSettings, Settings
 from bot.sources import Models
@@ -120,76 +120,82 @@ async def open_app(settings: Settings, home: Home, store: Store, models: Models)
 
     The tasks that it starts end with the context; a fault in one of them ends all.
     """
-    clock, started_at = time.monotonic, time.monotonic()
-    health, table = Health(), all_commands()
-    conversations, choices = Conversations(store), WiderChoices(store)
     async with asyncio.TaskGroup() as tasks:
 
         def spawn(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
             return tasks.create_task(work, name=name)
 
-        tools = Tools(
-            providers=models.providers,
-            credential=models.credential,
-            health=health,
-            clock=clock,
-            roll=random.SystemRandom().random,
-            sleep=asyncio.sleep,
-            report=report_attempt,
-        )
-        turns = Turns(
-            store=store,
-            conversations=conversations,
-            answering=Answering(models.catalog, tools, choices),
-            command=lambda turn: _command(turn, table, desk),
-            clock=clock,
-            wall=time.time,
-        )
-        lanes = Lanes(turns.run, spawn, clock)
-        desk = Desk(
-            store=store,
-            lanes=lanes,
-            conversations=conversations,
-            choices=choices,
-            catalog=models.catalog,
-            health=health,
-            clock=clock,
-            started_at=started_at,
-            version=version("firstword"),
-            model_origin=models.origin,
-        )
-        inbox = Inbox(
-            store=store,
-            lanes=lanes,
-            conversations=conversations,
-            commands=table.by_name,
-            specs=table.index,
-            warm=_Warmer(models, spawn, clock),
-            clock=clock,
-            wall=time.time,
-            new_id=lambda: new_turn_id(time.time(), secrets.randbits),
-        )
-        app = App(
-            home=home,
-            store=store,
-            models=models,
-            health=health,
-            lanes=lanes,
-            inbox=inbox,
-            conversations=conversations,
-            choices=choices,
-            desk=desk,
-            table=table,
-            system=lambda agent: _system(settings, agent),
-            clock=clock,
-        )
-        metrics.watch_queue("turns", lambda: lanes.waiting)
-        metrics.watch_running(lambda: lanes.running)
+        app = _build(settings, home, store, models, spawn)
+        metrics.watch_queue("turns", lambda: app.lanes.waiting)
+        metrics.watch_running(lambda: app.lanes.running)
         yield app
 
 
-async def _command(turn: Turn, table: Table, desk: Desk) -> str:
-    return await answer_command(turn, table, desk)
+def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: Spawn) -> App:
+    clock = time.monotonic
+    health, table = Health(), all_commands()
+    conversations, choices = Conversations(store), WiderChoices(store)
+    turns = Turns(
+        store=store,
+        conversations=conversations,
+        answering=Answering(models.catalog, _tools(models, health), choices),
+        command=lambda turn: answer_command(turn, table, desk),
+        clock=clock,
+        wall=time.time,
+    )
+    lanes = Lanes(turns.run, spawn, clock)
+    desk = Desk(
+        store=store,
+        lanes=lanes,
+        conversations=conversations,
+        choices=choices,
+        catalog=models.catalog,
+        health=health,
+        clock=clock,
+        started_at=clock(),
+        version=version("firstword"),
+        model_origin=models.origin,
+    )
+    return App(
+        home=home,
+        store=store,
+        models=models,
+        health=health,
+        lanes=lanes,
+        inbox=_inbox(desk, table, _Warmer(models, spawn, clock)),
+        conversations=conversations,
+        choices=choices,
+        desk=desk,
+        table=table,
+        system=lambda agent: _system(settings, agent),
+        clock=clock,
+    )
+
+
+def _tools(models: Models, health: Health) -> Tools:
+    return Tools(
+        providers=models.providers,
+        credential=models.credential,
+        health=health,
+        clock=time.monotonic,
+        roll=random.SystemRandom().random,
+        sleep=asyncio.sleep,
+        report=report_attempt,
+    )
+
+
+def _inbox(desk: Desk, table: Table, warm: Callable[[], None]) -> Inbox:
+    return Inbox(
+        store=desk.store,
+        lanes=desk.lanes,
+        conversations=desk.conversations,
+        commands=table.by_name,
+        specs=table.index,
+        warm=warm,
+        clock=desk.clock,
+        wall=time.time,
+        new_id=lambda: new_turn_id(time.time(), secrets.randbits),
+    )
 
 
 def _system(settings: Settings, agent: str | None) -> str:
@@ -204,7 +210,7 @@ class _Warmer:
     def __init__(
         self,
         models: Models,
-        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        spawn: Spawn,
         clock: Callable[[], float],
     ) -> None:
         self._models = models

@@ -42,7 +42,9 @@ def _private_app(routes: Sequence[Route], health: Health) -> web.Application:
     async def readyz(_: web.Request) -> web.Response:
         missing = health.ready()
         body = orjson.dumps({"ready": missing is None, "missing": missing or {}})
-        return web.Response(body=body, status=200 if missing is None else 503, content_type="application/json")
+        return web.Response(
+            body=body, status=200 if missing is None else 503, content_type="application/json"
+        )
 
     async def metrics(_: web.Request) -> web.Response:
         body, content_type = health.metrics()

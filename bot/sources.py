@@ -180,8 +180,15 @@ async def _primary(draft: _Draft, agent: Agent, keyed: Sequence[str]) -> tuple[C
             return await _local(draft, server), f"found {server.preset} on this machine", switch
     stand_in = next(name for name, spec in draft.settings.provider_specs.items() if spec.is_stand_in)
     await draft.open(stand_in)
-    hint = "Set CEREBRAS_API_KEY or ANTHROPIC_API_KEY, or start Ollama, then restart, for a real model."
-    return Choice(draft.of(stand_in)[0]), "a stand-in, as no model is configured", hint
+    return Choice(draft.of(stand_in)[0]), "a stand-in, as no model is configured", _how_to_connect()
+
+
+def _how_to_connect() -> str:
+    """What somebody without a model may do first."""
+    hosted = [preset for name in presets.KEY_ORDER[:2] if (preset := presets.find(name)) is not None]
+    keys = " or ".join(preset.variables[0] for preset in hosted)
+    local = next(preset.title for preset in presets.PRESETS if preset.is_local)
+    return f"For a real model set {keys}, or start {local}, then restart."
 
 
 async def _local(draft: _Draft, server: LocalServer) -> Choice:

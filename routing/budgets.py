@@ -29,15 +29,9 @@ BUDGETS: Mapping[LatencyClass, Budget] = MappingProxyType(
     {
         LatencyClass.VOICE: Budget(target=0.3, first_token=1.2, stall=5.0, total=120.0),
         LatencyClass.SYNC: Budget(target=0.5, first_token=2.0, stall=5.0, total=300.0),
-        LatencyClass.SEMI_SYNC: Budget(
-            target=1.0, first_token=4.0, stall=10.0, total=420.0
-        ),
-        LatencyClass.ASYNC: Budget(
-            target=2.0, first_token=8.0, stall=10.0, total=600.0
-        ),
-        LatencyClass.BATCH: Budget(
-            target=10.0, first_token=10.0, stall=10.0, total=900.0
-        ),
+        LatencyClass.SEMI_SYNC: Budget(target=1.0, first_token=4.0, stall=10.0, total=420.0),
+        LatencyClass.ASYNC: Budget(target=2.0, first_token=8.0, stall=10.0, total=600.0),
+        LatencyClass.BATCH: Budget(target=10.0, first_token=10.0, stall=10.0, total=900.0),
     }
 )
 
@@ -51,13 +45,9 @@ SLOWNESS_FACTOR = 3.0
 """A first-token deadline is never below this many times the model's own measured p95."""
 
 
-def first_token_deadline(
-    budget: Budget, *, is_last: bool, is_local: bool, p95: float | None
-) -> float:
+def first_token_deadline(budget: Budget, *, is_last: bool, is_local: bool, p95: float | None) -> float:
     """How long to wait for a rung's first token."""
     deadline = budget.first_token
     if is_last:
-        deadline = max(
-            deadline, LOCAL_LAST_RUNG_FIRST_TOKEN if is_local else LAST_RUNG_FIRST_TOKEN
-        )
+        deadline = max(deadline, LOCAL_LAST_RUNG_FIRST_TOKEN if is_local else LAST_RUNG_FIRST_TOKEN)
     return deadline if p95 is None else max(deadline, SLOWNESS_FACTOR * p95)

@@ -48,9 +48,7 @@ class Catalog:
         for ref, spec in self.models.items():
             if ref.lower() == wanted:
                 return (self._choice(spec),)
-        matches = [
-            spec for spec in self.models.values() if spec.model.lower() == wanted
-        ]
+        matches = [spec for spec in self.models.values() if spec.model.lower() == wanted]
         if len(matches) == 1:
             return (self._choice(matches[0]),)
         raise UnknownModel(name.strip(), self.nearest(wanted))

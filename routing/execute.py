@@ -147,9 +147,7 @@ class _Run:
                 except ProviderError as error:
                     following = await self._after(rung, error)
                 if following is not None and self._said:
-                    prefix = (
-                        "".join(self._said) if following.model.profile.prefill else ""
-                    )
+                    prefix = "".join(self._said) if following.model.profile.prefill else ""
                     if not prefix:
                         if not self._may_restart():
                             break
@@ -172,9 +170,7 @@ class _Run:
         )
         following = self._next(rung, error)
         # With another rung left a retry is worth its pause only while a first word would still be in time.
-        if delay is None or (
-            following is not None and delay >= self._decision.budget.target
-        ):
+        if delay is None or (following is not None and delay >= self._decision.budget.target):
             return following
         self._retries += 1
         await self._tools.sleep(delay)
@@ -188,21 +184,13 @@ class _Run:
                 return below[0] if below else None
             case Next.OTHER_CREDENTIAL:
                 others = (
-                    r
-                    for r in below
-                    if (r.model.provider, r.credential_id) != (rung.key[0], rung.key[2])
+                    r for r in below if (r.model.provider, r.credential_id) != (rung.key[0], rung.key[2])
                 )
                 if not self._tools.fallback_on_auth_error:
-                    others = (
-                        r for r in others if r.model.provider == rung.model.provider
-                    )
+                    others = (r for r in others if r.model.provider == rung.model.provider)
                 return next(others, None)
             case Next.LARGER_WINDOW:
-                larger = (
-                    r
-                    for r in below
-                    if r.model.context_window > rung.model.context_window
-                )
+                larger = (r for r in below if r.model.context_window > rung.model.context_window)
                 return next(larger, None)
             case Next.NOWHERE:
                 return None
@@ -224,9 +212,7 @@ class _Run:
                 async for event in events:
                     yield event
         except ProviderError as error:
-            self._tools.health.failed(
-                rung.key, error.kind, error.retry_after, self._tools.clock()
-            )
+            self._tools.health.failed(rung.key, error.kind, error.retry_after, self._tools.clock())
             self._book(entry, kind=error.kind, detail=error.detail)
             raise
         except BaseException:
@@ -235,9 +221,7 @@ class _Run:
         self._tools.health.succeeded(rung.key)
         self._book(entry)
 
-    async def _request(
-        self, entry: _Entry, prefix: str
-    ) -> AsyncGenerator[AnswerEvent, None]:
+    async def _request(self, entry: _Entry, prefix: str) -> AsyncGenerator[AnswerEvent, None]:
         clock, budget = self._tools.clock, self._decision.budget
         first_by = entry.started + self._first_token_limit(entry.rung)
         end_by = self._began + max(budget.total, first_by - self._began)
@@ -245,9 +229,7 @@ class _Run:
         provider = self._tools.providers[rung.model.provider]
         credential = self._tools.credential(rung.model.provider, rung.credential_id)
         stream = provider.stream(rung.model, self._fit(rung, prefix), credential)
-        events = await self._within(
-            stream.__aenter__(), first_by - clock(), ErrorKind.FIRST_TOKEN
-        )
+        events = await self._within(stream.__aenter__(), first_by - clock(), ErrorKind.FIRST_TOKEN)
         try:
             while True:
                 now = clock()
@@ -265,17 +247,13 @@ class _Run:
         finally:
             await stream.__aexit__(None, None, None)
 
-    async def _within(
-        self, awaitable: Awaitable[T], limit: float, kind: ErrorKind
-    ) -> T:
+    async def _within(self, awaitable: Awaitable[T], limit: float, kind: ErrorKind) -> T:
         try:
             return await self._watch.wait(awaitable, max(0.0, limit))
         except TimeoutError:
             raise ProviderError(kind, f"nothing within {limit:.1f} s") from None
         except StopAsyncIteration:
-            raise ProviderError(
-                ErrorKind.INCOMPLETE, "the stream ended without a finish event"
-            ) from None
+            raise ProviderError(ErrorKind.INCOMPLETE, "the stream ended without a finish event") from None
 
     def _note(self, entry: _Entry, event: StreamEvent) -> None:
         match event:

@@ -31,9 +31,7 @@ class Breaker(StrEnum):
 
 @dataclass(slots=True)
 class _State:
-    failures: deque[float] = field(
-        default_factory=lambda: deque(maxlen=FAILURES_TO_OPEN)
-    )
+    failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES_TO_OPEN))
     open_until: float = 0.0
     last_failure: float = 0.0
     reason: str = ""
@@ -67,18 +65,14 @@ class Health:
         """Why a rung is not closed, "" when it is."""
         disabled = self._disabled.get((key[0], key[2]))
         state = self._states.get(key)
-        return disabled or (
-            state.reason if state is not None and state.open_until else ""
-        )
+        return disabled or (state.reason if state is not None and state.open_until else "")
 
     def last_failure(self, key: Key) -> float:
         """When the rung failed last, 0.0 for never; the least recently failed is probed first."""
         state = self._states.get(key)
         return state.last_failure if state is not None else 0.0
 
-    def failed(
-        self, key: Key, kind: ErrorKind, retry_after: float | None, now: float
-    ) -> None:
+    def failed(self, key: Key, kind: ErrorKind, retry_after: float | None, now: float) -> None:
         """A request to the rung failed."""
         rule = RULES[kind]
         state = self._states.setdefault(key, _State())
@@ -87,11 +81,7 @@ class Health:
             self._disabled[(key[0], key[2])] = str(kind)
         if rule.cooldown is not None:
             # What the provider asked for counts only where the pause is about its limits.
-            pause = (
-                retry_after
-                if retry_after is not None and kind is ErrorKind.RATE_LIMIT
-                else rule.cooldown
-            )
+            pause = retry_after if retry_after is not None and kind is ErrorKind.RATE_LIMIT else rule.cooldown
             self._open(state, now + pause, kind)
         if rule.counts:
             state.failures.append(now)

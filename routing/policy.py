@@ -143,9 +143,7 @@ def decide(query: RouteQuery, catalog: Catalog, health: Health) -> Decision:
     )
 
 
-def _choose(
-    query: RouteQuery, catalog: Catalog
-) -> tuple[str | None, Reason, tuple[Choice, ...]]:
+def _choose(query: RouteQuery, catalog: Catalog) -> tuple[str | None, Reason, tuple[Choice, ...]]:
     if query.one_shot is not None and query.one_shot.lower() != AUTO:
         return query.one_shot, Reason.ONE_SHOT, catalog.resolve(query.one_shot)
     standing = (

@@ -86,9 +86,7 @@ def retry_delay(
     if retry >= MAX_RETRIES_A_TURN:
         return None
     if kind is ErrorKind.RATE_LIMIT:
-        return (
-            retry_after if retry_after is not None and retry_after < time_left else None
-        )
+        return retry_after if retry_after is not None and retry_after < time_left else None
     if retry >= RULES[kind].retries:
         return None
     delay = backoff(retry, roll)

@@ -52,7 +52,7 @@ Start = Callable[..., Any]
 
 @pytest_asyncio.fixture
 async def start(tmp_path: Path, peer: Peer, mock_model: MockModel) -> AsyncIterator[Start]:
-    """A ready daemon on Telegram: `await start(changes, **account)`; keywords go into the account."""
+    """Starts a ready daemon on Telegram; keywords go into the account, `changes` over the configuration."""
     async with AsyncExitStack() as stack:
 
         async def begin(changes: dict[str, Any] | None = None, **account: Any) -> Daemon:

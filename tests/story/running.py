@@ -92,7 +92,7 @@ class Daemon:
         """SIGTERM; returns the exit code."""
         return await self._end(signal.SIGTERM)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal and go on."""
         assert self._process is not None
         self._process.send_signal(number)
@@ -107,9 +107,15 @@ class Daemon:
     async def _end(self, number: signal.Signals) -> int:
         if self._process is None or self._process.returncode is not None:
             return self._process.returncode or 0 if self._process is not None else 0
-        self.signal(number)
+        self.send(number)
         async with asyncio.timeout(40):
             return await self.ended()
+
+    async def logged(self, words: str) -> None:
+        """Wait until the log holds these words."""
+        async with asyncio.timeout(10):
+            while words not in self.log:
+                await asyncio.sleep(0.02)
 
     @property
     def log(self) -> str:

@@ -28,7 +28,7 @@ async def still_answers(peer: Peer, mock_model: MockModel, chat: int = ANN) -> N
         ({"status": 500}, "its server failed"),
         ({"status": 401}, "its key is not accepted"),
         ({"status": 400}, "did not accept the request"),
-        ({"status": 404}, "did not accept the request"),
+        ({"status": 404}, "no longer has this model"),
         ({"status": 429, "headers": {"Retry-After": "60"}}, "rate limit is reached"),
         ({"fault": "error_event"}, "mock/m"),
         ({"fault": "eof"}, "broke off"),
@@ -73,7 +73,9 @@ async def test_a_model_that_never_ends_can_be_stopped(
     await still_answers(peer, mock_model)
 
 
-@pytest.mark.parametrize("text", ["\x00\x01 nul", "‮evil⁦ bidi", "�" * 10, "\u200b", "/model", "/nonsense"])
+@pytest.mark.parametrize(
+    "text", ["\x00\x01 nul", "\u202eevil\u2066 bidi", "\ufffd" * 10, "\u200b", "/model", "/nonsense"]
+)
 async def test_odd_text_gets_an_answer(start: Start, peer: Peer, mock_model: MockModel, text: str) -> None:
     await start()
     await peer.say(ANN, text)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.channels.telegram.peer.client import Peer
 from tests.mock_model.client import MockModel
 from tests.story.conftest import ANN, BOB, GROUP, Start, seen, speak
+from tests.story.running import Daemon
 
 pytestmark = pytest.mark.slow  # each starts a real daemon at least twice
+
+
+async def until(daemon: Daemon, method: str, holds: Callable[[Any], bool]) -> None:
+    """Ask the daemon until its answer is so."""
+    async with asyncio.timeout(10):
+        while not holds(await daemon.ask(method)):
+            await asyncio.sleep(0.01)
+
 
 WORDS = [f"word{number} " for number in range(12)]
 
@@ -28,7 +39,7 @@ async def test_half_an_answer_goes_on_in_the_same_message_after_a_kill(
     await daemon.kill()
     await daemon.start()
     whole = await seen(peer, GROUP, "word11")
-    assert whole["message_id"] == half["message_id"]
+    assert whole["id"] == half["id"]
     assert len(await peer.texts(GROUP)) == 1
 
 
@@ -59,11 +70,10 @@ async def test_messages_that_waited_when_the_process_died_are_answered_in_order(
     await asyncio.sleep(1.6)  # beyond the time in which a second line joins the first
     await peer.say(BOB, "number two")
     await peer.say(BOB, "number three")
-    while (await daemon.ask("status"))["waiting"] < 2:
-        await asyncio.sleep(0.01)
+    await until(daemon, "status", lambda status: status["waiting"] == 2)
     await daemon.kill()
     await daemon.start()
-    await mock_model.wait("ended", count=3)
+    await mock_model.wait("arrived", count=4)
     asked = [each["body"]["messages"][-1]["content"] for each in mock_model.chats()[1:]]
     assert asked == ["number one", "number two", "number three"]
 
@@ -76,8 +86,7 @@ async def test_a_finished_answer_is_not_given_again_after_a_restart(
     await peer.wait(chat=ANN, contains="word")
     await peer.say(ANN, "/status")
     await peer.wait(chat=ANN, contains="Firstword")
-    while len(await daemon.ask("turns")) < 2:  # until the store has it
-        await asyncio.sleep(0.01)
+    await until(daemon, "turns", lambda rows: len(rows) == 2)
     await daemon.kill()
     await daemon.start()
     await peer.say(ANN, "/ping")
@@ -91,7 +100,7 @@ async def test_a_stop_lets_the_running_answer_end(start: Start, peer: Peer, mock
     daemon = await start()
     await peer.say(ANN, "tell me")
     await peer.wait(chat=ANN, draft="word0")
-    daemon.signal(signal.SIGTERM)
+    daemon.send(signal.SIGTERM)
     mock_model.release("go")
     assert await daemon.ended() == 0
     assert [text.split()[-1] for text in await peer.texts(ANN)] == ["word11"]
@@ -106,14 +115,13 @@ async def test_a_second_stop_ends_at_once_and_the_answer_goes_on_at_the_next_sta
     daemon = await start()
     await speak(peer, GROUP, "tell me", ANN)
     half = await seen(peer, GROUP, "word0")
-    daemon.signal(signal.SIGTERM)
-    while "draining" not in daemon.log:
-        await asyncio.sleep(0.02)
-    daemon.signal(signal.SIGTERM)
+    daemon.send(signal.SIGTERM)
+    await daemon.logged("draining")
+    daemon.send(signal.SIGTERM)
     assert await daemon.ended() == 0
     await daemon.start()
     whole = await seen(peer, GROUP, "word11")
-    assert whole["message_id"] == half["message_id"]
+    assert whole["id"] == half["id"]
     assert len(await peer.texts(GROUP)) == 1
 
 
