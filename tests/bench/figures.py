@@ -33,7 +33,7 @@ LINES = (
     Line("serial.added.p99", "added p99", "ms", 20, 6),
     Line("serial.cpu", "CPU a streamed message of 50 tokens", "ms", 6, 1.5),
     Line("serial.calls", "calls a message to the channel", ""),
-    Line("serial.waited", "of the latency: waiting for the core, a message", "ms"),
+    Line("serial.waited", "its threads' waiting for a busy core, a message", "ms"),
     Line("throughput.rate", "messages/s a core, 32 at once", "1/s", 150, 600, more_is_better=True, digits=0),
     Line("throughput.capacity", "messages a CPU second, 32 at once", "1/s", more_is_better=True, digits=0),
     Line("throughput.lost", "lost of them", "", 0, 0, digits=0),

@@ -92,7 +92,10 @@ async def open_bot(
                 await _until_ready(process, rig, port)
             except (RuntimeError, TimeoutError) as error:
                 raise RuntimeError(f"{kind} did not become ready: {error}\n{_tail(log)}") from error
-            yield Bot(process.pid, time.monotonic() - started, rig)
+            ready = time.monotonic() - started
+            if PROFILE in os.environ:
+                process.send_signal(signal.SIGUSR1)
+            yield Bot(process.pid, ready, rig)
         finally:
             await _end(process)
             _keep(log)

@@ -64,8 +64,9 @@ def test_a_message_is_complete_when_its_marker_ends_a_message_that_stays() -> No
 
 
 def test_a_profile_names_rooms_functions_and_the_share_of_each(tmp_path: Path) -> None:
-    samples = {"own": {"channels/split.py:cut": 3, "lib/python3.11/json/decoder.py:decode": 1}, "within": {}}
+    own = {"channels/split.py:cut": 3, "lib/python3.11/json/decoder.py:decode": 1}
+    samples = {"own": own, "house": own, "within": {}, "cpu": {"process": 0.016, "main": 0.008}}
     (tmp_path / "samples.json").write_text(json.dumps(samples), "utf-8")
     text = sampler.report(tmp_path / "samples.json", messages=2)
-    assert text.startswith("4 samples of 1 ms CPU in 2 messages: 2.00 ms each")
+    assert text.startswith("2 messages: 8.00 ms CPU each, 4.00 in the main thread")
     assert "75.0%  channels/split.py:cut" in text
