@@ -133,7 +133,7 @@ async def open_daemon(settings: Settings, tell: Callable[[str], None]) -> AsyncI
     home: Home = settings.home
     home.prepare()
     async with AsyncExitStack() as stack:
-        stack.enter_context(HomeLock(home.run))
+        stack.enter_context(HomeLock(home.root))
         store = await stack.enter_async_context(open_store(home.database))
         models = await stack.enter_async_context(open_models(settings))
         app = await stack.enter_async_context(open_app(settings, home, store, models))
