@@ -120,7 +120,7 @@ class Offers:
             else:
                 found.append(WriteBudget(scope, _GROUP_WRITES, GROUP_RATE, GROUP_BURST))
             found.append(WriteBudget("token", _SENDS, TOKEN_RATE, TOKEN_BURST))
-        if streaming is Streaming.EDIT:
+        if streaming is not Streaming.NONE:  # edits also go on where drafts fail
             usual = PRIVATE_EDIT_SECONDS if is_private(address) else GROUP_EDIT_SECONDS
             every = settings.edit_interval or usual
             found.append(WriteBudget(f"edits:{address.key.space}", _EDITS, 1.0 / every, EDIT_BURST))

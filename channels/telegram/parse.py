@@ -155,8 +155,12 @@ def _is_addressed(message: Json, text: str, entities: list[Any], me: Me) -> bool
 
 def _is_reply_to(message: Json, me: Me) -> bool:
     parent = message.get("reply_to_message")
-    if not isinstance(parent, dict) or parent.get("message_id") == message.get("message_thread_id"):
-        return False  # the first message of a topic is named as the parent of all that answer nobody
+    if not isinstance(parent, dict):
+        return False
+    if message.get("is_topic_message") is True and parent.get("message_id") == message.get(
+        "message_thread_id"
+    ):
+        return False  # the message that opened a topic is named as the parent of all that answer nobody
     author = parent.get("from")
     return isinstance(author, dict) and author.get("id") == me.id
 
@@ -234,7 +238,7 @@ def _pressed(value: Any, _number: Any, me: Me) -> Parsed:
     return Parsed((event,), press=press)
 
 
-_INSIDE = frozenset({"member", "administrator", "creator"})
+_INSIDE = ("member", "administrator", "creator")
 
 
 def _is_inside(member: Json) -> bool:

@@ -114,7 +114,7 @@ class _Walker:
 
     def _write(self, text: str) -> None:
         if self._cell is not None:
-            self._cell.append(text.replace("\n", " "))
+            self._cell.append(text.replace("\n", " ").replace("\t", " "))
             return
         self._flush_marker()
         self.writer.write(text.replace("\t", " "))

@@ -15,7 +15,7 @@ _BAR = re.compile(r"(?<!\\)\|")
 
 def source_cells(row: str) -> list[str]:
     """The cells that stand in the source of one row, also those beyond the header's number."""
-    bare = row.strip().removeprefix("|")
+    bare = row.replace("\t", " ").strip().removeprefix("|")
     if bare.endswith("|") and not bare.endswith("\\|"):
         bare = bare[:-1]
     return [cell.strip().replace("\\|", "|") for cell in _BAR.split(bare)]

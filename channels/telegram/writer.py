@@ -61,7 +61,7 @@ class Writer:
         while self.scopes and self.scopes.pop() is not scope:
             pass
         if not scope.is_silent:
-            self._keep(scope.kind, scope.start, **more)
+            self._keep(scope.kind, scope.start, scope.mark, **more)
         return "".join(self.pieces[scope.mark :])
 
     def drop(self, scope: Scope) -> str:
@@ -78,22 +78,26 @@ class Writer:
         """Fixed-width text. No style may cover it (Bot API docs, MessageEntity), so open styles step aside."""
         styles = [scope for scope in self.scopes if scope.kind in _STYLES and not scope.is_silent]
         for scope in styles:
-            self._keep(scope.kind, scope.start)
-        start = self.position
+            self._keep(scope.kind, scope.start, scope.mark)
+        start, mark = self.position, len(self.pieces)
         self.write(text)
-        self._keep(kind, start, **more)
+        self._keep(kind, start, mark, **more)
         for scope in styles:
-            scope.start = self.position
+            scope.start, scope.mark = self.position, len(self.pieces)
 
-    def _keep(self, kind: str, start: int, **more: Any) -> None:
-        if self.position > start:
+    def _keep(self, kind: str, start: int, mark: int, **more: Any) -> None:
+        if any(
+            piece.strip(" \n") for piece in self.pieces[mark:]
+        ):  # one over white space is dropped by the server
             self.entities.append({"type": kind, "offset": start, "length": self.position - start, **more})
 
     def result(self) -> tuple[str, list[Entity]]:
         """The text without white space at its ends, and the entities that the server will keep, sorted."""
         text = "".join(self.pieces)
         body = text.rstrip(" \n")
-        lead = len(body) - len(body.lstrip("\n"))
+        # At the front the server cuts only what no entity covers: indented code keeps its first spaces.
+        first = min((entity["offset"] for entity in self.entities), default=len(body))
+        lead = min(first, len(body) - len(body.lstrip(" \n")))
         end = self.position - (len(text) - len(body))
         found = []
         for entity in self.entities:
