@@ -111,10 +111,8 @@ class WebChannel:
         """Show more; costs no more than a note that there is more."""
         _check_length(text)
         self._check_is_there(address, stream_id)
-        if delta is None:
-            self._hub.show(address.key.space, stream_id, text, is_open=True)
-        else:
-            self._hub.extend(address.key.space, stream_id, text)
+        # Not `delta`: it speaks of the text before its half Markdown was closed, so it need not be its end.
+        self._hub.extend(address.key.space, stream_id, text)
 
     async def finish_stream(
         self, address: Address, stream_id: str, text: str, delta: str | None, send_key: str

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType
 
 from channels.web import limits
-from channels.web.hub import Hub, Question, Subscriber
+from channels.web.hub import Hub, Question
 from channels.web.parse import (
     BadFrame,
     Frame,
@@ -24,6 +24,7 @@ from channels.web.parse import (
     to_event,
 )
 from channels.web.render import commands_of, history_line, models_of
+from channels.web.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from aiohttp.web import WebSocketResponse

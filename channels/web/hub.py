@@ -1,54 +1,26 @@
 """What every open page has to show, and how far each has been told. No I/O, no tasks, no clock of its own.
 
-The hub holds each growing answer once, whole. A subscriber (one connection showing one conversation) holds
-only how much of it has been handed out: when it is slow it gets fewer, larger steps, and never costs more
-than its place in the text. A step takes `cut` UTF-16 units off the end and appends the rest.
-
+The hub holds each growing answer once, whole; a subscriber holds only its place in it.
 Finished messages stay for GRACE seconds, until the daemon's history has them; questions until they are
 answered.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from channels.events import AnswerNote
-from channels.web.render import encode, note_of, shared_length, utf16_length
+from channels.web.render import note_of, shared_length
+from channels.web.subscriber import Shown, Subscriber
 
 GRACE = 30.0
 MAX_ROOMS = 1000
 MAX_FINISHED = 20
 MAX_QUESTIONS = 50
 MAX_GONE = 200
-MAX_WAITING_FRAMES = 256
-
-
-@dataclass(slots=True)
-class Shown:
-    """A message of ours as it stands now. `n` grows with every change."""
-
-    id: str
-    text: str
-    at: float
-    n: int = 1
-    is_open: bool = True
-    closed_at: float = 0.0
-    note: AnswerNote | None = None
-
-    def line(self) -> dict[str, Any]:
-        """The message for an `opened` frame."""
-        return {
-            "id": self.id,
-            "role": "assistant",
-            "text": self.text,
-            "at": self.at,
-            "n": self.n,
-            "open": self.is_open,
-            "note": note_of(self.note),
-        }
 
 
 @dataclass(slots=True)
@@ -59,94 +31,6 @@ class Question:
     text: str
     at: float
     until: float | None = None
-
-
-@dataclass(slots=True)
-class _Mark:
-    """How far a subscriber has been told of a message: revision, characters handed out, units to take back."""
-
-    n: int
-    told: int
-    cut: int = 0
-    is_open: bool = True
-
-
-class Subscriber:
-    """One connection showing one conversation; `wake` is called when there is something to take."""
-
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
-        self._queue: deque[bytes | Shown] = deque()
-        self._waiting: set[str] = set()
-        self._marks: dict[str, _Mark] = {}
-        self.is_overrun = False
-
-    def tell(self, frame: Mapping[str, Any]) -> None:
-        """Queue a frame of its own. With too many waiting the subscriber is overrun and has to start anew."""
-        self._push(encode(frame))
-
-    def take(self) -> bytes | None:
-        """The next frame to put on the wire, or None."""
-        while self._queue:
-            item = self._queue.popleft()
-            if isinstance(item, bytes):
-                return item
-            self._waiting.discard(item.id)
-            frame = self._step(item)
-            if frame is not None:
-                return encode(frame)
-        return None
-
-    def changed(self, shown: Shown) -> None:
-        """The message has more to show."""
-        if shown.id not in self._waiting:
-            self._waiting.add(shown.id)
-            self._push(shown)
-
-    def replaced(self, shown: Shown, old: str, shared: int) -> None:
-        """The text no longer begins with all of `old`, only with its first `shared` characters."""
-        mark = self._marks.get(shown.id)
-        if mark is not None and mark.told > shared:
-            mark.cut += utf16_length(old[shared : mark.told])
-            mark.told = shared
-
-    def knows(self, shown: Shown) -> None:
-        """The message was handed out whole as it is now."""
-        self._marks[shown.id] = _Mark(shown.n, len(shown.text), is_open=shown.is_open)
-
-    def forget(self, message_id: str) -> None:
-        """The message is no longer ours to speak of."""
-        self._marks.pop(message_id, None)
-
-    def reset(self) -> None:
-        """Another conversation is about to be shown; frames that answer the page itself stay."""
-        self._queue = deque(item for item in self._queue if isinstance(item, bytes))
-        self._waiting.clear()
-        self._marks.clear()
-
-    def _step(self, shown: Shown) -> dict[str, Any] | None:
-        mark = self._marks.get(shown.id)
-        if mark is None:
-            self.knows(shown)
-            return {"t": "show"} | shown.line()
-        if mark.n == shown.n:
-            return None
-        frame = {"t": "more", "id": shown.id, "was": mark.n, "n": shown.n, "text": shown.text[mark.told :]}
-        if mark.cut:
-            frame["cut"] = mark.cut
-        if mark.is_open != shown.is_open:
-            frame["open"] = shown.is_open
-        self.knows(shown)
-        return frame
-
-    def _push(self, item: bytes | Shown) -> None:
-        if len(self._queue) >= MAX_WAITING_FRAMES:
-            self.is_overrun = True
-            self._queue.clear()
-            self._waiting.clear()
-        if not self.is_overrun:
-            self._queue.append(item)
-        self._wake()
 
 
 @dataclass(slots=True)
@@ -183,10 +67,10 @@ class Hub:
             subscriber.changed(shown)
 
     def extend(self, space: str, message_id: str, text: str) -> None:
-        """The message has grown to `text`, which begins with what it read before. The cheap way."""
+        """The message has grown to `text`. Cheap when that begins with what it read before."""
         room = self._rooms.get(space)
         shown = None if room is None else room.messages.get(message_id)
-        if room is None or shown is None or not shown.is_open or len(text) < len(shown.text):
+        if room is None or shown is None or not shown.is_open or not text.startswith(shown.text):
             self.show(space, message_id, text, is_open=True)
             return
         shown.text = text
@@ -321,7 +205,7 @@ class Hub:
             if shown.id in kept or place >= MAX_FINISHED or now - shown.closed_at > GRACE:
                 del room.messages[shown.id]
                 for subscriber in room.subscribers:
-                    subscriber.forget(shown.id)
+                    subscriber.release(shown)
         for question in list(room.questions.values()):
             if question.id in kept or (question.until is not None and now > question.until):
                 del room.questions[question.id]

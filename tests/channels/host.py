@@ -42,7 +42,7 @@ class RecordingHost:
     has_room: bool = True
     known_commands: Sequence[CommandSpec] = COMMANDS
     known_models: Sequence[ModelChoice] = MODELS
-    on_message: Callable[[Message], None] = lambda message: None
+    on_message: Callable[[Message], object] | None = None
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -56,7 +56,7 @@ class RecordingHost:
             return False
         if not isinstance(event, Message) or event.event_key not in {one.event_key for one in self.messages}:
             self.events.append(event)
-            if isinstance(event, Message):
+            if isinstance(event, Message) and self.on_message is not None:
                 self.on_message(event)
         async with self._changed:
             self._changed.notify_all()
