@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -83,6 +85,17 @@ class Daemon:
     async def ask(self, method: str, **params: Any) -> Any:
         """What the daemon says over its control socket."""
         return await call(Home(self.home), method, params)
+
+    async def kept(self, table: str, count: int) -> None:
+        """Wait until the store holds so many rows: what was only in memory until then is durable now."""
+        path = Home(self.home).database
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+                    (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+                if found >= count:
+                    return
+                await asyncio.sleep(0.01)
 
     async def kill(self) -> None:
         """kill -9."""

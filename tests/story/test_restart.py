@@ -36,6 +36,7 @@ async def test_half_an_answer_goes_on_in_the_same_message_after_a_kill(
     daemon = await start()
     await speak(peer, GROUP, "tell me", ANN)
     half = await seen(peer, GROUP, "word0")
+    await daemon.kept("part", 1)
     await daemon.kill()
     await daemon.start()
     whole = await seen(peer, GROUP, "word11")
