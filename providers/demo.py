@@ -49,10 +49,10 @@ class DemoSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
-    api: Literal["demo"] | None = Field(None, description="The dialect")
-    ttft: Annotated[float, Field(ge=0, le=60)] = Field(0.05, description="Seconds to the first word")
+    api: Literal["demo"] | None = Field(default=None, description="The dialect")
+    ttft: Annotated[float, Field(ge=0, le=60)] = Field(default=0.05, description="Seconds to the first word")
     tokens_per_second: Annotated[float, Field(gt=0, le=100_000)] = Field(
-        80.0, description="Words a second after the first"
+        default=80.0, description="Words a second after the first"
     )
 
 

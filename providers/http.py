@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -27,8 +28,6 @@ KEEP_ALIVE = 120.0
 STALE_AFTER = 2.0
 """Seconds. A kept connection that idled longer may be closed by the server just as it is used again.
 Servers close idle connections after 5 s (Node, uvicorn) to 75 s (nginx); their docs, 2026-11."""
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Pools:
@@ -114,7 +113,10 @@ def origin_of(url: str) -> str:
 def is_loopback(url: str) -> bool:
     """The URL's host is this machine."""
     host = urlsplit(url).hostname or ""
-    return host in LOOPBACK or host.startswith("127.")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def proxies(environ: Mapping[str, str]) -> dict[str, str]:

@@ -78,7 +78,7 @@ class OpenAICompatible:
         self._warm_path = preset.warm_path if preset else _MODELS
         self._urls = {path: httpx.URL(f"{base_url}{path}") for path in (_ANSWER, _MODELS, self._warm_path)}
         self._learned: dict[str, dict[str, str | None]] = {}
-        self._drains: set[asyncio.Task[None]] = set()
+        self._drains: dict[asyncio.Task[None], httpx.Response] = {}
         self._log = structlog.get_logger()
         self._headers = {
             "accept-encoding": "identity",  # a compressed stream waits for its compressor
@@ -137,9 +137,12 @@ class OpenAICompatible:
 
     async def aclose(self) -> None:
         """Stop reading the ends of finished answers. The connections are the app's."""
-        for task in self._drains:
+        drains = dict(self._drains)
+        for task in drains:
             task.cancel()
-        await asyncio.gather(*self._drains, return_exceptions=True)
+        await asyncio.gather(*drains, return_exceptions=True)
+        for response in drains.values():  # a task that was cancelled before its first step has closed nothing
+            await response.aclose()
 
     async def _ask(
         self,
@@ -210,8 +213,8 @@ class OpenAICompatible:
 
     def _drain_later(self, response: httpx.Response, read: Read) -> None:
         task = asyncio.create_task(_drain(response, read), name=f"end of an answer of {self._name}")
-        self._drains.add(task)
-        task.add_done_callback(self._drains.discard)
+        self._drains[task] = response
+        task.add_done_callback(self._drains.pop)
 
 
 class _Answer:

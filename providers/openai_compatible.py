@@ -32,9 +32,11 @@ class _Settings(BaseModel):
 class CostSettings(_Settings):
     """US dollars per million tokens."""
 
-    input: Dollars = Field(0.0, description="US dollars per million input tokens")
-    output: Dollars = Field(0.0, description="US dollars per million output tokens")
-    cache_read: Dollars | None = Field(None, description="US dollars per million tokens read from the cache")
+    input: Dollars = Field(default=0.0, description="US dollars per million input tokens")
+    output: Dollars = Field(default=0.0, description="US dollars per million output tokens")
+    cache_read: Dollars | None = Field(
+        default=None, description="US dollars per million tokens read from the cache"
+    )
     cache_write: Dollars | None = Field(
         None, description="US dollars per million tokens written to the cache"
     )
@@ -44,14 +46,18 @@ class ModelRow(_Settings):
     """One model of a provider."""
 
     id: str = Field(min_length=1, description="What the provider calls the model; may hold slashes")
-    name: str = Field("", description="What people see")
+    name: str = Field(default="", description="What people see")
     reasoning: bool = Field(
         default=False, description="The model thinks before it answers and takes an effort"
     )
-    input: tuple[Literal["text", "image"], ...] = Field(("text",), description="What the model takes in")
-    context_window: PositiveInt | None = Field(None, description="Tokens of prompt and answer together")
-    max_tokens: PositiveInt | None = Field(None, description="Tokens of the longest answer")
-    cost: CostSettings | None = Field(None, description="Prices, for spend")
+    input: tuple[Literal["text", "image"], ...] = Field(
+        default=("text",), description="What the model takes in"
+    )
+    context_window: PositiveInt | None = Field(
+        default=None, description="Tokens of prompt and answer together"
+    )
+    max_tokens: PositiveInt | None = Field(default=None, description="Tokens of the longest answer")
+    cost: CostSettings | None = Field(default=None, description="Prices, for spend")
 
     def plain(self) -> ModelSettings:
         """The row in the contract's words. A cost of nothing but zeros is an unknown price."""
@@ -65,11 +71,13 @@ class OpenAICompatibleSettings(_Settings):
     """`models.providers.NAME`. A preset's name needs no `baseUrl`; any other name does."""
 
     base_url: str | None = Field(
-        None, description="Address up to and with /v1, e.g. http://127.0.0.1:8000/v1"
+        default=None, description="Address up to and with /v1, e.g. http://127.0.0.1:8000/v1"
     )
-    api: Literal["openai-completions"] | None = Field(None, description="The dialect")
-    api_key: SecretStr | None = Field(None, description="${VAR}, profile:NAME, or the key itself")
-    models: tuple[ModelRow, ...] = Field((), description="Models beside those that the catalogue knows")
+    api: Literal["openai-completions"] | None = Field(default=None, description="The dialect")
+    api_key: SecretStr | None = Field(default=None, description="${VAR}, profile:NAME, or the key itself")
+    models: tuple[ModelRow, ...] = Field(
+        default=(), description="Models beside those that the catalogue knows"
+    )
     default_params: dict[str, Any] = Field(
         default_factory=dict, description="Put into every request's body as they are"
     )

@@ -66,8 +66,10 @@ def translate(error: aiohttp.ClientError | OSError) -> httpx.TransportError:
 class Body(httpx.AsyncByteStream):
     """A response's bytes as they come off the socket. `aclose` before the end closes the connection at once."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, opened: set[Body]) -> None:
         self._response = response
+        self._opened = opened
+        opened.add(self)
 
     @property
     def is_whole(self) -> bool:
@@ -80,6 +82,10 @@ class Body(httpx.AsyncByteStream):
             return await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise translate(error) from error
+        except RuntimeError as error:  # aiohttp's word for a connection that was closed on this side
+            if "closed" not in str(error):
+                raise
+            raise httpx.ReadError("the pool was closed") from error
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The bytes in the pieces they came in."""
@@ -88,6 +94,7 @@ class Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Close the connection, unless the body was read to its end and gave it back already."""
+        self._opened.discard(self)
         self._response.close()
 
 
@@ -114,6 +121,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
         self._closed = False
+        self._bodies: set[Body] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; returns when the response's headers are there."""
@@ -133,7 +141,7 @@ class Transport(httpx.AsyncBaseTransport):
             if not self._closed:
                 raise
             raise httpx.ConnectError("the pool is closed") from error
-        body = Body(response)
+        body = Body(response, self._bodies)
         return httpx.Response(
             response.status,
             headers=response.raw_headers,
@@ -149,6 +157,10 @@ class Transport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection, streams included. Requests made later fail with ConnectError."""
         self._closed = True
+        for body in list(
+            self._bodies
+        ):  # wakes whoever waits for the next bytes; aiohttp would leave them waiting
+            await body.aclose()
         if self._session is not None:
             await self._session.close()
 

@@ -1,0 +1,234 @@
+"""What a failed answer means, by status and body; one row a case."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.errors import ErrorKind, ProviderError
+from providers.failures import (
+    DETAIL_CHARS,
+    error_from_answer,
+    error_from_object,
+    kind_of_error,
+    kind_of_status,
+    read_body,
+    retry_after,
+)
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+
+
+def openai(message: str = "", kind: str = "", code: str | int | None = None, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "code": code, "param": None} | more}
+
+
+STATUSES = {
+    400: ErrorKind.BAD_REQUEST,
+    401: ErrorKind.AUTH,
+    402: ErrorKind.QUOTA,
+    403: ErrorKind.PERMISSION,
+    408: ErrorKind.SERVER,
+    409: ErrorKind.SERVER,
+    410: ErrorKind.MODEL_GONE,
+    413: ErrorKind.TOO_LARGE,
+    418: ErrorKind.BAD_REQUEST,
+    422: ErrorKind.BAD_REQUEST,
+    429: ErrorKind.RATE_LIMIT,
+    500: ErrorKind.SERVER,
+    502: ErrorKind.SERVER,
+    503: ErrorKind.OVERLOADED,
+    504: ErrorKind.SERVER,
+    520: ErrorKind.SERVER,
+    529: ErrorKind.OVERLOADED,
+    302: ErrorKind.SERVER,
+    404: ErrorKind.SERVER,
+}
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUSES.items())
+def test_a_status_alone_has_a_kind(status: int, kind: ErrorKind) -> None:
+    assert kind_of_status(status) is kind
+
+
+ANSWERS: dict[str, tuple[int, Any, ErrorKind]] = {
+    "OpenAI, quota": (
+        429,
+        openai("You exceeded…", "insufficient_quota", "insufficient_quota"),
+        ErrorKind.QUOTA,
+    ),
+    "OpenAI, rate": (429, openai("Rate limit", "tokens", "rate_limit_exceeded"), ErrorKind.RATE_LIMIT),
+    "OpenAI, context": (
+        400,
+        openai(
+            "This model's maximum context length is 8 tokens",
+            "invalid_request_error",
+            "context_length_exceeded",
+        ),
+        ErrorKind.CONTEXT_LENGTH,
+    ),
+    "OpenAI, model": (
+        404,
+        openai("The model `x` does not exist", code="model_not_found"),
+        ErrorKind.MODEL_GONE,
+    ),
+    "Azure, filter": (400, openai("…", code="content_filter"), ErrorKind.CONTENT_FILTER),
+    "Anthropic, context": (
+        400,
+        {"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 9 > 8"}},
+        ErrorKind.CONTEXT_LENGTH,
+    ),
+    "Anthropic, no credit": (
+        400,
+        {
+            "type": "error",
+            "error": {"type": "invalid_request_error", "message": "Your credit balance is too low"},
+        },
+        ErrorKind.QUOTA,
+    ),
+    "Anthropic, overloaded": (529, {"error": {"type": "overloaded_error"}}, ErrorKind.OVERLOADED),
+    "Cerebras, tokens a minute": (
+        429,
+        {
+            "message": "Tokens per minute limit exceeded",
+            "type": "too_many_tokens_error",
+            "code": "token_quota_exceeded",
+        },
+        ErrorKind.RATE_LIMIT,
+    ),
+    "Cerebras, tokens a day": (
+        429,
+        {
+            "message": "Tokens per day limit exceeded",
+            "type": "too_many_tokens_error",
+            "code": "token_quota_exceeded",
+        },
+        ErrorKind.QUOTA,
+    ),
+    "Cerebras, wrong key": (401, {"message": "Wrong API Key", "code": "wrong_api_key"}, ErrorKind.AUTH),
+    "Gemini, wrong key, in a list": (
+        400,
+        [{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}],
+        ErrorKind.AUTH,
+    ),
+    "Gemini, context": (
+        400,
+        [{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum"}}],
+        ErrorKind.CONTEXT_LENGTH,
+    ),
+    "OpenRouter, no model": (404, openai("No endpoints found for a/b.", code=404), ErrorKind.MODEL_GONE),
+    "OpenRouter, flagged": (403, openai("Your input was flagged", code=403), ErrorKind.CONTENT_FILTER),
+    "OpenRouter, free models a day": (
+        429,
+        openai("Rate limit exceeded: free-models-per-day", code=429),
+        ErrorKind.QUOTA,
+    ),
+    "Ollama, no model": (404, {"error": "model 'x' not found, try pulling it first"}, ErrorKind.MODEL_GONE),
+    "llama.cpp, context": (400, openai("…", "exceed_context_size_error", 400), ErrorKind.CONTEXT_LENGTH),
+    "llama.cpp, loading": (503, openai("Loading model", "unavailable_error", 503), ErrorKind.OVERLOADED),
+    "vLLM, flat": (
+        400,
+        {"object": "error", "message": "bad", "type": "BadRequestError"},
+        ErrorKind.BAD_REQUEST,
+    ),
+    "FastAPI": (422, {"detail": [{"loc": ["body", "x"], "msg": "Field required"}]}, ErrorKind.BAD_REQUEST),
+    "a wrong path": (404, {"error": {"message": "Not Found"}}, ErrorKind.SERVER),
+    "a proxy's page": (502, "<html>Bad gateway</html>", ErrorKind.SERVER),
+    "plain text": (500, "upstream model overloaded", ErrorKind.OVERLOADED),
+    "nothing": (500, "", ErrorKind.SERVER),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), ANSWERS.values(), ids=ANSWERS)
+def test_the_body_makes_the_kind_precise(status: int, body: Any, kind: ErrorKind) -> None:
+    raw = body.encode() if isinstance(body, str) else orjson.dumps(body)
+    error = error_from_answer(status, {}, raw, NOW, str)
+    assert error.kind is kind
+    assert error.status == status
+
+
+IN_A_STREAM: dict[str, tuple[dict[str, Any], ErrorKind]] = {
+    "overloaded": ({"type": "overloaded_error"}, ErrorKind.OVERLOADED),
+    "rate": ({"type": "rate_limit_error"}, ErrorKind.RATE_LIMIT),
+    "the server's fault": ({"type": "api_error"}, ErrorKind.SERVER),
+    "ours": ({"type": "invalid_request_error"}, ErrorKind.BAD_REQUEST),
+    "key": ({"type": "authentication_error"}, ErrorKind.AUTH),
+    "permission": ({"type": "permission_error"}, ErrorKind.PERMISSION),
+    "model": ({"type": "not_found_error"}, ErrorKind.MODEL_GONE),
+    "a status as a number": ({"code": 429, "message": "slow down"}, ErrorKind.RATE_LIMIT),
+    "a status as text": ({"code": "503"}, ErrorKind.OVERLOADED),
+    "context": ({"code": "context_length_exceeded"}, ErrorKind.CONTEXT_LENGTH),
+    "quota": ({"code": "insufficient_quota"}, ErrorKind.QUOTA),
+    "filter": ({"code": "content_filter"}, ErrorKind.CONTENT_FILTER),
+    "unknown": ({"message": "something"}, ErrorKind.SERVER),
+}
+
+
+@pytest.mark.parametrize(("error", "kind"), IN_A_STREAM.values(), ids=IN_A_STREAM)
+def test_an_error_inside_a_200_has_a_kind(error: dict[str, Any], kind: ErrorKind) -> None:
+    assert error_from_object({"error": error}, str).kind is kind
+
+
+def test_an_error_inside_a_200_may_be_a_plain_text() -> None:
+    assert kind_of_error(read_body({"error": "model overloaded"})) is ErrorKind.OVERLOADED
+
+
+HEADERS: dict[str, tuple[dict[str, str], float | None]] = {
+    "seconds": ({"retry-after": "7"}, 7.0),
+    "milliseconds first": ({"retry-after-ms": "2500", "retry-after": "9"}, 2.5),
+    "a date": ({"retry-after": "Sat, 21 Nov 2026 12:00:30 GMT"}, 30.0),
+    "a date by the server's clock": (
+        {"retry-after": "Sat, 21 Nov 2026 13:00:30 GMT", "date": "Sat, 21 Nov 2026 13:00:00 GMT"},
+        30.0,
+    ),
+    "a date in the past": ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}, 1.0),
+    "too little": ({"retry-after": "0"}, 1.0),
+    "too much": ({"retry-after": "86400"}, 600.0),
+    "nothing": ({}, None),
+    "nonsense": ({"retry-after": "soon"}, None),
+    "a negative number": ({"retry-after": "-5"}, None),
+    "not a number": ({"retry-after": "nan"}, None),
+}
+
+
+@pytest.mark.parametrize(("headers", "seconds"), HEADERS.values(), ids=HEADERS)
+def test_the_asked_for_wait_is_read_and_kept_within_bounds(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    assert retry_after(headers, NOW) == seconds
+
+
+def test_a_detail_is_short_and_in_one_line() -> None:
+    error = error_from_answer(500, {}, orjson.dumps(openai("a\nlong " * 500)), NOW, str)
+    assert len(error.detail) <= DETAIL_CHARS
+    assert "\n" not in error.detail
+
+
+def test_a_detail_passes_through_the_scrubber() -> None:
+    body = orjson.dumps(openai("no such key: sesame", "invalid_request_error", "sesame"))
+    error = error_from_answer(401, {}, body, NOW, lambda text: text.replace("sesame", "[...]"))
+    assert "sesame" not in f"{error} {error.detail}"
+
+
+def test_a_code_that_is_no_name_is_not_told() -> None:
+    assert "secret words" not in error_from_object(openai("x", code="secret words"), str).detail
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["error", "message", "code", "type"]), inner)
+        ),
+        max_leaves=9,
+    )
+)
+def test_no_body_breaks_the_table(body: Any) -> None:
+    for raw in (orjson.dumps(body), str(body).encode()):
+        assert isinstance(error_from_answer(429, {}, raw, NOW, str), ProviderError)
