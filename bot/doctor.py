@@ -234,7 +234,7 @@ def _store(patient: Patient) -> Iterator[Row]:
         return
     from bot.store.connection import check, connect
 
-    connection = connect(path, read_only=True)
+    connection = connect(path)
     try:
         was_checked = check(connection, path, CHECK_STORE_BYTES)
     finally:

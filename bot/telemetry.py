@@ -285,6 +285,6 @@ def _take_over_logging(level: int, render: _Renderer) -> Callable[[], None]:
     def undo() -> None:
         root.handlers = before
         root.setLevel(before_level)
-        logging.captureWarnings(False)  # noqa: FBT003
+        logging.captureWarnings(False)  # noqa: FBT003 - as above
 
     return undo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -36,7 +35,7 @@ def _status(arguments: argparse.Namespace, context: Context) -> int:
     daemon = run_async(_ask(context, "status"))
     if daemon is None:
         return _without_daemon(arguments, context)
-    data: dict[str, Any] = {"running": True, **daemon}
+    data: dict[str, Any] = {"running": True, "daemon": daemon}
     lines = _daemon_lines(daemon)
     if arguments.deep:
         models = run_async(_ask(context, "models")) or {}
@@ -126,21 +125,20 @@ def _without_daemon(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _last_turns(context: Context) -> list[dict[str, Any]]:
-    """What the store knows, read without a lock; nothing when there is no readable store."""
+    """What the store knows, read without the home's lock; nothing when there is no readable store."""
     if not context.home.database.is_file():
         return []
-    from bot.errors import StoreError
     from bot.store import turns
     from bot.store.connection import connect
 
     try:
-        connection = connect(context.home.database, read_only=True)
+        connection = connect(context.home.database)
         try:
             rows = turns.turns(connection, None, _RECENT)
         finally:
             connection.close()
-    except (StoreError, sqlite3.Error) as error:
-        context.warn(f"the store cannot be read: {error}")
+    except Exception as error:  # noqa: BLE001 - the store's own errors are known to the store alone
+        context.warn(f"the store cannot be read: {error}; see: firstword doctor")
         return []
     return [
         {"outcome": str(row.outcome), "ended_at": row.ended_at, "cost_usd": row.cost_usd, **row.detail}
