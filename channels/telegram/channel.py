@@ -1,4 +1,4 @@
-"""One Telegram bot: connect, receive, send, edit, stream. Calls go through python-telegram-bot's `Bot`."""
+"""One Telegram bot: what the daemon may ask of it. Receiving is in life.py, the text in render.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import telegram
 from channels.base import Host, Route
 from channels.capabilities import Capabilities, Streaming
 from channels.commands import CommandSpec
-from channels.errors import Gone, GoneWhat, NotAuthorized, Refused, TooLong
+from channels.errors import Gone, GoneWhat, NotAuthorized, Refused, TooLong, Unavailable
 from channels.events import Action, Address, Sent
 from channels.telegram.buttons import keyboard
 from channels.telegram.calls import Calls
@@ -106,72 +106,42 @@ class TelegramChannel:
     async def send(self, address: Address, text: str, send_key: str) -> Sent:
         """See channels.base.Channel. Raises TooLong when the rendered text has more than 4096 UTF-16 units."""
         body, entities = _rendered(text)
-        where = _where(address)
-
-        async def send(chat: int, styles: list[Entity]) -> Any:
-            more = {"entities": styles, "link_preview_options": _NO_PREVIEW, **where}
-            return await self._bot.send_message(chat, body, read_timeout=self._timing.send, api_kwargs=more)
-
-        message = await self._styled(address, send, entities)
-        return self._sent(message, body)
+        args = {"text": body, "entities": entities, "link_preview_options": _NO_PREVIEW, **_where(address)}
+        return self._sent(await self._styled("sendMessage", address, args, self._timing.send), body)
 
     async def edit(self, address: Address, message_id: str, text: str) -> Sent:
         """See channels.base.Edits."""
         body, entities = _rendered(text)
-        number = _number(message_id, GoneWhat.MESSAGE)
-
-        async def edit(chat: int, styles: list[Entity]) -> Any:
-            more = {"entities": styles, "link_preview_options": _NO_PREVIEW}
-            return await self._bot.edit_message_text(
-                body, chat, number, read_timeout=self._timing.edit, api_kwargs=more
-            )
-
+        args: dict[str, Any] = {"message_id": _number(message_id, GoneWhat.MESSAGE), "text": body}
+        args.update(entities=entities, link_preview_options=_NO_PREVIEW)
         try:
-            message = await self._styled(address, edit, entities)
+            found = await self._styled("editMessageText", address, args, self._timing.edit)
         except Refused as error:
             if error.code == "not_modified":
                 return Sent(message_id, body)
             raise
-        return self._sent(message, body)
+        return self._sent(found, body)
 
     async def delete(self, address: Address, message_id: str) -> None:
         """See channels.base.Deletes."""
-        number = _number(message_id, GoneWhat.MESSAGE)
+        args = {"message_id": _number(message_id, GoneWhat.MESSAGE)}
         try:
-            await self._calls.write(
-                address,
-                lambda chat: self._bot.delete_message(chat, number, read_timeout=self._timing.edit),
-                scope=chat_scope(address),
-            )
+            await self._write("deleteMessage", address, args, self._timing.edit)
         except Gone as error:
             if error.what is not GoneWhat.MESSAGE:
                 raise
 
     async def typing(self, address: Address, *, is_on: bool) -> None:
         """See channels.base.Typing. Telegram takes the sign away by itself, with the next message at the latest."""
-        if not is_on:
-            return
-        thread = _thread(address)
-        await self._calls.write(
-            address,
-            lambda chat: self._bot.send_chat_action(
-                chat, "typing", message_thread_id=thread, read_timeout=self._timing.typing
-            ),
-            scope=chat_scope(address),
-            is_write=False,
-        )
+        if is_on:
+            args = {"action": "typing", **_topic(address)}
+            await self._write("sendChatAction", address, args, self._timing.typing, shows=False)
 
     async def show_buttons(self, address: Address, message_id: str, actions: Sequence[Action]) -> None:
         """See channels.base.ShowsButtons."""
-        number, markup = _number(message_id, GoneWhat.MESSAGE), keyboard(actions)
+        args = {"message_id": _number(message_id, GoneWhat.MESSAGE), "reply_markup": keyboard(actions)}
         try:
-            await self._calls.write(
-                address,
-                lambda chat: self._bot.edit_message_reply_markup(
-                    chat, number, read_timeout=self._timing.edit, api_kwargs={"reply_markup": markup}
-                ),
-                scope=chat_scope(address),
-            )
+            await self._write("editMessageReplyMarkup", address, args, self._timing.edit)
         except Refused as error:
             if error.code != "not_modified":
                 raise
@@ -205,23 +175,15 @@ class TelegramChannel:
             raise TooLong(f"{utf16(body)} of {MAX_TEXT} UTF-16 units")
         if not is_visible(body):
             return  # an empty draft reads "Thinking..."; nothing is shown until there are words
-        more: dict[str, Any] = {"entities": entities}
-        if (thread := _thread(address)) is not None:
-            more["message_thread_id"] = thread
+        args = {"draft_id": number, "text": body, "entities": entities, **_topic(address)}
         try:
-            await self._calls.write(
-                address,
-                lambda chat: self._bot.send_message_draft(
-                    chat, number, body, read_timeout=self._timing.draft, api_kwargs=more
-                ),
-                scope=draft_scope(address),
-                is_write=False,
-            )
+            scope = draft_scope(address)
+            await self._write("sendMessageDraft", address, args, self._timing.draft, scope=scope, shows=False)
         except (Refused, NotAuthorized) as error:
-            # 404 is what a Bot API server answers that is too old to know drafts; a token that is really refused
-            # shows with the next call of another kind.
             if isinstance(error, Refused) and error.code == "bad_entities":
                 return
+            # 404 is what a Bot API server answers that is too old to know drafts; a token that is really refused
+            # shows with the next call of another kind.
             self._offers.forget_drafts(address)
             raise Refused("no_drafts", error.detail) from None
 
@@ -263,24 +225,44 @@ class TelegramChannel:
             raise TooLong(f"more than {max_bytes} bytes")
         return bytes(data)
 
-    async def _styled(
-        self, address: Address, call: Callable[[int, list[Entity]], Any], entities: list[Entity]
+    async def _write(
+        self,
+        method: str,
+        address: Address,
+        args: dict[str, Any],
+        seconds: float,
+        *,
+        scope: str = "",
+        shows: bool = True,
     ) -> Any:
+        """One call about the chat. `shows`: a person sees its effect, so a lost answer leaves that open."""
+        url = f"{self._bot.base_url}/{method}"
+        return await self._calls.write(
+            address,
+            lambda chat: self._request.invoke(url, {"chat_id": chat, **args}, seconds),
+            scope=scope or chat_scope(address),
+            is_write=shows,
+        )
+
+    async def _styled(self, method: str, address: Address, args: dict[str, Any], seconds: float) -> Any:
         """The call with its entities; without them should Telegram refuse them. The words count."""
-        scope = chat_scope(address)
         try:
-            return await self._calls.write(address, lambda chat: call(chat, entities), scope=scope)
+            return await self._write(method, address, args, seconds)
         except Refused as error:
-            if error.code != "bad_entities" or not entities:
+            if error.code != "bad_entities" or not args["entities"]:
                 raise
         self._host.signal("content_shown_wrong")
-        return await self._calls.write(address, lambda chat: call(chat, []), scope=scope)
+        return await self._write(method, address, {**args, "entities": []}, seconds)
 
     def _sent(self, message: Any, body: str) -> Sent:
-        shown = message.text if isinstance(message, telegram.Message) else None
+        """What stands there now. Raises Unavailable when the answer is no message."""
+        number = message.get("message_id") if isinstance(message, dict) else None
+        if type(number) is not int:
+            raise Unavailable("the server answered with something else than a message", maybe_sent=True)
+        shown = message.get("text")
         if shown is not None and shown != body:
             self._host.signal("content_shown_wrong")
-        return Sent(str(message.message_id), shown)
+        return Sent(str(number), shown if isinstance(shown, str) else None)
 
 
 def _rendered(text: str) -> tuple[str, list[Entity]]:
@@ -301,16 +283,14 @@ def _number(text: str, what: GoneWhat) -> int:
     raise Gone(what, "not an id of Telegram")
 
 
-def _thread(address: Address) -> int | None:
+def _topic(address: Address) -> dict[str, Any]:
     thread = address.key.thread
-    return None if thread is None else _number(thread, GoneWhat.CONVERSATION)
+    return {} if thread is None else {"message_thread_id": _number(thread, GoneWhat.CONVERSATION)}
 
 
 def _where(address: Address) -> dict[str, Any]:
     """Topic, and the message to answer under; one that was deleted meanwhile does not stop the answer."""
-    found: dict[str, Any] = {}
-    if (thread := _thread(address)) is not None:
-        found["message_thread_id"] = thread
+    found = _topic(address)
     if address.reply_to is not None and address.reply_to.isdecimal():
         found["reply_parameters"] = {
             "message_id": int(address.reply_to),

@@ -66,6 +66,7 @@ class Drafts:
             if not self._open:
                 self._begun.clear()
                 await self._begun.wait()
+                continue  # it may be finished again by the time that we are awake
             key, oldest = next(iter(self._open.items()))
             due = oldest.painted + self._timing.draft_refresh - self._clock()
             if due > 0:

@@ -117,6 +117,8 @@ class Poller:
         else:
             wait = backoff(failures, timing.retry_first, timing.retry_last, chance)
             self._host.signal("poll_failed")
+            if failures == 1:
+                log.warning("poll failed", channel="telegram", reason=error.detail, retry_after=wait)
         self._host.online(is_online=False, reason=error.detail or type(error).__name__)
         await asyncio.sleep(wait)
 

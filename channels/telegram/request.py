@@ -10,7 +10,8 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -61,6 +62,14 @@ def _new_session() -> aiohttp.ClientSession:
         limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=300
     )
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    """As much of the library's RequestData as `do_request` reads."""
+
+    parameters: dict[str, Any]
+    contains_files: bool = False
 
 
 class AiohttpRequest(BaseRequest):
@@ -134,6 +143,14 @@ class AiohttpRequest(BaseRequest):
         if status == TOO_MANY and (wait := retry_after(payload)) is not None:
             raise Flooded(wait)
         return status, payload
+
+    async def invoke(self, url: str, args: dict[str, Any], seconds: float) -> Any:
+        """One method of the Bot API; its result as JSON. Raises what the library raises.
+
+        For what is called many times a second: the library's own methods build an object for the message, each of
+        its entities and its quote (0.25 ms for six entities, 22.8, 2026-11), and nothing here would read them.
+        """
+        return await self.post(url, cast("RequestData", _Arguments(args)), read_timeout=seconds)
 
     async def call(self, method: str, url: str, body: bytes | None, seconds: float) -> tuple[int, bytes]:
         """Status and body. Raises NeverSent or MaybeSent, whose texts hold no URL."""

@@ -179,6 +179,22 @@ async def test_a_draft_that_nobody_finishes_is_forgotten_and_one_that_grows_is_n
     assert painted == ["growing"] and len(drafts) == 1
 
 
+async def test_a_draft_that_is_finished_at_once_does_not_stop_the_keeper() -> None:
+    painted: list[str] = []
+
+    async def paint(where: Address, number: int, text: str) -> None:
+        painted.append(text)
+
+    drafts = Drafts(paint, Timing(draft_refresh=0), lambda: 0.0)
+    task = asyncio.create_task(drafts.keep_alive())
+    await asyncio.sleep(0)  # it waits for a first draft
+    drafts.painted(address(CHAT), 1, "gone before it wakes")
+    drafts.closed(address(CHAT), 1)
+    await asyncio.sleep(0)
+    assert not task.done() and painted == []
+    task.cancel()
+
+
 async def test_drafts_are_refused_in_groups_and_edits_are_offered_there(channel: TelegramChannel) -> None:
     assert channel.capabilities(address(CHAT)).streaming is Streaming.NATIVE
     assert channel.capabilities(address(CHAT)).preview
