@@ -169,6 +169,8 @@ def report_attempt(attempt: Attempt) -> None:
         metrics.tokens_used(spec.provider, usage.input_tokens, usage.cached_tokens, usage.output_tokens)
     if (price := cost(spec, usage)) is not None:
         metrics.cost(spec.provider, price)
+    if attempt.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION):
+        log.error("credential refused", provider=spec.provider, credential=attempt.rung.credential_id)
     if attempt.kind is ErrorKind.RATE_LIMIT:
         metrics.provider_limited(spec.provider)
     log.info(

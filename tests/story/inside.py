@@ -1,0 +1,105 @@
+"""The real app inside the test's own process: real store, lanes, turns and routing; a fake channel and provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.access import Policy
+from bot.accounts import Account
+from bot.app import App, open_app
+from bot.home import Home
+from bot.host import AccountHost
+from bot.settings import load_settings
+from bot.sources import Models
+from bot.store.sqlite import open_store
+from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
+from channels.events import Address, ConversationKey, Event, Message, Sender
+from channels.fake import FakeChannel
+from providers.fake import FakeProvider
+from routing.catalog import Catalog, Choice
+
+EDITS = Capabilities(LatencyClass.SYNC, Streaming.EDIT, deletes=True, typing_ttl=5.0, notes=True)
+
+
+@dataclass(slots=True)
+class Inside:
+    """A running app with one fake account, everybody allowed, and one fake model."""
+
+    app: App
+    channel: FakeChannel
+    provider: FakeProvider
+    account: Account
+
+    async def accept(self, event: Event) -> bool:
+        """What the adapter would do with an event."""
+        return await self.app.inbox.accept(self.account, event)
+
+    async def say(self, text: str, number: int = 1, *, sender: str = "ann", key: str = "") -> bool:
+        """Somebody writes the message `number`."""
+        return await self.accept(message(text, number, sender=sender, key=key))
+
+    async def quiet(self) -> None:
+        """Until nothing runs."""
+        async with asyncio.timeout(10):
+            await self.app.lanes.idle.wait()
+
+
+def address(space: str = "room") -> Address:
+    """A direct chat."""
+    return Address(ConversationKey("fake", "main", space), Surface.DIRECT)
+
+
+def message(text: str, number: int = 1, *, sender: str = "ann", key: str = "") -> Message:
+    """A message to the bot."""
+    event_key = key or f"event {number}"
+    return Message(
+        event_key,
+        str(number),
+        address(),
+        Sender(sender, sender.title()),
+        text,
+        datetime(2026, 11, 21, tzinfo=UTC),
+    )
+
+
+@asynccontextmanager
+async def inside(
+    folder: Path, provider: FakeProvider, capabilities: Capabilities = EDITS, **fallbacks: FakeProvider
+) -> AsyncIterator[Inside]:
+    """The app over a store in `folder`; `provider` first, then the fallbacks."""
+    home = Home(folder)
+    home.prepare()
+    settings = load_settings(home, home.config, {})
+    providers = {each.name: each for each in (provider, *fallbacks.values())}
+    specs = [each.models[0] for each in providers.values()]
+    catalog = Catalog(
+        models={spec.ref: spec for spec in specs},
+        primary=Choice(specs[0]),
+        fallbacks=tuple(Choice(spec) for spec in specs[1:]),
+        aliases={"fast": (Choice(specs[0]),), "deep": (Choice(specs[-1]),)},
+    )
+    models = Models(dict(providers), {}, "made up", "", catalog)
+    async with open_store(home.database) as store, open_app(settings, home, store, models) as app:
+        account = Account(FakeChannel(capabilities), Policy(allow=frozenset({"*"})), "", "allow", "groups")
+        host = AccountHost(
+            channel="fake",
+            name="main",
+            home=home,
+            inbox=app.inbox,
+            store=store,
+            conversations=app.conversations,
+            choices=app.choices,
+            catalog=models.catalog,
+            specs=app.table.specs,
+            is_draining=lambda: app.is_draining,
+            account=account,
+        )
+        assert isinstance(account.channel, FakeChannel)
+        account.channel.host = host
+        app.accounts["fake", "main"] = account
+        yield Inside(app, account.channel, provider, account)

@@ -1,0 +1,226 @@
+"""Whole messages through the real app, over every way in which a channel can show an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.store.base import Outcome
+from channels.capabilities import Capabilities, LatencyClass, SendKey, Streaming
+from channels.errors import Gone, GoneWhat
+from channels.events import MessageDeleted, MessageEdited, Pressed, Sender, TypingStarted
+from providers.base import Started, TextDelta
+from providers.errors import ErrorKind, ProviderError
+from providers.fake import FakeProvider, Hang, Until, answer, cut
+from tests.story.inside import Inside, address, inside, message
+
+ANSWER = "First a paragraph.\n\n- a point\n- another\n\nThe **end**."
+
+
+def limited(streaming: Streaming, **more: object) -> Capabilities:
+    return Capabilities(LatencyClass.SYNC, streaming, deletes=True, typing_ttl=5.0, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "capabilities",
+    [
+        limited(Streaming.NONE),
+        limited(Streaming.BLOCK),
+        limited(Streaming.EDIT),
+        limited(Streaming.NATIVE),
+        limited(Streaming.NATIVE, preview=True),
+        limited(Streaming.NATIVE, replaceable=False),
+        limited(Streaming.EDIT, send_key=SendKey.KEY, durable=False),
+    ],
+    ids=["none", "block", "edit", "native", "preview", "append-only", "not durable"],
+)
+async def test_an_answer_arrives_whole_however_it_is_shown(
+    tmp_path: Path, capabilities: Capabilities
+) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer(ANSWER)), capabilities) as world:
+        await world.say("a question")
+        await world.quiet()
+        shown = "\n\n".join(world.channel.visible())
+        assert [line for line in ANSWER.split("\n") if line not in shown] == []
+        assert world.channel.violations == []
+        rows = await world.app.store.turns(None, 10)
+        assert [row.outcome for row in rows] == [Outcome.DONE]
+
+
+async def test_the_model_is_asked_once_for_a_message_that_comes_twice(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("hello"))) as world:
+        assert await world.say("hi", key="same")
+        assert await world.say("hi", key="same")
+        await world.quiet()
+        assert world.channel.visible() == ["hello"]
+        assert len(world.provider.asked) == 1
+
+
+async def test_a_copy_that_only_the_store_remembers_shows_nothing(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("hello"))) as world:
+        await world.say("hi", key="same")
+        await world.quiet()
+        world.app.inbox.recent.forget(f"{world.account.scope} same")
+        assert await world.say("hi", key="same")
+        await world.quiet()
+        assert world.channel.visible() == ["hello"]
+
+
+async def test_a_deleted_question_takes_its_answer_away(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", (*answer("half an answer")[:2], Hang()))) as world:
+        await world.say("hi")
+        await until_visible(world, "half")
+        await world.accept(MessageDeleted("deletion", "1", address()))
+        await world.quiet()
+        assert world.channel.visible() == []
+        assert world.provider.asked[0].closed.is_set()
+        rows = await world.app.store.turns(None, 10)
+        assert [row.outcome for row in rows] == [Outcome.WITHDRAWN]
+
+
+async def test_an_edited_question_is_answered_anew_in_the_same_message(tmp_path: Path) -> None:
+    provider = FakeProvider("one", (*answer("about dogs")[:2], Hang()), answer("about cats"))
+    async with inside(tmp_path, provider) as world:
+        await world.say("dogs")
+        await until_visible(world, "about")
+        edit = MessageEdited("edit", "1", address(), Sender("ann"), "cats", message("x").sent_at)
+        await world.accept(edit)
+        await world.quiet()
+        assert world.channel.visible() == ["about cats"]
+        assert len(world.channel.messages) == 1
+        assert provider.asked[1].request.messages[-1].text == "cats"
+
+
+async def test_an_edit_of_an_answered_question_is_left_alone(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("hello"))) as world:
+        await world.say("hi")
+        await world.quiet()
+        edit = MessageEdited("edit", "1", address(), Sender("ann"), "other", message("x").sent_at)
+        assert await world.accept(edit)
+        await world.quiet()
+        assert len(world.provider.asked) == 1
+
+
+async def test_a_button_does_what_its_command_does(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", (*answer("half an answer")[:2], Hang()))) as world:
+        await world.say("hi")
+        await until_visible(world, "half")
+        await world.accept(Pressed("press", "9", address(), Sender("ann"), "stop"))
+        await world.quiet()
+        assert any("(stopped)" in text for text in world.channel.visible())
+
+
+async def test_the_bubble_is_filled_anew_when_a_model_breaks_off(tmp_path: Path) -> None:
+    broken = cut("half an", ProviderError(ErrorKind.STALL))
+    first, second = FakeProvider("one", broken), FakeProvider("two", answer("a whole answer"))
+    first.models = (FakeProvider.spec("m", "one", profile=type(first.models[0].profile)()),)
+    second.models = (FakeProvider.spec("m", "two", profile=type(first.models[0].profile)()),)
+    async with inside(tmp_path, first, second=second) as world:
+        await world.say("hi")
+        await world.quiet()
+        assert world.channel.visible() == ["a whole answer"]
+        assert len(world.channel.messages) == 1
+
+
+async def test_a_cut_answer_is_marked_where_it_cannot_be_taken_back(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    broken = (Started(), TextDelta("half an"), Until(gate), ProviderError(ErrorKind.STALL))
+    first, second = FakeProvider("one", broken), FakeProvider("two", answer("never"))
+    plain = type(first.models[0].profile)()
+    first.models = (FakeProvider.spec("m", "one", profile=plain),)
+    second.models = (FakeProvider.spec("m", "two", profile=plain),)
+    async with inside(tmp_path, first, limited(Streaming.NATIVE, replaceable=False), second=second) as world:
+        await world.say("hi")
+        await until_visible(world, "half an")
+        gate.set()
+        await world.quiet()
+        assert "broke off" in world.channel.visible()[0]
+        rows = await world.app.store.turns(None, 10)
+        assert [row.outcome for row in rows] == [Outcome.CUT]
+        assert second.asked == []
+
+
+async def test_a_conversation_that_is_gone_ends_the_turn(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("hello"))) as world:
+        world.channel.fail_next("send", Gone(GoneWhat.CONVERSATION, "blocked"))
+        await world.say("hi")
+        await world.quiet()
+        rows = await world.app.store.turns(None, 10)
+        assert [row.outcome for row in rows] == [Outcome.UNDELIVERABLE]
+
+
+async def test_a_turn_that_fails_on_our_side_says_so_and_frees_its_lane(tmp_path: Path) -> None:
+    class Broken(FakeProvider):
+        def stream(self, *_: object, **__: object) -> object:  # type: ignore[override]
+            raise ZeroDivisionError
+
+    async with inside(tmp_path, Broken("one")) as world:
+        await world.say("hi")
+        await world.quiet()
+        assert "Something went wrong on my side" in world.channel.visible()[0]
+        await world.say("/ping", 2)
+        await world.quiet()
+        assert "pong" in world.channel.visible()[1]
+
+
+async def test_the_small_line_tells_model_reason_and_first_word(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("hello"))) as world:
+        await world.say("hi")
+        await world.quiet()
+        note = world.channel.messages[0].note
+        assert note is not None
+        assert note.model == "one/m"
+        assert note.reason == "default"
+        assert note.first_visible is not None
+
+
+async def test_usage_puts_its_line_under_each_answer(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("hello"))) as world:
+        await world.say("/usage full", 1)
+        await world.quiet()
+        await world.say("hi", 2)
+        await world.quiet()
+        assert "one/m" in world.channel.visible()[1]
+        history = await world.app.store.history(str(address().key), 1, 10)
+        assert history[0].text == "hi"
+
+
+async def test_typing_begins_warms_the_first_model(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one")) as world:
+        await world.accept(TypingStarted("typing", "", address(), Sender("ann")))
+        await world.accept(TypingStarted("typing 2", "", address(), Sender("ann")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert world.provider.warmed == 1
+
+
+async def test_a_message_of_a_megabyte_is_refused_in_words(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one")) as world:
+        await world.say("x" * 1_000_000)
+        await world.quiet()
+        assert "1,000,000 characters" in world.channel.visible()[0]
+        assert world.provider.asked == []
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\x00", "\u200b\u202e"])
+async def test_a_message_of_nothing_gets_a_word(tmp_path: Path, text: str) -> None:
+    async with inside(tmp_path, FakeProvider("one", default=answer("hello"))) as world:
+        await world.say(text)
+        await world.quiet()
+        assert len(world.channel.visible()) == 1
+
+
+async def test_broken_characters_do_no_harm(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("ok \ud800 \x00 end"))) as world:
+        await world.say("lone \ud83d surrogate")
+        await world.quiet()
+        assert world.channel.visible()[0].startswith("ok")
+        world.provider.asked[0].request.messages[-1].text.encode()
+
+
+async def until_visible(world: Inside, text: str) -> None:
+    async with asyncio.timeout(5):
+        while not any(text in shown for shown in world.channel.visible()):
+            await asyncio.sleep(0.005)
