@@ -40,6 +40,7 @@ LINES = (
     Line("open.added.p50", "80 msg/s, 50 tokens at 20 ms: added p50", "ms"),
     Line("open.added.p99", "80 msg/s, 50 tokens at 20 ms: added p99", "ms", 50, 50),
     Line("open.cpu", "80 msg/s, 50 tokens at 20 ms: CPU a message", "ms", 10, 3),
+    Line("open.calls", "80 msg/s, 50 tokens at 20 ms: calls a message", ""),
     Line("open.lost", "lost of them", "", 0, 0, digits=0),
     Line("streams1k.peak", "1,000 streams: at once", "", digits=0),
     Line("streams1k.added.p50", "1,000 streams: added p50", "ms"),

@@ -83,14 +83,12 @@ async def serial(kind: Kind, scale: Scale) -> Found:
         rig.model.script(default={"count": TOKENS})
         talk = Talk(rig)
         await _one_by_one(talk, scale.of(40))
-        calls = (await rig.telegram.state())["counts"]
+        before = await _calls(rig)
         meter = Meter(bot.pid)
         fates = await _one_by_one(talk, scale.of(400))
         meter.stop()
-        after = (await rig.telegram.state())["counts"]
+        made = await _calls(rig) - before
         talk.ask_model()
-    polls = after.get("getupdates", 0) - calls.get("getupdates", 0)
-    made = after["calls"] - calls["calls"] - polls
     return {
         **spread("serial", fates, "inbound", "first", "tail", "added"),
         "serial.cpu": ms(meter.cpu / len(fates)),
@@ -98,6 +96,12 @@ async def serial(kind: Kind, scale: Scale) -> Found:
         "serial.waited": ms(meter.waited / len(fates)),
         "serial.lost": sum(one.complete is None for one in fates),
     }
+
+
+async def _calls(rig: Rig) -> int:
+    """Calls of the Bot API so far, but for polls."""
+    counts = (await rig.telegram.state())["counts"]
+    return int(counts.get("calls", 0) - counts.get("getupdates", 0))
 
 
 async def _one_by_one(talk: Talk, count: int) -> list[Fate]:
@@ -155,14 +159,17 @@ async def open_loop(kind: Kind, scale: Scale) -> Found:
         rig.model.script(default={"count": TOKENS, "ttft": 0.5, "gap": 0.02})
         talk = Talk(rig)
         await _one_by_one(talk, 2)
+        before = await _calls(rig)
         meter = Meter(bot.pid)
         fates = await offer(talk, rate, rate * seconds)
         lost = await talk.until_complete(fates, timeout=20)
         meter.stop()
+        made = await _calls(rig) - before
         talk.ask_model()
     return {
         **spread("open", fates, "inbound", "first", "tail", "added"),
         "open.cpu": ms(meter.cpu / len(fates)),
+        "open.calls": made / len(fates),
         "open.lost": lost,
     }
 

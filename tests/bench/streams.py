@@ -58,6 +58,7 @@ async def streams(kind: Kind, name: str, load: Load) -> Found:
         **spread(name, talk.fates.values(), "inbound", "first", "tail", "added"),
         f"{name}.peak": peak,
         f"{name}.share": meter.share * 100,
+        f"{name}.waited": meter.waited / meter.wall * 100,
         f"{name}.peers": meter.peers_busy * 100,
         f"{name}.complete": (count - lost) / count * 100,
         f"{name}.lost": lost,
