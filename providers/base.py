@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, SecretStr
 
+from providers.errors import ErrorKind, ProviderError
 from providers.profile import ModelProfile
 
 
@@ -205,7 +206,7 @@ class Provider(Protocol):
         """What the server offers now. Raises ProviderError. Has its own deadline of a few seconds."""
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Give up what is still open of its own. Clients from `connect` are the app's and stay open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,15 @@ class Connect(Protocol):
 
     def __call__(self, origin: str) -> Any:
         """An httpx.AsyncClient over the shared pool for `origin` ("https://api.example.com")."""
+
+
+def refuse_to_continue(model: ModelSpec, request: CompletionRequest) -> None:
+    """Raise BAD_REQUEST for a prompt that ends with the assistant where the model cannot go on from there.
+
+    Every provider calls this first: such a model would begin its answer anew, and a person would read it twice.
+    """
+    if request.messages and request.messages[-1].role is Role.ASSISTANT and not model.profile.prefill:
+        raise ProviderError(ErrorKind.BAD_REQUEST, f"{model.ref} does not continue an answer")
 
 
 async def complete(

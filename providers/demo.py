@@ -29,6 +29,7 @@ from providers.base import (
     StreamEvent,
     TextDelta,
     Usage,
+    refuse_to_continue,
 )
 from providers.profile import ModelProfile
 
@@ -73,6 +74,7 @@ class DemoProvider:
         self, model: ModelSpec, request: CompletionRequest, credential: Credential
     ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
         """The answer word by word. An answer that the request has begun is continued."""
+        refuse_to_continue(model, request)
         async with aclosing(self._speak(request)) as events:
             yield events
 

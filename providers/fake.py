@@ -19,6 +19,7 @@ from providers.base import (
     StreamEvent,
     TextDelta,
     Usage,
+    refuse_to_continue,
 )
 from providers.errors import ProviderError
 from providers.profile import ModelProfile
@@ -137,6 +138,7 @@ class FakeProvider:
         self, model: ModelSpec, request: CompletionRequest, credential: Credential
     ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
         """Play the next script."""
+        refuse_to_continue(model, request)
         asked = Asked(model, request, credential)
         self.asked.append(asked)
         async with self._arrival:

@@ -17,7 +17,15 @@ import orjson
 import structlog
 
 from providers import models
-from providers.base import CompletionRequest, Connect, Credential, ModelSettings, ModelSpec, Role, StreamEvent
+from providers.base import (
+    CompletionRequest,
+    Connect,
+    Credential,
+    ModelSettings,
+    ModelSpec,
+    StreamEvent,
+    refuse_to_continue,
+)
 from providers.errors import ErrorKind, ProviderError
 from providers.failures import error_from_answer, read_body
 from providers.http import is_loopback, origin_of
@@ -96,8 +104,7 @@ class OpenAICompatible:
         self, model: ModelSpec, request: CompletionRequest, credential: Credential
     ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
         """Ask the model; see providers.base.Provider."""
-        if request.messages and request.messages[-1].role is Role.ASSISTANT and not model.profile.prefill:
-            raise ProviderError(ErrorKind.BAD_REQUEST, f"{model.ref} does not continue an answer")
+        refuse_to_continue(model, request)
         scrub = _scrub(request, credential)
         response = await self._ask(model, request, credential, scrub)
         reader = AnswerReader(_request_id(response.headers), scrub)

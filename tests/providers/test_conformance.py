@@ -1,0 +1,259 @@
+"""Every provider of ours against the rules of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+from providers import conformance, demo
+from providers.base import (
+    Credential,
+    Finished,
+    FinishReason,
+    ModelSpec,
+    PromptMessage,
+    Provider,
+    ReasoningDelta,
+    Role,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+)
+from providers.conformance import CONFIDENTIAL, KINDS, MIDWAY, SAID, THOUGHT, ProviderConformance, Scene
+from providers.errors import ErrorKind, ProviderError
+from providers.fake import FakeProvider, Hang, Script, answer, cut
+from providers.http import Pools
+from tests.mock_model.client import MockModel
+from tests.providers.ask import KEY, MODEL, SECRET, compatible
+
+LEAKY = f"cannot answer '{CONFIDENTIAL}' with the key {SECRET}"
+
+BEHAVIOURS: dict[Scene, dict[str, Any]] = {
+    Scene.ANSWER: {"text": SAID},
+    Scene.THOUGHTS: {"text": SAID, "reasoning": THOUGHT},
+    Scene.ONLY_THOUGHTS: {"tokens": [], "reasoning": THOUGHT},
+    Scene.NOTHING: {"tokens": []},
+    Scene.TOO_MUCH: {"text": SAID, "finish": "length"},
+    Scene.TOOL_CALL: {"tokens": [], "tool_calls": [{"name": "weather", "arguments": '{"city": "Oslo"}'}]},
+    Scene.ENDLESS: {"fault": "endless", "gap": 0.005},
+    Scene.SILENT: {"fault": "silent"},
+    Scene.ENDS_EARLY: {"text": SAID, "fault": "eof", "after": 3},
+    Scene.BREAKS_OFF: {"text": SAID, "fault": "drop", "after": 3},
+    Scene.GARBAGE: {"text": SAID, "fault": "garbage", "after": 3},
+    Scene.OVERLOADED_MIDWAY: {"text": SAID, "fault": "error_event", "after": 3},
+    Scene.DROPS: {"fault": "refuse"},
+    Scene.UNAUTHORIZED: {"status": 401},
+    Scene.FORBIDDEN: {"status": 403},
+    Scene.RATE_LIMITED: {"status": 429, "headers": {"Retry-After": "7"}},
+    Scene.NO_QUOTA: {"status": 429, "error": {"code": "insufficient_quota"}},
+    Scene.OVERLOADED: {"status": 503},
+    Scene.BROKEN: {"status": 500},
+    Scene.BAD_REQUEST: {"status": 400, "error": {"message": LEAKY}},
+    Scene.TOO_LONG: {"status": 400, "error": {"code": "context_length_exceeded"}},
+    Scene.NO_MODEL: {"status": 404},
+}
+
+
+class MockPeer:
+    """A model server in a process of its own."""
+
+    def __init__(self, server: MockModel) -> None:
+        self.server = server
+        self.play(Scene.ANSWER)
+
+    def play(self, scene: Scene) -> None:
+        if scene is Scene.ABSENT:
+            os.kill(self.server.pid, signal.SIGTERM)
+            while self._listens():
+                pass
+        else:
+            self.server.script(default=BEHAVIOURS[scene])
+
+    async def until_asked(self, count: int) -> None:
+        await self.server.wait("arrived", count=count)
+
+    async def until_closed(self) -> None:
+        await self.server.wait("closed_early")
+
+    def connections(self) -> int:
+        return len({chat["connection"] for chat in self.server.chats()})
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection((self.server.host, self.server.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+
+class TestOpenAICompatible(ProviderConformance):
+    @pytest.fixture
+    def peer(self, request: pytest.FixtureRequest, start_mock_model: Callable[..., MockModel]) -> MockPeer:
+        call = getattr(request.node, "callspec", None)
+        if call is not None and call.params.get("failing") is Scene.ABSENT:
+            return MockPeer(start_mock_model())  # one that may be ended
+        return MockPeer(request.getfixturevalue("mock_model"))
+
+    @pytest.fixture
+    def provider(self, peer: MockPeer, pools: Pools) -> Provider:
+        return compatible(pools, peer.server.base_url)
+
+    @pytest.fixture
+    def model(self) -> ModelSpec:
+        return MODEL
+
+    @pytest.fixture
+    def credential(self) -> Credential:
+        return KEY
+
+
+class DemoPeer:
+    """Nobody: the demo answers itself."""
+
+    def play(self, scene: Scene) -> None:
+        raise AssertionError(f"the demo cannot play {scene}")
+
+    async def until_asked(self, count: int) -> None:
+        raise AssertionError("nobody to ask")
+
+    async def until_closed(self) -> None:
+        raise AssertionError("nobody to close")
+
+    def connections(self) -> None:
+        return None
+
+
+class TestDemo(ProviderConformance):
+    scenes: ClassVar[frozenset[Scene]] = frozenset({Scene.ANSWER})
+    said: ClassVar[str] = demo.reply((PromptMessage(Role.USER, "hi"),))
+
+    @pytest.fixture
+    def peer(self) -> DemoPeer:
+        return DemoPeer()
+
+    @pytest.fixture
+    def provider(self) -> Provider:
+        settings = demo.DemoSettings.model_validate({"ttft": 0, "tokensPerSecond": 100_000})
+        return demo.DemoProvider("demo", settings)
+
+    @pytest.fixture
+    def model(self) -> ModelSpec:
+        return demo.spec("demo")
+
+    @pytest.fixture
+    def credential(self) -> Credential:
+        return Credential("demo:none")
+
+
+class FakePeer:
+    """The fake's own scripts."""
+
+    def __init__(self) -> None:
+        self.provider = FakeProvider("fake", default=answer(SAID))
+
+    def play(self, scene: Scene) -> None:
+        self.provider.default = _script(scene)
+
+    async def until_asked(self, count: int) -> None:
+        await self.provider.until_asked(count)
+
+    async def until_closed(self) -> None:
+        await asyncio.gather(*(asked.closed.wait() for asked in self.provider.asked if not asked.finished))
+
+    def connections(self) -> None:
+        return None
+
+
+def _script(scene: Scene) -> Script:
+    if scene in KINDS:
+        wait = 7.0 if scene is Scene.RATE_LIMITED else None
+        error = ProviderError(KINDS[scene], "made up", retry_after=wait)
+        return cut(SAID[:9], error) if scene in MIDWAY else (error,)
+    stop = Finished(FinishReason.STOP)
+    call = (ToolCallDelta(0, "c1", "weather"), ToolCallDelta(0, arguments='{"city":"Oslo"}'))
+    scripts: dict[Scene, Script] = {
+        Scene.THOUGHTS: (Started(), ReasoningDelta(THOUGHT), TextDelta(SAID), stop),
+        Scene.ONLY_THOUGHTS: (Started(), ReasoningDelta(THOUGHT), stop),
+        Scene.NOTHING: (Started(), stop),
+        Scene.TOO_MUCH: answer(SAID, reason=FinishReason.LENGTH),
+        Scene.TOOL_CALL: (Started(), *call, Finished(FinishReason.TOOL_CALLS)),
+        Scene.ENDLESS: (Started(), TextDelta("on and on"), Hang()),
+        Scene.SILENT: (Hang(),),
+    }
+    return scripts[scene]
+
+
+class TestFake(ProviderConformance):
+    @pytest.fixture
+    def peer(self) -> FakePeer:
+        return FakePeer()
+
+    @pytest.fixture
+    def provider(self, peer: FakePeer) -> Provider:
+        return peer.provider
+
+    @pytest.fixture
+    def model(self) -> ModelSpec:
+        return FakeProvider.spec()
+
+    @pytest.fixture
+    def credential(self) -> Credential:
+        return KEY
+
+
+def test_every_scene_that_fails_has_a_kind_and_every_other_has_none() -> None:
+    whole = {
+        Scene.ANSWER,
+        Scene.THOUGHTS,
+        Scene.ONLY_THOUGHTS,
+        Scene.NOTHING,
+        Scene.TOO_MUCH,
+        Scene.TOOL_CALL,
+    }
+    assert set(Scene) - KINDS.keys() == whole | {Scene.ENDLESS, Scene.SILENT}
+    assert BEHAVIOURS.keys() | {Scene.ABSENT} == set(Scene)
+
+
+def test_a_peer_that_cannot_play_a_scene_is_not_asked_to() -> None:
+    demo_rules, fake_rules = vars(TestDemo), vars(TestFake)
+    assert demo_rules["test_thoughts_are_not_text"] is None
+    assert demo_rules["test_what_goes_wrong_has_its_kind"] is None
+    assert "test_thoughts_are_not_text" not in fake_rules
+
+
+class _Liar(FakeProvider):
+    """Says the end twice."""
+
+    def __init__(self) -> None:
+        twice = (*answer(SAID), Finished(FinishReason.STOP))
+        super().__init__("fake", default=twice)
+
+
+async def test_the_kit_catches_a_provider_that_breaks_a_rule() -> None:
+    kit = type("TestLiar", (ProviderConformance,), {})()
+    with pytest.raises(AssertionError):
+        await kit.test_an_answer_starts_once_ends_once_and_says_its_text_between(
+            _Liar(), FakeProvider.spec(), KEY, FakePeer()
+        )
+    wrong = FakeProvider("fake", default=(ProviderError(ErrorKind.SERVER),))
+    with pytest.raises(AssertionError):
+        await kit.test_what_goes_wrong_has_its_kind(
+            wrong, FakeProvider.spec(), KEY, _Deaf(), Scene.UNAUTHORIZED
+        )
+
+
+class _Deaf(FakePeer):
+    """Does not do what it is told."""
+
+    def play(self, scene: Scene) -> None:
+        """Nothing."""
+
+
+def test_the_kit_is_not_collected_by_itself() -> None:
+    assert not conformance.ProviderConformance.__name__.startswith("Test")
