@@ -15,13 +15,22 @@ class BotError(Exception):
 class SettingsError(BotError):
     """The configuration cannot be used. `path`: the field ("channels.telegram.accounts.main.token").
 
-    `problems`: (path, text) of everything that is wrong, where more than one thing was looked at.
+    `problems`: (path, text) of everything that is wrong, where more than one thing was looked at. `missing`: the
+    paths among them where nothing is wrong but that a value is not there yet.
     """
 
-    def __init__(self, text: str, *, path: str = "", problems: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        path: str = "",
+        problems: tuple[tuple[str, str], ...] = (),
+        missing: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(text)
         self.path = path
         self.problems = problems
+        self.missing = missing
 
 
 class StoreError(BotError):

@@ -7,6 +7,7 @@ import json
 
 from bot.cli.context import OK, WARNING, Context
 from bot.cli.parser import Verbs
+from bot.errors import SettingsError
 
 _RESTART = "a running daemon takes it up at its next start"
 
@@ -44,7 +45,13 @@ def _set(arguments: argparse.Namespace, context: Context) -> int:
         {"path": arguments.path, "file": str(context.config_file)},
         [f"{arguments.path} is set in {context.config_file}; {_RESTART}"],
     )
-    if isinstance(value, str) and any(arguments.path in text for text in context.settings().warnings):
+    try:
+        warnings = context.settings().warnings
+    except SettingsError as error:
+        for path, text in error.problems:
+            context.warn(f"still {path}: {text}" if path else text)
+        return WARNING
+    if isinstance(value, str) and any(arguments.path in text for text in warnings):
         context.warn("the secret now stands in the file itself; better: firstword auth add NAME")
     return OK
 

@@ -111,8 +111,9 @@ class ConfigFile:
             result = change(after)
             if after == before:
                 return result
-            known = self._problems(before)
-            fresh = [problem for problem in self._problems(after) if problem not in known]
+            known, _ = self._problems(before)
+            now, missing = self._problems(after)
+            fresh = [problem for problem in now if problem not in known and problem[0] not in missing]
             if fresh:
                 lines = "\n".join(f"  {path}: {text}" if path else f"  {text}" for path, text in fresh)
                 raise SettingsError(
@@ -122,12 +123,13 @@ class ConfigFile:
             write_private(self.path, json.dumps(after, indent=2, ensure_ascii=False) + "\n")
             return result
 
-    def _problems(self, values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    def _problems(self, values: Mapping[str, Any]) -> tuple[tuple[tuple[str, str], ...], frozenset[str]]:
+        """What is wrong, and which of it is only missing: a file may be written one value at a time."""
         try:
             build_settings(self.home, self.path, values, self._environ, overrides={}, plugins=self._plugins)
         except SettingsError as error:
-            return error.problems or ((error.path, str(error)),)
-        return ()
+            return error.problems or ((error.path, str(error)),), error.missing
+        return (), frozenset()
 
 
 def json_schema(shape: Shape) -> dict[str, Any]:

@@ -251,7 +251,7 @@ def _server_token(tree: Tree | None, mounting: Mounting) -> SecretStr | None:
     try:
         text = mounting.secrets.resolve(tree.server.token.get_secret_value(), is_secret=True)
     except LookupError as error:
-        mounting.problems.append(Problem("server.token", str(error.args[0])))
+        mounting.problems.append(Problem("server.token", str(error.args[0]), is_missing=True))
         return None
     return SecretStr(text)
 

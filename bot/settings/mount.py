@@ -198,13 +198,16 @@ class Mounting:
     ) -> BaseModel | None:
         """An adapter's settings out of the keys under `path`; None, and problems, where they do not fit."""
         shape = model_shape(model)
+        known: dict[str, Any] = {}
         before = len(self.problems)
-        resolved = {key: self._resolve(value, shape.child(key), (*path, key)) for key, value in raw.items()}
-        if len(self.problems) > before:
-            return None
-        known = {key: value for key, value in resolved.items() if key in shape.fields}
+        for key, value in raw.items():
+            earlier = len(self.problems)
+            resolved = self._resolve(value, shape.child(key), (*path, key))
+            # A reference that leads nowhere is said once; the other keys are looked at all the same.
+            if key in shape.fields and len(self.problems) == earlier:
+                known[key] = resolved
         try:
-            return model.model_validate(as_model_keys(known, shape))
+            settings = model.model_validate(as_model_keys(known, shape))
         except ValidationError as error:
             by_field = {place: variable for variable, place in (variables or {}).items()}
             hints = {
@@ -214,6 +217,7 @@ class Mounting:
             }
             self.problems += problems_of(error, shape, path, hints=hints)
             return None
+        return settings if len(self.problems) == before else None
 
     def provider(self, name: str, raw: Mapping[str, Any]) -> ProviderSettings | None:
         """A provider's adapter and settings; None, and problems, where that is impossible."""
@@ -230,7 +234,7 @@ class Mounting:
             close = nearest(name, known.split(", "))
             meant = f'; nearest: "{close}"' if close else ""
             text = f"is missing; only these names have an address of their own: {known}{meant}"
-            self.problems.append(Problem(join_path((*path, "baseUrl")), text))
+            self.problems.append(Problem(join_path((*path, "baseUrl")), text, is_missing=True))
             return None
         fields = model_shape(spec.settings).fields
         # The key stays as it was written: whoever asks for credentials follows the reference then.
@@ -254,7 +258,7 @@ class Mounting:
         try:
             text = self.secrets.resolve(value, is_secret=shape.is_secret)
         except LookupError as error:
-            self.problems.append(Problem(join_path(path), str(error.args[0])))
+            self.problems.append(Problem(join_path(path), str(error.args[0]), is_missing=True))
             return value
         if shape.is_secret:
             self.used_secrets.add(text)

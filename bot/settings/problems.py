@@ -25,10 +25,11 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong at one place. `text` holds no secret."""
+    """One thing that is wrong at one place. `text` holds no secret. `is_missing`: a value is not there yet."""
 
     path: str
     text: str
+    is_missing: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.text}" if self.path else self.text
@@ -39,7 +40,10 @@ def settings_error(source: str, problems: Sequence[Problem]) -> SettingsError:
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = "\n".join(f"  {problem}" for problem in problems)
     pairs = tuple((problem.path, problem.text) for problem in problems)
-    return SettingsError(f"{source}: {count}\n{lines}", path=problems[0].path, problems=pairs)
+    missing = frozenset(problem.path for problem in problems if problem.is_missing)
+    return SettingsError(
+        f"{source}: {count}\n{lines}", path=problems[0].path, problems=pairs, missing=missing
+    )
 
 
 def join_path(path: Path) -> str:

@@ -49,7 +49,10 @@ def problems_of(
         text = _text(row, shape.at(place), place, hints or {})
         variable = _variable(full, origins or {})
         where = join_path(full)
-        found.setdefault(where, Problem(where, f"{text} (set by {variable})" if variable else text))
+        found.setdefault(
+            where,
+            Problem(where, f"{text} (set by {variable})" if variable else text, row["type"] == "missing"),
+        )
     return list(found.values())
 
 

@@ -155,3 +155,13 @@ def test_channels_say_who_may_talk(terminal: Terminal) -> None:
         "web: off\n"
     )
     assert token not in terminal.run("--json", "channels", "list").out
+
+
+def test_what_is_still_missing_is_said_and_is_no_refusal(terminal: Terminal) -> None:
+    result = terminal.run("config", "set", "channels.telegram.accounts.main.allow", '["4711"]')
+    assert result.code == 3
+    assert result.err == (
+        "warning: still channels.telegram.accounts.main.token: is missing; set it, or the variable"
+        " TELEGRAM_BOT_TOKEN\n"
+    )
+    assert terminal.read()["channels"]["telegram"]["accounts"]["main"]["allow"] == ["4711"]

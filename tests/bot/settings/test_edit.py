@@ -213,3 +213,12 @@ def test_the_schema_knows_every_adapter_s_keys(place: Place) -> None:
         "warning",
         "error",
     ]
+
+
+def test_a_file_may_be_written_one_value_at_a_time(place: Place) -> None:
+    """The token may come from an environment that only the daemon has."""
+    file(place).set("channels.radio.accounts.main.allow", '["4711"]')
+    file(place).set("models.providers.mine.api", "openai-completions")
+    file(place).set("models.providers.mine.baseUrl", "http://127.0.0.1:9/v1")
+    assert content(place)["channels"] == {"radio": {"accounts": {"main": {"allow": ["4711"]}}}}
+    assert "RADIO_TOKEN" in place.problems(content(place))["channels.radio.accounts.main.token"]

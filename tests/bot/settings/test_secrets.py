@@ -84,3 +84,10 @@ def test_a_damaged_credentials_file_says_so_without_its_content(place: Place) ->
     with pytest.raises(SettingsError, match="damaged") as caught:
         place.load({})
     assert SECRET not in str(caught.value)
+
+
+def test_a_reference_that_leads_nowhere_hides_no_other_problem(place: Place) -> None:
+    config = {"channels": {"radio": {"accounts": {"main": {"token": "${GONE}", "retries": 77}}}}}
+    problems = place.problems(config)
+    assert set(problems) == {"channels.radio.accounts.main.token", "channels.radio.accounts.main.retries"}
+    assert "GONE is not set" in problems["channels.radio.accounts.main.token"]
