@@ -73,7 +73,7 @@ def test_a_command_of_the_readme_is_one(line: str, capsys: pytest.CaptureFixture
 
 
 def test_a_setting_of_the_readme_is_written_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123456:ABC")
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123456789:AA" + "x" * 33)
     (line,) = (line for line in commands() if "config set" in line)
     assert main(["--home", str(tmp_path), *shlex.split(line)[1:]]) == 0
     settings = json.loads((tmp_path / "config.json").read_text())
