@@ -66,6 +66,11 @@ class WebChannel:
         """The same everywhere."""
         return CAPABILITIES
 
+    @property
+    def connections(self) -> int:
+        """How many pages are connected."""
+        return len(self._connections)
+
     def routes(self) -> Sequence[Route]:
         """The page, its files, its socket and the way in."""
         return (

@@ -22,7 +22,7 @@ export class Sidebar {
     }
     $("#menu").addEventListener("click", () => this.toggle(true));
     $("#shade").addEventListener("click", () => this.toggle(false));
-    this.side.addEventListener("keydown", (event) => {
+    document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.isDrawerOpen) {
         event.preventDefault();
         this.toggle(false);

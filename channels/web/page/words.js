@@ -32,7 +32,7 @@ export const words = {
   noModels: "No model fits these letters.",
   model: "Model",
   firstWord: (seconds) => `first word ${seconds < 10 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`}`,
-  speed: (rate) => `${rate >= 10 ? Math.round(rate) : rate.toFixed(1)} tokens/s`,
+  speed: (rate) => `${rate >= 10 ? Math.round(rate).toLocaleString("en") : rate.toFixed(1)} tokens/s`,
   tokens: (input, output) => `${input ?? "?"} tokens in, ${output ?? "?"} out`,
   cost: (usd) => (usd === 0 ? "free" : `$${usd < 0.01 ? usd.toPrecision(2) : usd.toFixed(2)}`),
   tooLong: (got, allowed) => `This is too long: ${bytes(got)}. A message holds at most ${bytes(allowed)}.`,

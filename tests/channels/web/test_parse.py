@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -137,7 +138,5 @@ def test_mending_surrogates_keeps_the_length_that_a_browser_counts(text: str) ->
     )
 )
 def test_whatever_json_comes_the_answer_is_a_frame_or_a_refusal(body: object) -> None:
-    try:
+    with suppress(BadFrame):
         parse_frame(json.dumps(body), LIMIT)
-    except BadFrame as error:
-        assert error.code
