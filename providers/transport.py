@@ -150,7 +150,7 @@ class Transport(httpx.AsyncBaseTransport):
             extensions={
                 "http_version": b"HTTP/1.1",
                 "reason_phrase": (response.reason or "").encode(),
-                _READ: body.read,
+                _BODY: body,
             },
         )
 
@@ -204,15 +204,21 @@ def reader_of(response: httpx.Response) -> Callable[[], Awaitable[bytes]]:
 
     Goes straight to the socket's reader where the response came from here and is not compressed.
     """
-    read = response.extensions.get(_READ)
-    if read is not None and "content-encoding" not in response.headers:
-        return read  # type: ignore[no-any-return]
+    body = response.extensions.get(_BODY)
+    if isinstance(body, Body) and "content-encoding" not in response.headers:
+        return body.read
     chunks = response.aiter_bytes()
     return lambda: anext(chunks, b"")
 
 
-_READ = "firstword.read"
-"""Where a response of ours carries its body's `read`."""
+def is_whole(response: httpx.Response) -> bool:
+    """Every byte of the body has arrived and been read, so that the connection is back in the pool."""
+    body = response.extensions.get(_BODY)
+    return isinstance(body, Body) and body.is_whole
+
+
+_BODY = "firstword.body"
+"""Where a response of ours carries its body."""
 
 _FRESH = -1.0
 

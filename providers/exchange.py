@@ -1,0 +1,116 @@
+"""One request and its answer over httpx, with failures as ProviderErrors: what every HTTP dialect shares."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import httpx
+
+from providers.base import CompletionRequest, Credential
+from providers.errors import ErrorKind, ProviderError
+from providers.failures import error_from_answer
+from providers.privacy import redact, without
+from providers.transport import NotHttp, reader_of
+
+ERROR_BODY_TIMEOUT = 2.0
+"""Seconds for the body of an answer that is an error."""
+
+MAX_ERROR_BYTES = 64 * 1024
+
+DRAIN_TIMEOUT = 1.0
+"""Seconds that a finished answer's body may take to end, so that its connection can serve again."""
+
+Read = Callable[[], Awaitable[bytes]]
+Scrub = Callable[[str], str]
+
+
+def scrubber(request: CompletionRequest, credential: Credential) -> Scrub:
+    """A function that takes the key and every piece of the prompt out of a text."""
+
+    def scrub(text: str) -> str:
+        secret = credential.secret.get_secret_value() if credential.secret else ""
+        return redact(without(text, [message.text for message in request.messages]), [secret])
+
+    return scrub
+
+
+async def send(client: httpx.AsyncClient, request: httpx.Request, scrub: Scrub) -> httpx.Response:
+    """The answer as soon as its head is there, whatever its status; close it. Raises ProviderError."""
+    try:
+        return await client.send(request, stream=True)
+    except httpx.TransportError as error:
+        raise lost(error, scrub) from error
+
+
+def lost(error: httpx.TransportError | TimeoutError, scrub: Scrub) -> ProviderError:
+    """What a failed connection is, by the moment at which it failed: CONNECT was never sent, the others were."""
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout():
+            kind = ErrorKind.CONNECT
+        case httpx.ProxyError() | httpx.UnsupportedProtocol():
+            kind = ErrorKind.CONNECT
+        case NotHttp():
+            kind = ErrorKind.MALFORMED
+        case _:
+            kind = ErrorKind.INCOMPLETE
+    return ProviderError(kind, scrub(f"{type(error).__name__}: {error}"))
+
+
+async def error_body(response: httpx.Response) -> bytes:
+    """The beginning of an error's body, as much as comes in time. Closes the response; raises nothing."""
+    try:
+        async with asyncio.timeout(ERROR_BODY_TIMEOUT):
+            return await read_up_to(reader_of(response), MAX_ERROR_BYTES)
+    except (httpx.TransportError, TimeoutError):
+        return b""
+    finally:
+        await response.aclose()
+
+
+def failure(response: httpx.Response, body: bytes, scrub: Scrub) -> ProviderError:
+    """The error that an answer of another status than 200 is."""
+    return error_from_answer(response.status_code, response.headers, body, datetime.now(UTC), scrub)
+
+
+async def read_up_to(read: Read, limit: int) -> bytes:
+    """The body; it may be cut where it is longer than `limit` bytes."""
+    parts = bytearray()
+    while len(parts) < limit and (chunk := await read()):
+        parts += chunk
+    return bytes(parts)
+
+
+class Drains:
+    """Reads the ends of finished answers in the background, so that nobody waits and no connection is lost."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._tasks: dict[asyncio.Task[None], httpx.Response] = {}
+
+    def add(self, response: httpx.Response, read: Read) -> None:
+        """Read what is left, for DRAIN_TIMEOUT seconds at most, and close the response."""
+        task = asyncio.create_task(_drain(response, read), name=f"end of an answer of {self._owner}")
+        self._tasks[task] = response
+        task.add_done_callback(self._tasks.pop)
+
+    async def aclose(self) -> None:
+        """Stop reading and close what is open."""
+        tasks = dict(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for response in tasks.values():  # a task that was cancelled before its first step has closed nothing
+            await response.aclose()
+
+
+async def _drain(response: httpx.Response, read: Read) -> None:
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            while await read():
+                pass
+    except (httpx.TransportError, TimeoutError):
+        pass  # the answer was whole; only its connection is lost
+    finally:
+        await response.aclose()
