@@ -30,7 +30,7 @@ RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
     "memory": streams.memory,
     "pacer": pacer.pacer,
 }
-PROFILED = {"serial": 440, "throughput": 1700, "open": 1602}
+PROFILED = {"serial": 440, "throughput": 1700, "open": 1602, "streams1k": 2000}
 """Rows that can be sampled, and how many messages each sends."""
 NOT_FOR_THE_FLOOR = frozenset({"streams10k", "memory"})
 """It keeps no conversations, and at 1,000 streams its pool has collapsed already."""

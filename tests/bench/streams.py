@@ -52,7 +52,7 @@ async def streams(kind: Kind, name: str, load: Load) -> Found:
         await offering
         # Every answer that was asked for has ended a stream's length from now.
         await asyncio.sleep(load.tokens * load.gap + 1)
-        lost = await talk.read_chats(timeout=45)
+        lost = await talk.read_chats(patience=30)
         talk.ask_model()
     return {
         **spread(name, talk.fates.values(), "inbound", "first", "tail", "added"),
@@ -88,7 +88,7 @@ async def memory(kind: Kind, scale: Scale) -> Found:
         sizes = []
         for begin, end in ((0, first), (first, second)):
             await offer(talk, 100, end - begin, first_chat=FIRST_CHAT + begin)
-            await talk.read_chats(timeout=30)
+            await talk.read_chats(patience=15)
             await asyncio.sleep(1 if scale.quick else 5)  # what is written behind goes, and its buffers
             sizes.append(rss_bytes(bot.pid))
     return {"memory.idle": (sizes[1] - sizes[0]) / (second - first) / KB}

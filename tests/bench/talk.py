@@ -96,19 +96,24 @@ class Talk:
                 await asyncio.sleep(WATCH_SECONDS)
         return len(open_ones)
 
-    async def read_chats(self, timeout: float) -> int:
-        """The same from what stands in the chats (a lean server keeps no calls); how many are missing."""
-        deadline = time.monotonic() + timeout
+    async def read_chats(self, patience: float) -> int:
+        """The same from what stands in the chats (a lean server keeps no calls); how many are missing.
+
+        Gives up when nothing has become complete for `patience` seconds.
+        """
+        deadline, before = time.monotonic() + patience, len(self.fates) + 1
         while True:
             missing = [one for one in self.fates.values() if one.complete is None]
             for batch in _batches(missing):
                 chats = [one.chat for one in batch]
                 for chat in await self.rig.telegram.control("chat", chats=chats):
                     read_chat(self.fates, chat)
-            missing = [one for one in missing if one.complete is None]
-            if not missing or time.monotonic() > deadline:
-                return len(missing)
-            await asyncio.sleep(0.25)
+            left = sum(one.complete is None for one in missing)
+            if left < before:
+                deadline, before = time.monotonic() + patience, left
+            if not left or time.monotonic() > deadline:
+                return left
+            await asyncio.sleep(1.0)  # between two looks: they cost the peers' core a lot
 
     def ask_model(self) -> None:
         """Fill in what the model saw."""
