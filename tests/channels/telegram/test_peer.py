@@ -11,11 +11,11 @@ import orjson
 import pytest
 import pytest_asyncio
 import telegram
-from aiohttp import web
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken
 from telegram.ext import ApplicationBuilder, ContextTypes, MessageHandler, filters
 
 from tests.channels.telegram.peer.client import Peer, start_peer
+from tests.channels.telegram.raw import Raw
 
 CHAT = 4711
 GROUP = -1001234567890
@@ -29,36 +29,6 @@ async def bot(peer: Peer) -> AsyncIterator[telegram.Bot]:
     )
     async with found:
         yield found
-
-
-class Raw:
-    """Plain HTTP calls; returns (status, body)."""
-
-    def __init__(self, peer: Peer, session: aiohttp.ClientSession) -> None:
-        self._peer = peer
-        self._session = session
-
-    async def __call__(self, method: str, token: str = "", **args: Any) -> tuple[int, dict[str, Any]]:
-        url = f"{self._peer.base_url}/bot{token or self._peer.token}/{method}"
-        async with self._session.post(url, json=args) as response:
-            return response.status, orjson.loads(await response.read())
-
-    async def refused(self, method: str, **args: Any) -> str:
-        status, body = await self(method, **args)
-        assert status == body["error_code"] and body["ok"] is False
-        return f"{status} {body['description']}"
-
-    async def result(self, method: str, **args: Any) -> Any:
-        status, body = await self(method, **args)
-        assert status == 200, body
-        return body["result"]
-
-
-@pytest_asyncio.fixture
-async def raw(peer: Peer) -> AsyncIterator[Raw]:
-    async with aiohttp.ClientSession() as session:
-        await peer.control("set_chat", chat=CHAT)
-        yield Raw(peer, session)
 
 
 @pytest.mark.slow
@@ -284,80 +254,6 @@ async def test_drafts_are_for_private_chats_and_go_when_the_message_comes(peer: 
     assert (await peer.chat(CHAT))["drafts"]["0"]["text"] == "growing"
     await raw.result("sendMessage", chat_id=CHAT, text="grown")
     assert (await peer.chat(CHAT))["drafts"] == {}
-
-
-@pytest.mark.slow
-async def test_updates_are_dropped_below_the_offset_and_limited(peer: Peer, raw: Raw) -> None:
-    """Slow: an empty poll is held for at least a whole second."""
-    said = await peer.say_all([{"chat": CHAT, "text": str(number)} for number in range(5)])
-    first = said[0]["update_id"]
-
-    async def ids(**args: Any) -> list[int]:
-        return [update["update_id"] - first for update in await raw.result("getUpdates", **args)]
-
-    assert await ids(limit=2) == [0, 1]
-    assert await ids(offset=first + 3) == [3, 4]
-    assert await ids(offset=first) == [3, 4]
-    assert await ids(offset=first + 1_000_000) == [3, 4]
-    assert await ids(offset=-1) == [4]
-    assert await ids(offset=first + 5, timeout=1) == []
-
-
-async def test_a_poll_is_held_until_an_update_comes(peer: Peer, raw: Raw) -> None:
-    held = asyncio.create_task(raw.result("getUpdates", timeout=20))
-    await peer.wait(holding=True)
-    await peer.say(CHAT, "now")
-    [update] = await held
-    assert update["message"]["text"] == "now"
-
-
-async def test_a_second_poller_ends_the_first_with_a_conflict(peer: Peer, raw: Raw) -> None:
-    first = asyncio.create_task(raw("getUpdates", timeout=20))
-    await peer.wait(holding=True)
-    second = asyncio.create_task(raw("getUpdates", timeout=20))
-    status, body = await first
-    assert status == 409 and "terminated by other getUpdates request" in body["description"]
-    await peer.say(CHAT, "for the second")
-    assert (await second)[0] == 200
-
-
-async def test_only_wanted_kinds_are_queued(peer: Peer, raw: Raw) -> None:
-    message = (await peer.say(CHAT, "x"))["message_id"]
-    assert await peer.control("react", chat=CHAT, message_id=message, new=["👍"]) == 0
-    await raw.result("getUpdates", allowed_updates=["message_reaction"])
-    assert await peer.control("react", chat=CHAT, message_id=message, new=["👍"]) > 0
-    assert (await peer.say(CHAT, "not wanted now"))["update_id"] == 0
-
-
-async def test_a_webhook_gets_each_update_with_the_secret_until_it_says_yes(peer: Peer, raw: Raw) -> None:
-    seen: list[tuple[str, str | None]] = []
-
-    async def hook(request: web.Request) -> web.Response:
-        update = orjson.loads(await request.read())
-        seen.append((update["message"]["text"], request.headers.get("X-Telegram-Bot-Api-Secret-Token")))
-        return web.Response(status=500 if len(seen) < 3 else 200)
-
-    app = web.Application()
-    app.router.add_post("/hook", hook)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        assert "unallowed" in await raw.refused(
-            "setWebhook", url="https://x.example", secret_token="no spaces"
-        )
-        assert "HTTPS" in await raw.refused("setWebhook", url="ftp://x.example")
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-        await raw.result("setWebhook", url=url, secret_token="sesame")
-        said = await peer.say_all([{"chat": CHAT, "text": "one"}, {"chat": CHAT, "text": "two"}])
-        await peer.wait(confirmed=said[1]["update_id"])
-        info = await raw.result("getWebhookInfo")
-        assert info["url"] == url and "500" in info["last_error_message"]
-    finally:
-        await raw.result("deleteWebhook")
-        await runner.cleanup()
-    assert seen == [("one", "sesame")] * 3 + [("two", "sesame")]
 
 
 async def test_topics_must_exist_and_be_open(peer: Peer, raw: Raw) -> None:
