@@ -23,9 +23,10 @@ from channels.capabilities import Streaming
 from channels.errors import ChannelError, Gone, GoneWhat, Unavailable
 from channels.events import Action, Address, AnswerNote, Sent
 from channels.journal import Journal
+from channels.outcome import failed
 from channels.pacing import Budgets
 from channels.script import Script
-from channels.steps import Abilities, Kind, Shown, Step, Wait
+from channels.steps import Abilities, Kind, Past, Shown, Step, Wait
 from channels.typing_light import TypingLight
 
 CALL_DEADLINE = 60.0  # above any adapter's own; nothing hangs for ever
@@ -64,13 +65,13 @@ class Reply:
         """The answer goes on. Returns at once; raises RuntimeError after `finish` or `leave`."""
         self._check_open()
         if delta:
-            self._writer.script.write(delta)
+            self._writer.script.wording.write(delta)
             self._writer.text_came()
 
     def replace(self, text: str) -> None:
         """The answer is now `text`. Raises ValueError where something is shown that cannot be taken back."""
         self._check_open()
-        if not self._writer.script.capabilities.replaceable and self._writer.script.shown:
+        if not self._writer.script.capabilities.replaceable and self._writer.script.is_begun:
             raise ValueError(
                 "replace: this channel cannot take back what it has shown; write a closing note instead"
             )
@@ -113,7 +114,7 @@ class Reply:
     @property
     def text(self) -> str:
         """Everything that was written so far, cleaned, shown or not."""
-        return self._writer.script.text
+        return self._writer.script.wording.text
 
     @property
     def visible_text(self) -> str:
@@ -122,8 +123,8 @@ class Reply:
 
     @property
     def is_visible(self) -> bool:
-        """A person can see some of this reply (or of its former life)."""
-        return self._writer.script.is_visible
+        """A person can see some of this reply or of its former life, or may at any moment."""
+        return self._writer.script.is_begun
 
     @property
     def first_visible(self) -> float | None:
@@ -145,16 +146,23 @@ async def open_reply(
     clock: Callable[[], float],
     since: float | None = None,
     hold: float = 0.0,
+    past: Past | None = None,
 ) -> AsyncIterator[Reply]:
     """Open the reply to a message before any model is asked; the body goes on at once.
 
     Nothing is shown before `journal.intent(0)` has granted it; then typing shows until the first text. `clock` runs
     with the event loop's time. `since`: when the message was accepted (default: now). `hold`: seconds that a first
-    text of less than 16 characters may wait for more; 0 shows it at once. Leaving the block without `finish` or
-    `leave` (an error, a cancellation) writes nothing more and leaves no task behind.
+    text of less than 16 characters may wait for more; 0 shows it at once. `past`: what may stand of an earlier life of
+    the process beside `journal.resumed`. Leaving the block without `finish` or `leave` (an error, a cancellation)
+    writes nothing more and leaves no task behind.
     """
-    writer = _Writer(channel, address, journal, budgets, clock, hold)
-    writer.since = clock() if since is None else since
+    abilities = Abilities(
+        edits=isinstance(channel, Edits),
+        deletes=isinstance(channel, Deletes),
+        streams=isinstance(channel, Streams),
+    )
+    script = Script(channel.capabilities(address), abilities, budgets, journal.resumed, past, hold)
+    writer = _Writer(channel, address, journal, script, clock, clock() if since is None else since)
     shared = writer.script.capabilities.budgets if writer.grows else ()
     budgets.join(shared, clock())
     writer.start()
@@ -194,18 +202,12 @@ class _Writer:
         channel: Channel,
         address: Address,
         journal: Journal,
-        budgets: Budgets,
+        script: Script,
         clock: Callable[[], float],
-        hold: float,
+        since: float,
     ) -> None:
-        capabilities = channel.capabilities(address)
-        abilities = Abilities(
-            edits=isinstance(channel, Edits),
-            deletes=isinstance(channel, Deletes),
-            streams=isinstance(channel, Streams),
-        )
-        self.script = Script(capabilities, abilities, budgets, journal.resumed, hold)
-        self.since = 0.0
+        self.script = script
+        self.since = since
         self.first_visible: float | None = None
         self.is_withdrawn = False
         self._channel = channel
@@ -213,7 +215,7 @@ class _Writer:
         self._journal = journal
         self._clock = clock
         show = self._show_typing if isinstance(channel, Typing) else None
-        self._typing = TypingLight(show, capabilities, budgets, clock)
+        self._typing = TypingLight(show, script.capabilities, script.buckets, clock)
         self._task: asyncio.Task[None] | None = None
         self._waker: asyncio.Future[None] | None = None
         self._waits_for_text = False
@@ -243,7 +245,7 @@ class _Writer:
     async def finish(self, closing: str, note: AnswerNote | None, actions: Sequence[Action]) -> Delivery:
         """See Reply.finish."""
         self._note, self._actions = note, actions
-        self.script.finish(closing)
+        self.script.wording.finish(closing)
         await self._until_done()
         if (
             self._task is not None
@@ -255,10 +257,10 @@ class _Writer:
             raise self.script.error
         if self.is_withdrawn:
             return Delivery()
-        ids = tuple(shown.message_id for shown in self.script.shown if shown.is_sent and not shown.is_gone)
+        ids = self.script.message_ids
         return Delivery(
             ids,
-            self.script.final or "",
+            self.script.wording.final or "",
             self.first_visible,
             self.script.edits,
             max(0, len(ids) - 1),
@@ -318,8 +320,8 @@ class _Writer:
         script = self.script
         self._typing.is_wanted = True
         while not (self._is_leaving or self.is_withdrawn):
-            if script.final and not self._is_saved:
-                await self._journal.final(script.final)
+            if script.wording.final and not self._is_saved:
+                await self._journal.final(script.wording.final)
                 self._is_saved = True
             script.capabilities = self._channel.capabilities(self._address)
             now = self._clock()
@@ -368,9 +370,9 @@ class _Writer:
             async with asyncio.timeout(CALL_DEADLINE):
                 sent = await self._call(step, shown)
         except TimeoutError:
-            script.failed(step, Unavailable("no answer within the deadline", maybe_sent=True), self._clock())
+            failed(script, step, Unavailable("no answer within the deadline", maybe_sent=True), self._clock())
         except ChannelError as error:
-            script.failed(step, error, self._clock())
+            failed(script, step, error, self._clock())
         else:
             self._done(step, shown, sent)
 
@@ -392,7 +394,7 @@ class _Writer:
         lasts = step.kind is Kind.SEND or step.kind is (Kind.CLOSE if is_preview else Kind.START)
         if lasts and sent is not None:
             self._journal.sent(shown.part, shown.send_key, sent)
-        if self.script.final is None:
+        if not self.script.is_final:
             self._journal.progress(self.script.visible)
 
     async def _call(self, step: Step, shown: Shown) -> Sent | None:
@@ -437,7 +439,7 @@ class _Writer:
 
     async def _show_extras(self) -> None:
         """The small line and the buttons, under the last message."""
-        ids = [shown.message_id for shown in self.script.shown if shown.is_sent and not shown.is_gone]
+        ids = self.script.message_ids
         if not ids:
             return
         channel, capabilities = self._channel, self.script.capabilities

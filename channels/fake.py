@@ -17,9 +17,11 @@ from channels.base import Host
 from channels.capabilities import Capabilities, Operation, SendKey, Streaming, Surface, WriteBudget
 from channels.errors import Gone, GoneWhat, RateLimited, Refused, TooLong
 from channels.events import Action, Address, AnswerNote, ConversationKey, Message, Sender, Sent
-from channels.journal import SentPart
+from channels.fake_daemon import MemoryJournal
 from channels.markup import is_blank
 from channels.split import measure
+
+OFFER_AGAIN = 0.05  # seconds until an event that found no room is offered again
 
 
 @dataclass(slots=True)
@@ -160,20 +162,27 @@ class FakeChannel:
         """The calls of that name that reached us."""
         return [made for made in self.calls if made.name == call]
 
-    async def say(self, text: str, *, sender: str = "ann", space: str = "room", event_key: str = "") -> bool:
-        """A person says something; what `host.accept` answered. Raises RuntimeError without a host."""
+    async def say(
+        self, text: str, *, sender: str = "ann", space: str = "room", event_key: str = ""
+    ) -> Message:
+        """A person says something; it is offered until the host takes it. Raises RuntimeError without a host."""
         if self.host is None:
             raise RuntimeError("this fake channel was made without a host")
         number = self._number()
         key = ConversationKey(self.name, self.account, space)
         address = Address(key, Surface.DIRECT, reply_to=number)
-        at = datetime.now(UTC)
-        return await self.host.accept(Message(event_key or number, number, address, Sender(sender), text, at))
+        message = Message(event_key or number, number, address, Sender(sender), text, datetime.now(UTC))
+        while True:
+            if await self.host.accept(message):
+                return message
+            await asyncio.sleep(OFFER_AGAIN)
 
     # The contract.
 
     async def run(self) -> None:
-        """Nothing arrives by itself; until cancelled."""
+        """Online at once; nothing arrives by itself; until cancelled."""
+        if self.host is not None:
+            self.host.online(is_online=True)
         await asyncio.get_running_loop().create_future()
 
     def capabilities(self, address: Address) -> Capabilities:
@@ -360,52 +369,6 @@ class FakeChannel:
         return str(self._numbers)
 
 
-class MemoryJournal:
-    """A Journal without a disk. `granted` may be given to make `intent` wait; `denies`: it answers None."""
-
-    def __init__(
-        self,
-        *,
-        resumed: Sequence[SentPart] = (),
-        granted: asyncio.Event | None = None,
-        denies: bool = False,
-        turn: str = "turn",
-    ) -> None:
-        self.resumed: Sequence[SentPart] = tuple(resumed)
-        self.granted = granted
-        self.denies = denies
-        self.turn = turn
-        self.intents: list[int] = []
-        self.sents: list[tuple[int, str, Sent]] = []
-        self.saved: list[str] = []
-        self.finals: list[str] = []
-
-    async def intent(self, part: int) -> str | None:
-        """The key "turn-part", the same every time."""
-        if self.granted is not None:
-            await self.granted.wait()
-        self.intents.append(part)
-        return None if self.denies else f"{self.turn}-{part}"
-
-    def sent(self, part: int, send_key: str, sent: Sent) -> None:
-        """Noted."""
-        self.sents.append((part, send_key, sent))
-
-    def progress(self, text: str) -> None:
-        """Noted."""
-        self.saved.append(text)
-
-    async def final(self, text: str) -> None:
-        """Noted."""
-        self.finals.append(text)
-
-    def after_crash(self, channel: FakeChannel) -> MemoryJournal:
-        """What a new process would find: the parts that were noted, with what they read now."""
-        texts = {message.id: message.text for message in channel.messages}
-        parts = [SentPart(part, sent.id, key, texts.get(sent.id, "")) for part, key, sent in self.sents]
-        return MemoryJournal(resumed=parts, turn=self.turn)
-
-
 def direct(space: str = "room") -> Address:
     """The address of a direct conversation of the fake channel."""
     return Address(ConversationKey("fake", "main", space), Surface.DIRECT)
@@ -414,3 +377,6 @@ def direct(space: str = "room") -> Address:
 def limited(rate: float, burst: int, scope: str = "chat") -> tuple[WriteBudget, ...]:
     """One budget that sends, edits and stream updates share."""
     return (WriteBudget(scope, frozenset({Operation.SEND, Operation.EDIT, Operation.STREAM}), rate, burst),)
+
+
+__all__ = ["Call", "FakeChannel", "FakeMessage", "MemoryJournal", "direct", "limited"]

@@ -169,6 +169,13 @@ def missing_from(text: str, shown: str) -> int | None:
     return max(0, bisect_left(range(len(text)), same + 1, key=lambda end: len(_own_words(text[:end]))) - 1)
 
 
+def reached_by(text: str, shown: str) -> int | None:
+    """How far the plain text `shown` reaches into the Markdown `text`; None where it is not its beginning."""
+    wanted = _own_words(shown)
+    end = bisect_left(range(len(text)), len(wanted), key=lambda end: len(_own_words(text[:end])))
+    return end if wanted and _own_words(text[:end]) == wanted else None
+
+
 def _own_words(text: str) -> str:
     """The words that every rendering shows: no fence's language, no link's target, no raw tag."""
     pieces = []

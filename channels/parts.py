@@ -27,7 +27,6 @@ class Part:
     start: int
     end: int
     text: str
-    raw: str
     fence: Fence | None
     origin: int
 
@@ -63,7 +62,7 @@ class Plan:
     def open(self, text: str, *, is_final: bool, is_raw: bool = False) -> Part | None:
         """The part that is still growing, as it can be shown now; None while there is nothing to see of it.
 
-        `is_raw`: not repaired, for a channel that takes nothing back.
+        `is_raw`: not repaired, for a channel that takes nothing back: such a text only ever grows at its end.
         """
         start, fence = self._start, self._fence
         if is_final:
@@ -76,7 +75,7 @@ class Plan:
         if used <= len(opening) or is_blank(shown[len(opening) :]):
             return None
         origin = low - len(opening)
-        return Part(start, origin + used, shown, raw, fence, origin)
+        return Part(start, origin + used, shown, fence, origin)
 
     def block(self, text: str, smallest: int) -> int | None:
         """The end of the last whole block that would make a message of `smallest` characters or more."""
@@ -92,7 +91,7 @@ class Plan:
     def fix(self, index: int, text: str, end: int, shown: str) -> None:
         """Part `index` stands as `shown`, up to the character `end`, and cannot be changed any more."""
         self._reopen(index)
-        self.closed.append(Part(self._start, end, shown, shown, self._fence, self._start))
+        self.closed.append(Part(self._start, end, shown, self._fence, self._start))
         self._fence = fitting(open_fence(text[self._start : end], self._fence), self.limit, self.unit)
         self._start = end
 
@@ -130,4 +129,4 @@ class Plan:
         if not shown:
             return None
         origin = trim(text, start, end, fence)[0] - (0 if fence is None else len(fence.opening) + 1)
-        return Part(start, end, shown, shown, fence, origin)
+        return Part(start, end, shown, fence, origin)

@@ -43,10 +43,9 @@ class Step:
     operation: Operation
     index: int
     text: str = ""
-    raw: str = ""
-    delta: str | None = None
     end: int = 0
     origin: int = 0
+    delta: str | None = None
     is_whole: bool = False
     look_first: bool = False
 
@@ -59,24 +58,25 @@ class Shown:
     """A message of this reply, as far as we know. `part` is its number in the journal.
 
     `text` is what it was made to read, `end` how far into the answer that reaches. `stream`: it is an open native
-    stream of that id. `is_sent`: somebody can see it. `is_resumed`: from an earlier life, not yet touched.
-    `is_gone`: somebody deleted it. `is_frozen`: the channel lets nobody edit it. `tries`: sends of unknown outcome.
+    stream of that id. `is_sent`: somebody can see it. `is_old`: it reads an earlier answer, which stays until the
+    new one is as long. `is_stale`: nobody knows for sure what it reads. `is_gone`: somebody deleted it. `is_frozen`:
+    the channel lets nobody edit it. `pending`: the send whose outcome is not known. `tries`: how many of these.
     """
 
     part: int
     message_id: str = ""
     send_key: str = ""
     text: str = ""
-    raw: str = ""
     end: int = 0
     edits: int = 0
     since: float = 0.0
     stream: str | None = None
     is_sent: bool = False
-    is_resumed: bool = False
+    is_old: bool = False
+    is_stale: bool = False
     is_gone: bool = False
     is_frozen: bool = False
-    look_first: bool = False
+    pending: Step | None = None
     tries: int = 0
     repairs: int = 0
 
@@ -88,3 +88,11 @@ class Abilities:
     edits: bool = False
     deletes: bool = False
     streams: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What may stand of an earlier life. `text`: what a person could see of it, as far as known."""
+
+    is_resumed: bool = False
+    text: str = ""

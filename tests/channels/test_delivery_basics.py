@@ -21,6 +21,6 @@ async def test_an_answer_is_shown_at_its_first_text_and_grows_by_edits() -> None
         for i in range(200):
             reply.write(f"word{i} ")
             await asyncio.sleep(0.02)
-        delivery = await reply.finish()
+        await reply.finish()
     assert channel.visible() == ["".join(f"word{i} " for i in range(200)).strip()]
     assert channel.violations == []
