@@ -61,10 +61,12 @@ class Pools:
 
         Timeouts: connecting only; how long to wait for an answer is the caller's business.
         """
-        key = origin_of(origin)
-        client = self._clients.get(key)
+        client = self._clients.get(origin)
         if client is None:
-            client = self._clients[key] = self._make(key)
+            key = origin_of(origin)
+            client = self._clients.get(key)
+            if client is None:
+                client = self._clients[key] = self._make(key)
         return client
 
     __call__ = client
