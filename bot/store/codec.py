@@ -95,7 +95,7 @@ def _attachment(raw: Mapping[str, Any]) -> Attachment:
 
 
 def _plain(value: Any) -> Any:
-    """What orjson cannot write by itself. `isoformat` keeps every offset, which orjson's own form does not."""
+    """What orjson cannot write by itself. `isoformat` keeps seconds of an offset, which orjson's form does not."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):

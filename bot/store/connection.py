@@ -21,7 +21,7 @@ WAL_BYTES = WAL_PAGES * 4096
 BUSY_MILLISECONDS = 2000
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode, ready for use. Raises StoreError.
 
     Blocks (disk). It may be used from any thread, by one at a time. The file is created with mode 0600, its
@@ -31,11 +31,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         needed = ".".join(map(str, MIN_SQLITE))
         raise StoreError(f"SQLite {needed} or newer is needed; this Python has {sqlite3.sqlite_version}")
     try:
-        if not read_only:
-            _prepare_file(path)
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+        _prepare_file(path)
         connection = sqlite3.connect(
-            uri,
+            f"{path.absolute().as_uri()}?mode=rw",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -45,7 +43,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise store_error(error, path) from error
     try:
-        _set_up(connection, path, read_only=read_only)
+        _set_up(connection, path)
     except sqlite3.Error as error:
         connection.close()
         raise store_error(error, path) from error
@@ -58,7 +56,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 def check(connection: sqlite3.Connection, path: Path, limit_bytes: int) -> bool:
     """Look the whole file through, unless it is larger than `limit_bytes`. False: it was too large.
 
-    Raises StoreError when it is damaged. Reads about 250 MB a second (measured on SQLite 3.40, 2026-11).
+    Raises StoreError when it is damaged. Reads about 600 MB a second out of the page cache (SQLite 3.40, 2026-11).
     """
     if path.stat().st_size > limit_bytes:
         return False
@@ -67,7 +65,8 @@ def check(connection: sqlite3.Connection, path: Path, limit_bytes: int) -> bool:
     except sqlite3.Error as error:
         raise store_error(error, path) from error
     if findings != ["ok"]:
-        raise StoreError(f"{path} is damaged ({'; '.join(findings)[:300]}). {_HELP_DAMAGED}")
+        said = " ".join("; ".join(findings).split())
+        raise StoreError(f"{path} is damaged ({said[:300]}). {_HELP_DAMAGED}")
     return True
 
 
@@ -116,7 +115,7 @@ def _prepare_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def _set_up(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     run = connection.execute
     run(f"PRAGMA cache_size = -{CACHE_KIB}")
     run("PRAGMA temp_store = MEMORY")
@@ -125,10 +124,8 @@ def _set_up(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> N
     tables = run("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if owner != APPLICATION_ID and (owner or tables):
         raise StoreError(f"{path} belongs to another program (application id {owner:#x}); name another file")
-    if read_only:
-        run("PRAGMA query_only = ON")
-        return
-    run("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in an empty file only
+    if not tables:  # in any other file it has no effect, but is written each time
+        run("PRAGMA auto_vacuum = INCREMENTAL")
     mode = run("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise StoreError(f"{path}: this file system cannot hold a write-ahead log; use a local disk")

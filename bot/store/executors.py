@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Protocol
+
+import structlog
+
+_log = structlog.get_logger(__name__)
 
 
 class Executor(Protocol):
@@ -37,7 +42,11 @@ class ThreadExecutor:
 
     def _work(self) -> None:
         while (run := self._jobs.get()) is not None:
-            run()
+            try:
+                run()
+            except Exception:  # noqa: BLE001 - the thread must outlive any fault
+                with contextlib.suppress(Exception):  # the log itself may be what failed
+                    _log.exception("store work failed")
             del run  # else the last batch would live until the next one
 
 

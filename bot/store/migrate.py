@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -18,48 +20,42 @@ from bot.errors import StoreError
 from bot.store.connection import store_error
 from bot.store.sql import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 KEPT_COPIES = 3
 
 _log = structlog.get_logger(__name__)
 
 
-def ensure_schema(
-    connection: sqlite3.Connection,
-    path: Path,
-    *,
-    migrations: Path = MIGRATIONS,
-    target: int = SCHEMA_VERSION,
-) -> int:
-    """Bring the file to schema `target` and return the number that it had; 0: it was new.
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A schema: its number, the statements that create it, the folder whose `versions` lead to it."""
+
+    version: int
+    statements: Sequence[str]
+    migrations: Path
+
+
+CURRENT = Schema(SCHEMA_VERSION, SCHEMA, Path(__file__).parent / "migrations")
+
+
+def ensure_schema(connection: sqlite3.Connection, path: Path, schema: Schema = CURRENT) -> int:
+    """Bring the file to `schema` and return the number of the schema that it had; 0: it was new.
 
     Blocks (disk). Raises StoreError when the file is newer than this program, or when a migration fails; then
     the file is as it was.
     """
-    version = schema_version(connection)
-    if version > target:
+    try:
+        version = schema_version(connection)
+        if version == 0:
+            _create(connection, schema)
+    except sqlite3.Error as error:
+        raise store_error(error, path) from error
+    if version > schema.version:
         raise StoreError(
-            f"{path} was written by a newer Firstword (schema {version}, this one knows {target}): "
+            f"{path} was written by a newer Firstword (schema {version}, this one knows {schema.version}): "
             "update Firstword, or put the copy that was made before the update in its place"
         )
-    if version == 0:
-        _create(connection, path)
-        version = min(SCHEMA_VERSION, target)
-        if version == target:
-            return 0
-    if version < target:
-        from bot.store.migrations.run import upgrade
-
-        copy = copy_aside(connection, path, version)
-        _log.info("store migration started", schema=version, target=target, copy=str(copy))
-        try:
-            upgrade(connection, migrations, version, target)
-        except Exception as error:
-            raise StoreError(
-                f"{path} could not be brought from schema {version} to {target} and is unchanged "
-                f"({type(error).__name__}: {error}). A copy stands at {copy}"
-            ) from error
-        _log.info("store migration finished", schema=target)
+    if 0 < version < schema.version:
+        _migrate(connection, path, version, schema)
     return version
 
 
@@ -69,7 +65,10 @@ def schema_version(connection: sqlite3.Connection) -> int:
 
 
 def copy_aside(connection: sqlite3.Connection, path: Path, version: int) -> Path:
-    """Copy the open file to NAME.schema-N.copy, mode 0600, and keep the newest copies only. Raises StoreError."""
+    """Copy the open file to NAME.schema-N.copy, mode 0600; of such copies the newest three stay.
+
+    Raises StoreError.
+    """
     copy = path.with_name(f"{path.name}.schema-{version}.copy")
     unfinished = copy.with_suffix(".unfinished")
     try:
@@ -86,19 +85,35 @@ def copy_aside(connection: sqlite3.Connection, path: Path, version: int) -> Path
     return copy
 
 
-def _create(connection: sqlite3.Connection, path: Path) -> None:
+def _create(connection: sqlite3.Connection, schema: Schema) -> None:
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        if schema_version(connection) == 0:  # else another process has just created it
-            for statement in SCHEMA:
+        if schema_version(connection) == 0:  # else another process has created it meanwhile
+            for statement in schema.statements:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA user_version = {schema.version}")
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise store_error(error, path) from error
+        raise
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, version: int, schema: Schema) -> None:
+    from bot.store.migrations.run import upgrade
+
+    copy = copy_aside(connection, path, version)
+    _log.info("store migration started", schema=version, target=schema.version, copy=str(copy))
+    try:
+        upgrade(connection, schema.migrations, version, schema.version)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]  # what follows is about SQLAlchemy
+        raise StoreError(
+            f"{path} could not be brought from schema {version} to {schema.version} and is unchanged "
+            f"({type(error).__name__}: {reason}). A copy of it stands at {copy}"
+        ) from error
+    _log.info("store migration finished", schema=schema.version)
 
 
 def _age(path: Path) -> float:

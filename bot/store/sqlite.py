@@ -33,7 +33,6 @@ from channels.events import Message, Sent
 CHECK_BYTES = 64 * 1024 * 1024
 CHECKPOINT_WRITES = 300
 FIRST_SWEEP = 60.0
-NEXT_SWEEP = 900.0
 NEXT_SLICE = 0.25
 
 _log = structlog.get_logger(__name__)
@@ -86,8 +85,11 @@ class SqliteStore:
         self._reader = Reader(connections[1], path, executors[1])
         self._keeper = Reader(connections[2], path, executors[2])
         self._sweeper = Sweeper(retention)
+        self._every = retention.every
         self._finishing = kinds.finishing(retention.lines)
-        self._timer: asyncio.TimerHandle | None = self._loop.call_later(FIRST_SWEEP, self._sweep)
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(
+            min(FIRST_SWEEP, retention.every), self._sweep
+        )
         self._since_checkpoint = 0
         self._unsettled: dict[tuple[str, ...], asyncio.Future[Any]] = {}
         self._closed = False
@@ -280,7 +282,9 @@ class SqliteStore:
         if self._closed:
             return
         more = not step.cancelled() and step.exception() is None and step.result()
-        self._timer = self._loop.call_later(NEXT_SLICE if more else NEXT_SWEEP, self._sweep)
+        self._timer = self._loop.call_later(
+            min(NEXT_SLICE, self._every) if more else self._every, self._sweep
+        )
 
 
 def _open_file(path: Path, check_bytes: int) -> Connections:

@@ -10,6 +10,7 @@ from bot.store import sql
 
 SLICE = 500  # rows looked at in one transaction
 VACUUM_PAGES = 200
+SPARE_PAGES = 256  # free pages that stay for what is written next; one megabyte
 _DAY = 86_400.0
 
 
@@ -19,6 +20,7 @@ class Retention:
 
     `keys`: how long a second copy of an event is recognised. `payloads`: the messages of ended turns.
     `turns`: records of turns with their cost (longer than a month, so that a month's spending can be summed).
+    `every`: how often the store looks for what is too old.
     """
 
     keys: float = 7 * _DAY
@@ -26,6 +28,7 @@ class Retention:
     turns: float = 40 * _DAY
     history: float = 400 * _DAY
     lines: int = 1000
+    every: float = 900.0
 
 
 class _Task(StrEnum):
@@ -77,8 +80,7 @@ class Sweeper:
             case _Task.HISTORY:
                 return self._drop(connection, sql.SLICE_OF_HISTORY, (sql.DROP_HISTORY,), now - keep.history)
             case _Task.VACUUM:
-                connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-                return False
+                return _give_back(connection)
 
     def _drop_payloads(self, connection: sqlite3.Connection, before: float) -> bool:
         found = _find(connection, sql.SLICE_OF_INBOX, self._payloads_after, before)
@@ -105,3 +107,12 @@ def _find(connection: sqlite3.Connection, look: str, after: int, before: float) 
     """The next slice, or None when there is none or nothing in it is old."""
     last, oldest, newest = connection.execute(look, (after, SLICE)).fetchone()
     return None if last is None or oldest >= before else _Slice(last, newest < before)
+
+
+def _give_back(connection: sqlite3.Connection) -> bool:
+    """Give free pages back to the disk. Whether there are more."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    for _ in range(min(VACUUM_PAGES, free - SPARE_PAGES)):
+        # With a number above 1 it gives a row a page, and Python's module (3.11) stops at a row without columns.
+        connection.execute("PRAGMA incremental_vacuum(1)")
+    return bool(free > SPARE_PAGES + VACUUM_PAGES)

@@ -160,6 +160,14 @@ class Writer:
         )
 
     def _drain(self) -> None:
+        try:
+            self._write_all()
+        except BaseException:
+            with self._lock:
+                self._draining = False
+            raise
+
+    def _write_all(self) -> None:
         while True:
             with self._lock:
                 count = min(len(self._queue), BATCH)
@@ -175,8 +183,12 @@ class Writer:
                 self._run_idle(idle_work)
                 continue
             outcomes = self._commit(batch)
-            self._note(outcomes)
+            failures = [error for _, _, error in outcomes if error is not None]
+            self.batches += 1
+            self.failed += len(failures)
+            self.written += len(outcomes) - len(failures)
             self._hand_back(outcomes)
+            self._log_change(failures)
             del batch, outcomes
 
     def _run_idle(self, run: Callable[[sqlite3.Connection], None]) -> None:
@@ -222,19 +234,13 @@ class Writer:
         except sqlite3.Error as error:  # a failing disk may have rolled back by itself
             _log.warning("store roll-back failed", error=str(error))
 
-    def _note(self, outcomes: Outcomes) -> None:
-        """Count, and log when writes begin to fail and when they work again, not every one between."""
-        failures = [error for _, _, error in outcomes if error is not None]
-        self.batches += 1
-        self.written += len(outcomes) - len(failures)
-        if failures:
-            self.failed += len(failures)
-            if not self._failing:
-                self._failing = True
-                _log.error("store write failed", error=str(failures[0]), writes=len(failures))
-        elif self._failing:
-            self._failing = False
+    def _log_change(self, failures: list[StoreError]) -> None:
+        """Log when writes begin to fail and when they work again, not every one between."""
+        if failures and not self._failing:
+            _log.error("store write failed", error=str(failures[0]), writes=len(failures))
+        elif self._failing and not failures:
             _log.warning("store writes again", failed_total=self.failed)
+        self._failing = bool(failures)
 
     def _hand_back(self, outcomes: Outcomes) -> None:
         if threading.get_ident() == self._home:
