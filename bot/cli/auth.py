@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -79,6 +78,8 @@ def _add(arguments: argparse.Namespace, context: Context) -> int:
 
 def read_secret(name: str) -> str:
     """One secret, from the terminal without echo or from standard input. Raises CommandError."""
+    import getpass
+
     is_typed = sys.stdin.isatty()
     secret = getpass.getpass(f"Secret for {name} (not shown): ") if is_typed else sys.stdin.readline()
     secret = secret.strip()

@@ -83,6 +83,8 @@ def warnings_of(
         if name not in stored:
             command = f"firstword auth add {name} --provider {profile.provider}"
             yield f"auth.profiles.{name}: no secret is stored for it; run: {command}"
+    if tree.diagnostics.cache_trace.enabled:
+        yield "diagnostics.cacheTrace.enabled: the trace is not written yet; the log tells cached tokens per request"
     yield from specs.broken.values()
 
 

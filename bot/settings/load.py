@@ -171,13 +171,15 @@ def build_settings(
     secrets = Secrets(environ, {name: row.secret for name, row in stored.items()})
     mounting = Mounting(specs, secrets, problems=[*unknown_keys(values, shape), *variables.problems])
     tree, raw = _tree(mounting, shape, values, variables, overrides)
+    token = _part(raw, "server").get("token")
+    mounting.server_token = token if isinstance(token, str) else None
     mounting.channels(_part(raw, "channels"), plugins.channels)
     providers = _providers(mounting, raw)
     if tree is not None:
         mounting.problems += contradictions(tree, mounting)
     rest = tree or _rest(raw)
     mounting.problems += unknown_providers(rest, specs) if rest is not None else ()
-    token = _server_token(tree, mounting)
+    secret = _server_token(tree, mounting)
     problems = _once(mounting.problems)
     if problems or tree is None:
         raise settings_error(str(config_file), problems)
@@ -186,7 +188,7 @@ def build_settings(
         config_file=config_file,
         models=tree.models,
         agents=tree.agents,
-        server=tree.server.model_copy(update={"token": token}),
+        server=tree.server.model_copy(update={"token": secret}),
         webhooks=tree.webhooks,
         auth=tree.auth,
         diagnostics=tree.diagnostics,

@@ -118,10 +118,14 @@ class AccountSettings:
 
 @dataclass(slots=True)
 class Mounting:
-    """Fills the adapters' settings and collects what is wrong. `found` is empty where anything is."""
+    """Fills the adapters' settings and collects what is wrong. `found`: the accounts that are to run.
+
+    `server_token`, as it was written, is the token of local channels that set none of their own.
+    """
 
     specs: Specs
     secrets: Secrets
+    server_token: str | None = None
     problems: list[Problem] = field(default_factory=list)
     used_secrets: set[str] = field(default_factory=set)
     found: list[AccountSettings] = field(default_factory=list)
@@ -161,6 +165,8 @@ class Mounting:
                 info = spec.settings.model_fields.get(place)
                 accounts[MAIN].setdefault(config_key(place, info) if info is not None else place, value)
         for name, row in accounts.items():
+            if self.server_token is not None and spec.is_local and "token" in spec.settings.model_fields:
+                row.setdefault("token", self.server_token)
             if row.get("enabled") is not False:
                 self._account(spec, name, row)
 

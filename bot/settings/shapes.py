@@ -151,7 +151,8 @@ def leaves(shape: Shape, path: str = "") -> Iterator[tuple[str, Shape]]:
         for key, child in shape.fields.items():
             yield from leaves(child, f"{path}.{key}" if path else key)
     elif shape.kind is Kind.MAP and shape.item is not None and shape.item.kind is not Kind.ANY:
-        yield from leaves(shape.item, f"{path}.{shape.key}")
+        held = shape.item if shape.item.description else replace(shape.item, description=shape.description)
+        yield from leaves(held, f"{path}.{shape.key}")
     elif shape.kind is Kind.LIST and shape.item is not None and shape.item.kind is Kind.OBJECT:
         yield from leaves(shape.item, f"{path}[]")
     else:

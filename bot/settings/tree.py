@@ -91,7 +91,7 @@ class ModelEntry(Section):
     id: Name = Field(description="The id that the provider knows; the ref is provider/id.")
     name: Text = Field(default="", description="What people read; empty: the id.")
     reasoning: Flag = Field(default=False, description="Whether the model can think before it answers.")
-    input: tuple[Literal["text", "image", "audio"], ...] = Field(
+    input: tuple[Literal["text", "image"], ...] = Field(
         default=("text",), description="What a prompt may hold."
     )
     context_window: Count | None = Field(default=None, description="Tokens of prompt and answer together.")
@@ -218,7 +218,10 @@ class ServerSection(Section):
         default="127.0.0.1", description="Address to listen on; beyond loopback a token is a must."
     )
     port: Port = Field(default=DEFAULT_PORT, description="Port; 0 takes any free one.")
-    token: SecretStr | None = Field(default=None, description="What a client beyond loopback must show.")
+    token: SecretStr | None = Field(
+        default=None,
+        description="What visitors from other machines must know; local channels take it for their own.",
+    )
 
 
 class WebhooksSection(Section):
@@ -249,7 +252,7 @@ class AuthSection(Section):
 class CacheTrace(Section):
     """A file with one line for each request, to see what a provider's prefix cache took."""
 
-    enabled: Flag = Field(default=False, description="Write the trace.")
+    enabled: Flag = Field(default=False, description="Accepted for other gateways' files; not written yet.")
     file_path: Text | None = Field(default=None, description="Where; none: cache-trace.jsonl among the logs.")
     include_prompt: Flag = Field(default=False, description="Write the prompts too. They are people's words.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import SettingsError
+from bot.settings import load_settings
 from tests.bot.settings.places import Place
 
 SECRET = "sk-canary0123456789abcdef"
@@ -91,3 +92,14 @@ def test_a_reference_that_leads_nowhere_hides_no_other_problem(place: Place) -> 
     problems = place.problems(config)
     assert set(problems) == {"channels.radio.accounts.main.token", "channels.radio.accounts.main.retries"}
     assert "GONE is not set" in problems["channels.radio.accounts.main.token"]
+
+
+def test_the_server_s_token_guards_local_channels_that_set_none(place: Place) -> None:
+    place.write({"server": {"host": "0.0.0.0", "token": "${PAGE_TOKEN}"}})
+    settings = load_settings(place.home, place.home.config, {"PAGE_TOKEN": "a-token-of-the-server"})
+    tokens = {
+        each.channel: each.settings.token.get_secret_value()
+        for each in settings.accounts
+        if getattr(each.settings, "token", None) is not None
+    }
+    assert tokens == {"web": "a-token-of-the-server"}
