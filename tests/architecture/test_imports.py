@@ -23,7 +23,7 @@ from tests.architecture.source import (
 # An SDK or server library, by import name, and the modules that may import it.
 HOMES = {
     "telegram": ("channels.telegram",),
-    "telegramify_markdown": ("channels.telegram",),
+    "pyromark": ("channels.telegram",),
     "discord": ("channels.discord",),
     "slack_bolt": ("channels.slack",),
     "slack_sdk": ("channels.slack",),

@@ -13,7 +13,7 @@ import pytest
 from tests.architecture.source import ROOT, entry_points
 
 HEAVY = (
-    "telegram telegramify_markdown discord slack_bolt slack_sdk nio prompt_toolkit markdown_it "
+    "telegram pyromark discord slack_bolt slack_sdk nio prompt_toolkit markdown_it "
     "anthropic cerebras openai httpx httpx2 aiohttp sqlalchemy alembic mlx numpy onnxruntime prometheus_client"
 ).split()
 
