@@ -93,7 +93,9 @@ def machine() -> list[str]:
     bot, peers = cores()
     load = " ".join(f"{value:.2f}" for value in os.getloadavg())
     split = f"bot on core {bot}, peers on core {peers}"
-    if bot == peers:
+    if not hasattr(os, "sched_getaffinity"):
+        split = "nothing is pinned to a core here, and CPU and memory cannot be read"
+    elif bot == peers:
         split = "ONE core shared by the bot and its peers: latencies are upper bounds"
     return [
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load before {load}; {split}",

@@ -104,7 +104,8 @@ def report(path: Path, messages: int) -> str:
         *top(data["house"], total, 50),
     ]
     lines += ["by function", *top(data["own"], total, 40)]
-    lines += ["by function, with what it calls", *top(data["within"], total, 60)]
+    ours = {name: count for name, count in data["within"].items() if name.startswith(ROOMS)}
+    lines += ["by the project's function, with all that it calls", *top(ours, total, 70)]
     return "\n".join(lines)
 
 
