@@ -77,6 +77,7 @@ class Life:
         me = Me(self.account, user.id, (user.username or "").lower())
         intake = Intake(me, self.host, self._acknowledge, self.calls.moved)
         log.info("signed in", channel="telegram", account=self.account, username=user.username)
+        self._presses = 0
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._group.create_task(keep_drafts())

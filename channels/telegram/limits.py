@@ -39,7 +39,7 @@ DRAFT_BURST = 3
 GROUP_EDIT_SECONDS, PRIVATE_EDIT_SECONDS, DRAFT_SECONDS = 3.0, 1.0, 0.4
 # Bot API docs, sendChatAction: the status is set for 5 seconds or less.
 TYPING_SECONDS = 5.0
-_REMEMBERED = 4096
+_REMEMBERED = 1024
 
 
 def is_private(address: Address) -> bool:

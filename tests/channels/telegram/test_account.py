@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from channels.capabilities import Operation
 from channels.commands import CommandSpec
@@ -14,7 +18,7 @@ from channels.errors import Gone, NotAuthorized, TooLong, Unavailable
 from channels.events import Action, Membership, Message, MessageEdited, Pressed, Reaction
 from channels.telegram.channel import TelegramChannel
 from tests.channels.telegram.hosts import QUICK, KeepingHost, address, running, settings
-from tests.channels.telegram.peer.client import Peer
+from tests.channels.telegram.peer.client import ROOT, Peer
 
 CHAT = 4711
 GROUP = -1001234567890
@@ -163,3 +167,40 @@ async def test_sends_still_work_while_the_account_is_being_stopped(peer: Peer, h
     await under_way
     await channel.send(address(CHAT), "after it stopped", "k2")
     assert await peer.texts(CHAT) == ["while it stops", "after it stopped"]
+
+
+def test_what_a_channel_needs_to_be_listed_imports_no_sdk() -> None:
+    code = (
+        "import sys; from channels.telegram import SPEC; "
+        "print(SPEC.name, sorted({'telegram', 'aiohttp', 'pyromark', 'httpx'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "telegram []"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"token": "abc"}, "BotFather"),
+        ({"token": ""}, "BotFather"),
+        ({"baseUrl": "ftp://example.org"}, "http"),
+        ({"editInterval": 0}, "0.2"),
+        ({"pollSeconds": 51}, "50"),
+        ({"stream": "sometimes"}, "'auto', 'drafts', 'edits' or 'off'"),
+        ({"webhook": {"url": "http://example.org"}}, "https"),
+        ({"webhook": {"url": "https://example.org", "secret": "short"}}, "32"),
+        ({"webhook": {"url": "https://example.org", "secret": "with spaces" * 5}}, "32"),
+        ({"tokn": "x"}, "Extra inputs"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_allowed(peer: Peer, wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings(peer, **wrong)
+    [problem] = caught.value.errors(include_input=False)
+    assert told in problem["msg"] and str(problem["loc"][0]) == next(iter(wrong))
+    assert peer.token not in str(caught.value) and "with spaces" not in str(caught.value)
+
+
+def test_the_usual_spellings_of_a_server_mean_the_same(peer: Peer) -> None:
+    for url in ("http://127.0.0.1:8081", "http://127.0.0.1:8081/", "http://127.0.0.1:8081/bot"):
+        assert settings(peer, baseUrl=url).base_url == "http://127.0.0.1:8081"
