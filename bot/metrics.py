@@ -184,11 +184,6 @@ def edited(channel: str, count: int = 1) -> None:
     _EDITS.labels(channel).inc(count)
 
 
-def channel_limited(channel: str) -> None:
-    """A channel asked us to wait."""
-    _RATE_LIMITS.labels("channel", channel).inc()
-
-
 def provider_limited(provider: str) -> None:
     """A provider asked us to wait."""
     _RATE_LIMITS.labels("provider", _bounded(provider)).inc()
@@ -217,6 +212,8 @@ def watch_running(count: Callable[[], float]) -> None:
 def count_signal(channel: str, name: str, value: float = 1.0) -> None:
     """Count what an adapter saw; a name outside SIGNALS counts as "other". Negative values count as nothing."""
     _SIGNALS.labels(channel, name if name in SIGNALS else OTHER).inc(max(value, 0.0))
+    if name == "rate_limited":
+        _RATE_LIMITS.labels("channel", channel).inc(max(value, 0.0))
 
 
 def channel_online(channel: str, account: str, *, is_online: bool) -> None:

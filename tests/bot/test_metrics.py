@@ -8,7 +8,7 @@ from bot import metrics
 from providers.errors import ErrorKind
 
 
-def sample(name: str, **labels: str) -> float:
+def sample(name: str, /, **labels: str) -> float:
     """The value of one sample, 0 when there is none."""
     return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
 
@@ -84,3 +84,10 @@ def test_the_exposition_is_prometheus_text() -> None:
     assert 'firstword_build_info{version="0.0.0"} 1.0' in text
     assert re.search(r"^process_resident_memory_bytes ", text, re.MULTILINE)
     assert metrics.CONTENT_TYPE.startswith("text/plain")
+
+
+def test_a_channel_that_asks_us_to_wait_counts_beside_the_providers() -> None:
+    labels = {"side": "channel", "name": "here"}
+    before = sample("firstword_rate_limits_total", **labels)
+    metrics.count_signal("here", "rate_limited")
+    assert sample("firstword_rate_limits_total", **labels) == before + 1

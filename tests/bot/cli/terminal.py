@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,14 @@ class Result:
         """What --json printed; one object on one line."""
         assert self.out.count("\n") == 1, self.out
         return json.loads(self.out)
+
+
+@dataclass
+class Daemon:
+    """A running daemon. `said`: everything that it printed, whole once it has ended."""
+
+    process: subprocess.Popen[str]
+    said: str = ""
 
 
 class Terminal:
@@ -79,17 +88,35 @@ class Terminal:
     def _plain(self, text: str) -> str:
         return text.replace(str(self.home), "HOME").replace(str(self.home.parent), "FOLDER")
 
+    def wait(self, is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Return as soon as `is_so`; fails after that many seconds."""
+        end = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.02)
+
     @contextmanager
-    def daemon(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def daemon(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Daemon]:
         """A daemon of this home that has said that it is ready; ended with SIGTERM."""
         command = [sys.executable, "-m", "bot", "--home", str(self.home), "run", "--port", "0", *arguments]
-        with subprocess.Popen(
-            command, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
+        errors = self.home.parent / "daemon.err"
+        with (
+            errors.open("w") as err,
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **(environ or {})},
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+            ) as process,
+        ):
+            daemon = Daemon(process)
             try:
                 assert process.stdout is not None
-                assert "is ready" in process.stdout.readline()
-                yield process
+                daemon.said = process.stdout.readline()
+                assert "is ready" in daemon.said, errors.read_text()
+                yield daemon
             finally:
                 process.terminate()
-                process.communicate(timeout=40)
+                daemon.said += process.communicate(timeout=40)[0] + errors.read_text()

@@ -20,15 +20,15 @@ def test_without_a_daemon_the_status_says_how_to_start_one(terminal: Terminal) -
 
 def test_a_running_daemon_tells_how_it_is_doing(terminal: Terminal) -> None:
     terminal.write(DEMO)
-    with terminal.daemon() as process:
+    with terminal.daemon() as daemon:
         result = terminal.run("status", "--deep")
         assert result.code == 0
         assert result.out.startswith("running: ")
         assert "model: demo/demo" in result.out
         assert "web:main: online" in result.out
         assert terminal.run("--json", "gateway", "status").data["running"] is True
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=40) == 0
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(timeout=40) == 0
     assert terminal.run("status").code == 3
 
 
@@ -66,3 +66,20 @@ def test_the_log_of_a_daemon_is_json_and_holds_no_message(terminal: Terminal) ->
         pass
     lines = [json.loads(line) for line in (terminal.home / "logs" / "firstword.log").read_text().splitlines()]
     assert "daemon ready" in [line["event"] for line in lines]
+
+
+def test_no_secret_reaches_the_home_or_the_terminal(terminal: Terminal, free_port: int) -> None:
+    """A channel whose server is not there fails loudly, with its token in every URL that it tries."""
+    token = "123456789:AAcanarycanarycanarycanarycanary012"
+    key = "sk-canary0123456789abcdef"
+    accounts = {"main": {"token": "${BOT}", "baseUrl": f"http://127.0.0.1:{free_port}"}}
+    terminal.write(DEMO | {"channels": {"telegram": {"accounts": accounts}}, "server": {"token": "${PAGE}"}})
+    environ = {"BOT": token, "PAGE": "canary-of-the-page-0123", "OPENAI_API_KEY": key}
+    with terminal.daemon("--log-level", "debug", environ=environ) as daemon:
+        log = terminal.home / "logs" / "firstword.log"
+        terminal.wait(lambda: "telegram" in log.read_text())
+    assert daemon.said
+    shown = daemon.said + "".join(
+        path.read_bytes().decode(errors="replace") for path in terminal.home.rglob("*") if path.is_file()
+    )
+    assert "canary" not in shown
