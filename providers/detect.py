@@ -16,7 +16,7 @@ import orjson
 
 from providers.base import ModelSettings, ModelSpec
 from providers.http import Pools, is_loopback
-from providers.models import describe
+from providers.models import describe, is_for_chat
 from providers.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 0.2
 TOTAL_TIMEOUT = 0.8
 MAX_BYTES = 4 * 1024 * 1024
-_NOT_FOR_CHAT = ("embed", "bert", "whisper", "rerank")
 
 
 class ServerState(StrEnum):
@@ -172,7 +171,7 @@ def _models(answer: _Answer | None, key: str, name: str, window: str = "") -> li
     for row in rows:
         if isinstance(row, dict) and isinstance(row.get(name), str):
             tokens = row.get(window)
-            if not any(word in row[name].lower() for word in _NOT_FOR_CHAT):
+            if is_for_chat(row[name]):
                 models.append((row[name], tokens if isinstance(tokens, int) else None))
     return models
 

@@ -35,7 +35,7 @@ class Pools:
 
     The clients are shared: closing one does nothing, closing the pools closes everything. HTTP_PROXY,
     HTTPS_PROXY, ALL_PROXY and NO_PROXY are honoured where `trust_env` is set, for http:// proxies (an https
-    origin is tunnelled with CONNECT); loopback is never sent through a proxy.
+    origin is tunnelled with CONNECT), any other kind fails every request; loopback is never sent through a proxy.
     """
 
     def __init__(
@@ -85,10 +85,16 @@ class Pools:
     def _make(self, origin: str) -> httpx.AsyncClient:
         from providers.transport import SharedClient, Transport
 
+        proxy, refusal = None, ""
+        try:
+            proxy = proxy_for(origin, self._proxies)
+        except ValueError as error:  # told with every request: a start without this provider may be fine
+            refusal = str(error)
         transport = Transport(
             keep_alive=self._keep_alive,
             tls=self._tls,
-            proxy=proxy_for(origin, self._proxies),
+            proxy=proxy,
+            refusal=refusal,
             stale_after=self._stale_after,
         )
         self._transports.append(transport)

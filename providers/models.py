@@ -24,6 +24,11 @@ from providers.profile import ModelProfile, ReasoningStyle
 DEFAULT_CONTEXT = 8192
 """Tokens, for a model of which nobody says more. Small on purpose: a prompt that is too long is refused."""
 
+_NOT_FOR_CHAT = (
+    *("embed", "rerank", "whisper", "moderation", "transcribe", "dall-e", "gpt-image", "sora", "davinci"),
+    *("-tts", "tts-", "bge-", "minilm"),
+)
+
 _KEYS = frozenset(
     {"provider", "id", "title", "context", "maxOutput", "price", "source", "checked"}
     | {"reasoning", "effortOff", "prefill", "images", "retiredOn", "successor"}
@@ -97,6 +102,12 @@ def describe(
         price=row.price or (facts.price if facts else None) or (Price(0.0, 0.0) if local else None),
         is_local=local,
     )
+
+
+def is_for_chat(model: str) -> bool:
+    """By its name the model answers people, rather than making vectors, pictures or speech."""
+    name = model.lower()
+    return not any(word in name for word in _NOT_FOR_CHAT)
 
 
 def known(provider: str, today: date) -> tuple[ModelSpec, ...]:

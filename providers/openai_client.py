@@ -112,7 +112,7 @@ class OpenAICompatible:
             self._log.debug("warming failed", provider=self._name, error=type(error).__name__)
 
     async def list_models(self, credential: Credential) -> Sequence[ModelSpec]:
-        """What the server offers now. Raises ProviderError; takes at most LIST_TIMEOUT seconds."""
+        """What the server offers now to talk to. Raises ProviderError; takes at most LIST_TIMEOUT seconds."""
         try:
             async with asyncio.timeout(LIST_TIMEOUT):
                 body = await self._get(_MODELS, credential, MAX_LIST_BYTES)
@@ -126,6 +126,7 @@ class OpenAICompatible:
         return tuple(
             models.describe(self._name, ModelSettings(model, context_window=window), is_local=local)
             for model, window in rows
+            if models.is_for_chat(model)
         )
 
     async def aclose(self) -> None:

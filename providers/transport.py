@@ -101,9 +101,10 @@ class Body(httpx.AsyncByteStream):
 class Transport(httpx.AsyncBaseTransport):
     """One origin's pool: no limit, no cookies, no redirects, no decompression, no proxy but the given one.
 
-    `tls` makes the SSL context when it is first needed. A kept connection that idled `stale_after` seconds and
-    is dropped before a byte of the answer gets the request once more on another connection. (aiohttp itself sends
-    a GET once more where the connection was dropped; never a POST.)
+    `tls` makes the SSL context when it is first needed. A `refusal` is why no request can be sent at all. A kept
+    connection that idled `stale_after` seconds and is dropped before a byte of the answer gets the request once
+    more on another connection. (aiohttp itself sends a GET once more where the connection was dropped; never a
+    POST.)
     """
 
     def __init__(
@@ -112,11 +113,13 @@ class Transport(httpx.AsyncBaseTransport):
         keep_alive: float,
         tls: Callable[[], Awaitable[ssl.SSLContext]],
         proxy: str | None = None,
+        refusal: str = "",
         stale_after: float,
     ) -> None:
         self._keep_alive = keep_alive
         self._tls = tls
         self._proxy = proxy
+        self._refusal = refusal
         self._stale_after = stale_after
         self._session: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
@@ -168,6 +171,8 @@ class Transport(httpx.AsyncBaseTransport):
         async with self._opening:
             if self._closed:
                 raise httpx.ConnectError("the pool is closed")
+            if self._refusal:
+                raise httpx.ProxyError(self._refusal)
             if self._session is None:
                 connector = _Connector(
                     limit=0,

@@ -83,6 +83,13 @@ def test_a_kind_of_proxy_that_is_not_supported_is_refused_by_name() -> None:
         proxy_for("https://x", proxies({"HTTPS_PROXY": "socks5://p:1"}))
 
 
+async def test_a_kind_of_proxy_that_is_not_supported_fails_requests_and_nothing_else() -> None:
+    async with Pools(environ={"ALL_PROXY": "socks5://127.0.0.1:1"}) as pools:
+        client = pools.client("https://api.example.com")
+        with pytest.raises(httpx.ProxyError, match="socks5"):
+            await client.get("https://api.example.com/")
+
+
 async def test_a_plain_request_goes_through_the_proxy(peer: Peer) -> None:
     peer.play([whole(b"through")])
     async with Pools(environ={"HTTP_PROXY": f"http://me:secret@127.0.0.1:{peer.port}"}) as pools:

@@ -117,6 +117,24 @@ def test_a_model_that_the_settings_call_reasoning_takes_an_effort() -> None:
     assert qwen.profile.reasoning is ReasoningStyle.NO_THINK
 
 
+@pytest.mark.parametrize(
+    ("model", "talks"),
+    [
+        ("text-embedding-3-small", False),
+        ("tts-1-hd", False),
+        ("whisper-1", False),
+        ("llama3.2", True),
+        ("m", True),
+    ],
+)
+def test_models_that_make_vectors_or_speech_are_not_offered_for_talk(model: str, *, talks: bool) -> None:
+    assert models.is_for_chat(model) is talks
+
+
+def test_no_model_of_the_catalogue_is_taken_for_one_of_those() -> None:
+    assert all(models.is_for_chat(model) for _, model in models.catalogue())
+
+
 ROW: dict[str, Any] = {
     "provider": "p",
     "id": "m",
