@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
@@ -48,7 +49,11 @@ class _Stream:
 
 
 class ConsoleChannel:
-    """One terminal. `stdin` and `stdout` are the process's own unless a test gives others."""
+    """One terminal. `stdin` and `stdout` are the process's own unless others are given.
+
+    `patience`: how long a line that came through a pipe may wait for the answer to the one before, in seconds
+    without any sign of one.
+    """
 
     name = "console"
 
@@ -60,6 +65,7 @@ class ConsoleChannel:
         *,
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
+        patience: float = PATIENCE,
         new_id: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self.account = account
@@ -68,6 +74,7 @@ class ConsoleChannel:
         self._stdin = stdin or sys.stdin
         self._screen: Screen = PipeScreen(stdout or sys.stdout)
         self._stdout = stdout or sys.stdout
+        self._patience = patience
         self._new_id = new_id
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
         self._sent: OrderedDict[str, None] = OrderedDict()
@@ -174,16 +181,17 @@ class ConsoleChannel:
             self._screen = prompt
             await prompt.run()
             return
-        async for line in read_lines(self._stdin, self._settings.max_message_bytes):
-            message = await self.say(line)
-            if message is not None:
-                await self._wait_for_answer(message)
+        async with aclosing(read_lines(self._stdin, self._settings.max_message_bytes)) as lines:
+            async for line in lines:
+                message = await self.say(line)
+                if message is not None:
+                    await self._wait_for_answer(message)
 
     async def _wait_for_answer(self, message: Message) -> None:
         """Until the answer is complete, so that the next line is a message of its own and not one more of this."""
         while message.message_id not in self._answered or self._streams:
             try:
-                async with asyncio.timeout(PATIENCE), self._news:
+                async with asyncio.timeout(self._patience), self._news:
                     await self._news.wait()
             except TimeoutError:
                 return

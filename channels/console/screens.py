@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol, TextIO
 
 
@@ -36,7 +36,7 @@ class PipeScreen:
         self._stream.flush()
 
 
-async def read_lines(stream: TextIO, max_characters: int) -> AsyncIterator[str]:
+async def read_lines(stream: TextIO, max_characters: int) -> AsyncGenerator[str, None]:
     """The lines of a stream until its end; of a longer line only its first `max_characters` + 1.
 
     Read in a daemon thread: it may be blocked for ever, and must not keep the program from leaving. One line
@@ -44,15 +44,17 @@ async def read_lines(stream: TextIO, max_characters: int) -> AsyncIterator[str]:
     """
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str] = asyncio.Queue()
-    taken = threading.Semaphore(1)
+    wanted = threading.Semaphore(1)
+    is_over = threading.Event()
 
     def read() -> None:
         line = "-"
         while line:
-            taken.acquire()
-            line = stream.readline(max_characters + 1)
-            rest = line
-            while rest and not rest.endswith("\n") and len(rest) > max_characters:
+            wanted.acquire()
+            if is_over.is_set():
+                return
+            line = rest = stream.readline(max_characters + 1)
+            while rest and not rest.endswith("\n"):
                 rest = stream.readline(max_characters + 1)
             try:
                 loop.call_soon_threadsafe(lines.put_nowait, line)
@@ -60,6 +62,10 @@ async def read_lines(stream: TextIO, max_characters: int) -> AsyncIterator[str]:
                 return
 
     threading.Thread(target=read, name="console input", daemon=True).start()
-    while line := await lines.get():
-        taken.release()
-        yield line
+    try:
+        while line := await lines.get():
+            wanted.release()
+            yield line
+    finally:
+        is_over.set()
+        wanted.release()
