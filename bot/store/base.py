@@ -1,8 +1,11 @@
 """The store's contract: what is kept, and when it is safe.
 
 Methods that return an `asyncio.Future` hand the write over at once, in the order of the calls, and complete
-when it is durable; nobody has to wait for them. `async` methods return when they are durable or have read.
-All raise StoreError (bot.errors) when the disk fails. Times are seconds since the epoch.
+when it is durable; nobody has to wait for them, and a failure that nobody waits for is logged. `add_message`,
+`add_key` and `final` are written at once; the others may wait some milliseconds for company. `async` methods
+return when they are durable or have read; a read shows every write that was handed over before it.
+All raise StoreError (bot.errors) when the disk fails, and "overloaded ..." when too much waits to be written.
+Times are seconds since the epoch.
 """
 
 from __future__ import annotations

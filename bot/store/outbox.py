@@ -34,8 +34,9 @@ class TurnJournal:
     """channels.journal.Journal of a turn that is kept.
 
     `committed`: the future of `Store.add_message`. `clock`: monotonic seconds, the loop's time will do.
-    `resumed`: what an earlier life of the process had shown. Call `close` when the turn is over, however it
-    ended: a text that waits to be saved is dropped then, since the turn's record holds the last one.
+    `resumed`: what an earlier life of the process had shown. `interval`: seconds between saved texts. Call
+    `close` when the turn is over, however it ended: a text that waits to be saved is dropped then, since the
+    turn's record holds the last one.
     """
 
     def __init__(
@@ -45,7 +46,10 @@ class TurnJournal:
         committed: asyncio.Future[bool],
         clock: Callable[[], float],
         resumed: Sequence[SentPart] = (),
+        *,
+        interval: float = PROGRESS_INTERVAL,
     ) -> None:
+        self._interval = interval
         self._store = store
         self._turn_id = turn_id
         self._committed = committed
@@ -81,7 +85,7 @@ class TurnJournal:
             return
         now = self._clock()
         since = self._saved_at if self._saved_at is not None else now
-        wait = max(0.0, since + PROGRESS_INTERVAL - now)
+        wait = max(0.0, since + self._interval - now)
         self._timer = asyncio.get_running_loop().call_later(wait, self._save)
 
     async def final(self, text: str) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from bot.store import sql
 
-SLICE = 500  # rows looked at in one transaction
+SLICE_ROWS = 500
 VACUUM_PAGES = 200
 SPARE_PAGES = 256  # free pages that stay for what is written next; one megabyte
 _DAY = 86_400.0
@@ -49,10 +49,11 @@ class Sweeper:
     """Walks the tables by id, oldest first. `step` does one slice and says whether there is more to do now.
 
     Payloads are walked on from where the last round stopped; the other rounds begin at the oldest row, which
-    is where the rows to delete are.
+    is where the rows to delete are. A slice is `rows` rows that are looked at in one transaction.
     """
 
-    def __init__(self, retention: Retention) -> None:
+    def __init__(self, retention: Retention, rows: int = SLICE_ROWS) -> None:
+        self._rows = rows
         self._retention = retention
         self._tasks = tuple(_Task)
         self._at = 0
@@ -83,7 +84,7 @@ class Sweeper:
                 return _give_back(connection)
 
     def _drop_payloads(self, connection: sqlite3.Connection, before: float) -> bool:
-        found = _find(connection, sql.SLICE_OF_INBOX, self._payloads_after, before)
+        found = self._find(connection, sql.SLICE_OF_INBOX, self._payloads_after, before)
         if found is None:
             return False
         connection.execute(sql.DROP_PAYLOADS, (self._payloads_after, found.last, before))
@@ -94,7 +95,7 @@ class Sweeper:
     def _drop(
         self, connection: sqlite3.Connection, look: str, statements: tuple[str, ...], before: float
     ) -> bool:
-        found = _find(connection, look, self._after, before)
+        found = self._find(connection, look, self._after, before)
         if found is None:
             return False
         for statement in statements:
@@ -102,11 +103,10 @@ class Sweeper:
         self._after = found.last
         return found.whole
 
-
-def _find(connection: sqlite3.Connection, look: str, after: int, before: float) -> _Slice | None:
-    """The next slice, or None when there is none or nothing in it is old."""
-    last, oldest, newest = connection.execute(look, (after, SLICE)).fetchone()
-    return None if last is None or oldest >= before else _Slice(last, newest < before)
+    def _find(self, connection: sqlite3.Connection, look: str, after: int, before: float) -> _Slice | None:
+        """The next slice, or None when there is none or nothing in it is old."""
+        last, oldest, newest = connection.execute(look, (after, self._rows)).fetchone()
+        return None if last is None or oldest >= before else _Slice(last, newest < before)
 
 
 def _give_back(connection: sqlite3.Connection) -> bool:

@@ -139,6 +139,7 @@ async def test_a_read_only_folder_is_told_at_the_start(tiny_disk: Path) -> None:
         await SqliteStore.open(tiny_disk / "store.db")
 
 
+@pytest.mark.slow  # waits two seconds for the other program, as it should
 async def test_a_file_that_another_program_locks_is_told(store: SqliteStore, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -213,6 +214,7 @@ async def test_every_write_is_flushed_and_the_log_is_bounded(path: Path, store: 
         assert pragma("journal_size_limit") == connecting.WAL_BYTES
 
 
+@pytest.mark.slow  # writes four thousand messages
 async def test_the_log_begins_again_instead_of_growing(path: Path, store: SqliteStore) -> None:
     """Without that, what is written here fills the log up to its bound."""
     log = path.with_name("store.db-wal")

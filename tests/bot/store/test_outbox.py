@@ -10,7 +10,6 @@ import pytest
 
 from bot.errors import StoreError
 from bot.ids import new_turn_id
-from bot.store import outbox
 from bot.store.outbox import LooseJournal, TurnJournal
 from bot.store.sqlite import SqliteStore
 from channels.events import Sent
@@ -26,9 +25,9 @@ class Clock:
         return self.now
 
 
-def _journal(store: SqliteStore, turn_id: str = "t1", event_key: str = "e1") -> TurnJournal:
-    committed = store.add_message(message(event_key), turn_id, SOME_TIME)
-    return TurnJournal(store, turn_id, committed, asyncio.get_running_loop().time)
+def _journal(store: SqliteStore, turn_id: str = "t1", interval: float = 1.0) -> TurnJournal:
+    committed = store.add_message(message("e1"), turn_id, SOME_TIME)
+    return TurnJournal(store, turn_id, committed, asyncio.get_running_loop().time, interval=interval)
 
 
 async def test_nothing_may_be_shown_before_the_question_is_kept(store: SqliteStore) -> None:
@@ -119,14 +118,11 @@ class Counted:
         return self._store.progress(turn_id, text)
 
 
-async def test_the_text_is_kept_at_most_once_in_an_interval_and_the_newest(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "PROGRESS_INTERVAL", 0.05)
+async def test_the_text_is_kept_at_most_once_in_an_interval_and_the_newest(store: SqliteStore) -> None:
     counted = Counted(store)
     committed = store.add_message(message("e1"), "t1", SOME_TIME)
     loop = asyncio.get_running_loop()
-    journal = TurnJournal(counted, "t1", committed, loop.time)
+    journal = TurnJournal(counted, "t1", committed, loop.time, interval=0.05)
     begun = loop.time()
     number = 0
     while len(counted.texts) < 4:
@@ -144,11 +140,8 @@ async def _until_pending_text(store: SqliteStore, text: str) -> None:
         await asyncio.sleep(0.001)
 
 
-async def test_the_last_text_is_kept_when_no_other_follows(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "PROGRESS_INTERVAL", 0.01)
-    journal = _journal(store)
+async def test_the_last_text_is_kept_when_no_other_follows(store: SqliteStore) -> None:
+    journal = _journal(store, interval=0.01)
     journal.progress("one")
     journal.progress("two")
     await asyncio.wait_for(_until_pending_text(store, "two"), 10)
@@ -156,18 +149,17 @@ async def test_the_last_text_is_kept_when_no_other_follows(
 
 
 @pytest.mark.parametrize("end", ["final", "withdraw", "close"])
-async def test_no_timer_is_left_behind(store: SqliteStore, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "PROGRESS_INTERVAL", 0.01)
+async def test_no_timer_is_left_behind(store: SqliteStore, end: str) -> None:
     counted = Counted(store)
     committed = store.add_message(message("e1"), "t1", SOME_TIME)
-    journal = TurnJournal(counted, "t1", committed, asyncio.get_running_loop().time)
+    journal = TurnJournal(counted, "t1", committed, asyncio.get_running_loop().time, interval=0.01)
     journal.progress("text")
     if end == "final":
         await journal.final("the whole text")
     else:
         getattr(journal, end)()
     journal.progress("late")
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.03)  # timers fire in their order: one of 0.01 s would have fired by then
     assert counted.texts == []
 
 

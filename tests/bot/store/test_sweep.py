@@ -8,9 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from bot.store import sweep
 from bot.store.executors import InlineExecutor
 from bot.store.sqlite import SqliteStore, open_store
 from bot.store.sweep import Retention, Sweeper
@@ -52,14 +49,9 @@ def _round(path: Path, sweeper: Sweeper, now: float) -> int:
     raise AssertionError("the round never ended")
 
 
-@pytest.fixture
-def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "SLICE", 7)
-
-
-async def test_payloads_go_after_a_day_and_keys_stay_for_a_week(path: Path, small_slices: None) -> None:
+async def test_payloads_go_after_a_day_and_keys_stay_for_a_week(path: Path) -> None:
     clock = Clock()
-    sweeper = Sweeper(Retention())
+    sweeper = Sweeper(Retention(), rows=7)
     async with open_store(path, clock=clock, executor=InlineExecutor) as store:
         for number in range(40):
             await _live(store, f"old{number}", clock.now)
@@ -79,9 +71,9 @@ async def test_payloads_go_after_a_day_and_keys_stay_for_a_week(path: Path, smal
         assert [turn.turn_id for turn in await store.pending()] == ["waits", "again"]
 
 
-async def test_records_outlive_a_month_and_history_a_year(path: Path, small_slices: None) -> None:
+async def test_records_outlive_a_month_and_history_a_year(path: Path) -> None:
     clock = Clock()
-    sweeper = Sweeper(Retention())
+    sweeper = Sweeper(Retention(), rows=7)
     async with open_store(path, clock=clock, executor=InlineExecutor) as store:
         for number in range(20):
             await _live(store, f"old{number}", clock.now)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +136,7 @@ _RECORDS = st.builds(
 )
 
 
+@pytest.mark.slow  # opens a store for every example
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(records=st.lists(_RECORDS, min_size=1, max_size=5))
 def test_any_records_may_be_written_again_and_again(records: list[TurnRecord]) -> None:

@@ -21,24 +21,30 @@ from channels.events import Sent
 from tests.bot.store.examples import SOME_TIME, message, record
 
 
-class HeldExecutor:
-    """A thread whose work can be held back: a disk that is slow for as long as a test needs it."""
+class HeldExecutor(ThreadExecutor):
+    """A thread that can be held still: a disk that is slow for as long as a test needs it."""
 
     def __init__(self, name: str) -> None:
-        self._inner = ThreadExecutor(name)
-        self.free = threading.Event()
-        self.free.set()
+        super().__init__(name)
+        self._free = threading.Event()
 
-    def submit(self, run: Callable[[], None], /) -> None:
-        def work() -> None:
-            self.free.wait()
-            run()
+    async def hold(self) -> None:
+        """Return once the thread stands still."""
+        held = threading.Event()
 
-        self._inner.submit(work)
+        def stand_still() -> None:
+            held.set()
+            self._free.wait()
+
+        self.submit(stand_still)
+        assert await asyncio.to_thread(held.wait, 10)
+
+    def release(self) -> None:
+        self._free.set()
 
     def close(self) -> None:
-        self.free.set()
-        self._inner.close()
+        self.release()
+        super().close()
 
 
 def _executors() -> tuple[list[HeldExecutor], Callable[[str], Executor]]:
@@ -71,10 +77,10 @@ def connection(path: Path) -> sqlite3.Connection:
 async def test_writes_that_wait_together_share_one_transaction(path: Path) -> None:
     made, make = _executors()
     async with open_store(path, executor=make) as store:
-        made[0].free.clear()
+        await made[0].hold()
         futures = [store.add_message(message(f"e{n}"), f"t{n}", SOME_TIME) for n in range(100)]
         before = store.writer.batches
-        made[0].free.set()
+        made[0].release()
         assert all(await asyncio.gather(*futures))
         assert store.writer.batches - before <= 2
 
@@ -82,10 +88,10 @@ async def test_writes_that_wait_together_share_one_transaction(path: Path) -> No
 async def test_a_write_that_fails_fails_alone(connection: sqlite3.Connection, path: Path) -> None:
     executor = HeldExecutor("writer")
     writer = Writer(connection, path, executor)
-    executor.free.clear()
+    await executor.hold()
     rows = [*range(20), 7, "text", 13, *range(20, 40)]
     futures = [writer.add(INSERT, row) for row in rows]
-    executor.free.set()
+    executor.release()
     outcomes = await asyncio.gather(*futures, return_exceptions=True)
     bad = [row for row, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, StoreError)]
     assert bad == [7, "text", 13]
@@ -134,13 +140,11 @@ async def test_a_write_without_hurry_is_written_without_company_too(
     connection.close()
 
 
-async def test_new_messages_are_refused_when_too_much_waits_and_known_ones_go_on(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_new_messages_are_refused_when_too_much_waits_and_known_ones_go_on(path: Path) -> None:
     made, make = _executors()
     async with open_store(path, executor=make) as store:
         await store.add_message(message("e0"), "t0", SOME_TIME)
-        made[0].free.clear()
+        await made[0].hold()
         taken = [
             store.add_message(message(f"e{n}"), f"t{n}", SOME_TIME)
             for n in range(1, writing.INTAKE_WRITES + 1)
@@ -150,7 +154,7 @@ async def test_new_messages_are_refused_when_too_much_waits_and_known_ones_go_on
         with pytest.raises(StoreError, match="overloaded"):
             await store.progress("t0", "text so far")
         essential = [store.part_sent("t0", 0, "t0.0", Sent("9")), store.finish_turn(record("t0"))]
-        made[0].free.set()
+        made[0].release()
         assert all(await asyncio.gather(*taken))
         await asyncio.gather(*essential)
         assert store.writer.refused == 2
@@ -160,14 +164,14 @@ async def test_new_messages_are_refused_when_too_much_waits_and_known_ones_go_on
 async def test_the_bytes_that_wait_are_bounded_too(path: Path) -> None:
     made, make = _executors()
     async with open_store(path, executor=make) as store:
-        made[0].free.clear()
+        await made[0].hold()
         megabytes = [store.add_message(message(f"e{n}", "x" * 2**20), f"t{n}", SOME_TIME) for n in range(63)]
         with pytest.raises(StoreError, match="overloaded"):
             await store.add_message(message("more", "x" * 2**20), "more", SOME_TIME)
         finals = [store.final(f"t{n}", "y" * 2**20) for n in range(60)]
         with pytest.raises(StoreError, match="overloaded"):
             await store.final("t0", "z" * 8 * 2**20)
-        made[0].free.set()
+        made[0].release()
         assert all(await asyncio.gather(*megabytes))
         await asyncio.gather(*finals)
 
