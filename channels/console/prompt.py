@@ -16,7 +16,6 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import completion_is_selected
 from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -104,13 +103,9 @@ class Prompt:
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
 
-        @keys.add("enter", filter=~completion_is_selected)
-        def _send(event: KeyPressEvent) -> None:
+        @keys.add("enter")
+        def _enter(event: KeyPressEvent) -> None:
             self._send(event)
-
-        @keys.add("enter", filter=completion_is_selected)
-        def _take(event: KeyPressEvent) -> None:
-            event.current_buffer.complete_state = None
 
         @keys.add("escape", "enter")
         def _new_line(event: KeyPressEvent) -> None:

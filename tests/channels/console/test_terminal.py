@@ -23,7 +23,7 @@ async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
 
 async def test_an_answer_grows_above_the_prompt_with_its_note(terminal: Terminal) -> None:
     terminal.type("count 3\r")
-    await terminal.shows("some/model · asked · first word 200 ms")
+    await terminal.shows("some/model · asked · first word 200 ms\n>")
     lines = terminal.screen.text.splitlines()
     assert lines[:3] == ["> count 3", "one w2 w3", "some/model · asked · first word 200 ms"]
     assert lines[-1] == ">"
