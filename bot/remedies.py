@@ -14,7 +14,7 @@ _REMEDIES: dict[ErrorKind, str] = {
     ErrorKind.QUOTA: "the account has no quota left; look at its billing page, or " + _OTHER,
     ErrorKind.OVERLOADED: "the provider is down or overloaded; the fallbacks answer meanwhile, try again later",
     ErrorKind.SERVER: "the provider failed; try again, the fallbacks answer meanwhile",
-    ErrorKind.CONNECT: "nothing answers there; start the server, or check models.providers.{provider}.baseUrl",
+    ErrorKind.CONNECT: "nothing answers there; start it, or check the network and models.providers.{provider}.baseUrl",
     ErrorKind.FIRST_TOKEN: "nothing came in time; try again, or " + _OTHER,
     ErrorKind.STALL: "the answer stopped coming; try again, or " + _OTHER,
     ErrorKind.TOTAL: "the answer took too long; try again, or " + _OTHER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from bot.cli.parser import Verbs
 
 if TYPE_CHECKING:
     from bot.credentials import Stored
+
+
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 def add(verbs: Verbs) -> None:
@@ -94,9 +98,26 @@ def store_key(context: Context, name: str, provider: str, mode: str, secret: str
     """Keep a secret under a name and, for a provider's key, name it in the configuration. Raises BotError."""
     from bot.credentials import Stored
 
+    if not _NAME.fullmatch(name):
+        text = f"{name!r} is not allowed; allowed: letters, digits and . _ : - (64 at most)"
+        raise CommandError(text, kind="usage", code=USAGE)
     if provider:
+        _check_provider(context, provider)
         context.config().replace(lambda values: _name_profile(values, name, provider, mode))
     _change_stored(context, {name: Stored(secret, provider)})
+
+
+def _check_provider(context: Context, provider: str) -> None:
+    from bot.plugins import discover
+    from bot.settings.problems import nearest
+
+    settings = context.settings()
+    known = {*_known_providers(), *discover().providers, *(row.name for row in settings.providers)}
+    if provider not in known:
+        close = nearest(provider, known)
+        meant = f"; nearest: {close}" if close else ""
+        text = f"there is no provider {provider!r}{meant}; known: {', '.join(sorted(known))}"
+        raise CommandError(text, kind="usage", code=USAGE)
 
 
 def _name_profile(values: dict[str, Any], name: str, provider: str, mode: str) -> None:

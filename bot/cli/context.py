@@ -42,6 +42,7 @@ class Context:
     is_json: bool = False
     has_color: bool = False
     log_level: str | None = None
+    is_config_named: bool = False
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
 
@@ -49,6 +50,8 @@ class Context:
         """The settings, with what the command line said on top. Raises SettingsError."""
         from bot.settings import load_settings
 
+        if self.is_config_named and not self.config_file.exists():
+            raise SettingsError(f"{self.config_file}: there is no such file; name another with --config")
         said: dict[str, Any] = {"logging": {"level": self.log_level}} if self.log_level else {}
         return load_settings(
             self.home,

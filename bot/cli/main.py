@@ -15,7 +15,7 @@ from bot.cli import auth, channels, chat, config, doctor, message, models, run, 
 from bot.cli.context import INTERRUPTED, OK, USAGE, CommandError, Context
 from bot.cli.parser import Parser, Verbs, common_options
 from bot.errors import BotError
-from bot.home import find_config, find_home
+from bot.home import CONFIG_VARIABLE, find_config, find_home
 
 _VERBS = (run, chat, message, status, doctor, models, channels, config, auth)
 
@@ -113,6 +113,7 @@ def _context(parsed: argparse.Namespace) -> Context:
         is_json=getattr(parsed, "json", False),
         has_color=not no_color and sys.stderr.isatty(),
         log_level=getattr(parsed, "log_level", None),
+        is_config_named=bool(getattr(parsed, "config", None) or environ.get(CONFIG_VARIABLE)),
     )
 
 

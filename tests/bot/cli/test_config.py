@@ -165,3 +165,23 @@ def test_what_is_still_missing_is_said_and_is_no_refusal(terminal: Terminal) -> 
         " TELEGRAM_BOT_TOKEN\n"
     )
     assert terminal.read()["channels"]["telegram"]["accounts"]["main"]["allow"] == ["4711"]
+
+
+def test_a_key_of_nobody_or_under_an_odd_name_is_not_stored(terminal: Terminal) -> None:
+    wrong = terminal.run("auth", "add", "x", "--provider", "cerebrs", stdin=KEY)
+    assert wrong.code == 2
+    assert "nearest: cerebras" in wrong.err
+    odd = terminal.run("auth", "add", "../x", stdin=KEY)
+    assert odd.code == 2
+    assert "allowed: letters, digits" in odd.err
+    assert not terminal.home.exists()
+
+
+def test_a_file_that_was_named_must_be_there(terminal: Terminal) -> None:
+    result = terminal.run("config", "validate", "--config", "gone.json")
+    assert (result.code, result.err) == (
+        2,
+        "error: FOLDER/gone.json: there is no such file; name another with --config\n",
+    )
+    assert terminal.run("config", "set", "server.port", "1", "--config", "gone.json").code == 0
+    assert terminal.run("config", "validate", "--config", "gone.json").code == 0
