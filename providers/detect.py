@@ -54,6 +54,9 @@ class _Answer:
     value: Any
 
 
+_MLX_DEFAULT = ("default_model", None)
+"""What mlx_lm.server calls the model that it was started with; seen in mlx-lm 0.32.2, 2026-11."""
+
 _Get = Callable[[str], Awaitable[_Answer | None]]
 _Model = tuple[str, int | None]
 _Found = tuple[ServerState, list[_Model]]
@@ -218,7 +221,13 @@ async def _mlx(get: _Get) -> _Found:
     health = await get("/health")
     if _object(health).get("status") != "ok" or health is None or not health.server.startswith("BaseHTTP"):
         return ServerState.DOWN, []
-    return _state(_models(await get("/v1/models"), "data", "id"))
+    listed = await get("/v1/models")
+    models = _models(listed, "data", "id")
+    if models is None:  # it breaks off where nothing was ever downloaded and its model is a local folder
+        models = [] if listed is None or listed.status != 200 else [_MLX_DEFAULT]
+    elif models:  # the list is of all that was downloaded, and any other would be loaded first
+        models.insert(0, _MLX_DEFAULT)
+    return _state(models)
 
 
 _PROBES: Mapping[str, _Probe] = {

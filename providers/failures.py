@@ -130,6 +130,7 @@ _SIGNS: tuple[_Sign, ...] = (
         "no endpoints found",
         "not a valid model",
         "no such model",
+        "cached snapshot folder",  # mlx_lm.server, where the model was never downloaded
     ),
     _sign(ErrorKind.OVERLOADED, (429, 498, 500, 502), "overloaded", "no capacity", "capacity exceeded"),
 )

@@ -38,7 +38,8 @@ async def test_a_server_is_known_by_its_own_answers_and_no_other_is_taken_for_it
     server = start_mock_model("--kind", kind, "--models", "a/b,c")
     found = await detect(dict.fromkeys(KINDS, server.port))
     assert {name for name, one in found.items() if one.state is ServerState.READY} == {kind}
-    assert [spec.ref for spec in found[kind].models] == [f"{kind}/a/b", f"{kind}/c"]
+    own = ["mlx/default_model"] if kind == "mlx" else []
+    assert [spec.ref for spec in found[kind].models] == [*own, f"{kind}/a/b", f"{kind}/c"]
     assert all(spec.is_local for spec in found[kind].models)
     assert found[kind].base_url == server.base_url
 
@@ -52,6 +53,14 @@ async def test_a_server_without_a_model_is_up_but_not_ready(start_mock_model: St
 async def test_a_server_that_loads_its_model_is_up_but_not_ready(start_mock_model: Start) -> None:
     server = start_mock_model("--kind", "llamacpp", "--state", "loading")
     assert (await detect({"llamacpp": server.port}))["llamacpp"].state is ServerState.NO_MODEL
+
+
+async def test_an_mlx_server_that_cannot_list_its_models_has_the_one_it_was_started_with(peer: Peer) -> None:
+    top = b"HTTP/1.0 200 OK\r\nServer: BaseHTTP/0.6 Python/3.11\r\n\r\n"
+    peer.play([top + b'{"status": "ok"}', Do.CLOSE], [top, Do.CLOSE])
+    found = (await detect({"mlx": peer.port}))["mlx"]
+    assert [spec.model for spec in found.models] == ["default_model"]
+    assert found.state is ServerState.READY
 
 
 @pytest.mark.parametrize("kind", ["lmstudio", "llamacpp", "vllm"])

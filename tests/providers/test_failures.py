@@ -129,6 +129,11 @@ ANSWERS: dict[str, tuple[int, Any, ErrorKind]] = {
         ErrorKind.QUOTA,
     ),
     "Ollama, no model": (404, {"error": "model 'x' not found, try pulling it first"}, ErrorKind.MODEL_GONE),
+    "mlx_lm.server, no model": (
+        404,
+        {"error": "Cannot find an appropriate cached snapshot folder for the specified revision"},
+        ErrorKind.MODEL_GONE,
+    ),
     "llama.cpp, context": (400, openai("…", "exceed_context_size_error", 400), ErrorKind.CONTEXT_LENGTH),
     "llama.cpp, loading": (503, openai("Loading model", "unavailable_error", 503), ErrorKind.OVERLOADED),
     "vLLM, flat": (
