@@ -7,8 +7,8 @@
         async def channel(self, peer, host) -> MyChannel: ...   # one account that talks to that peer
 
 Everything that `Capabilities` declare is exercised; where nothing is declared, its test has nothing to show and
-passes. Texts are compared by their letters and digits (channels.markup.words), so a renderer may style as it likes. Needs pytest and
-pytest-asyncio; the only module of the package that imports them.
+passes. Texts are compared by their letters and digits (channels.markup.words), so a renderer may style as it likes.
+Needs pytest and pytest-asyncio; the only module of the package that imports them.
 """
 
 # ruff: noqa: S101 - a test kit asserts

@@ -2,7 +2,8 @@
 
 Limits count, keys dedupe, edits need their message, streams end when their lifetime is over. Whatever a real
 channel would punish (an edit that changes nothing, an empty message, a broken character) is noted in `violations`
-or refused. Faults are ordered by `fail_next`; every call is recorded with its time.
+or refused; a key that made a second message is noted in `repeated`. Faults are ordered by `fail_next`; every call is
+recorded with its time.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class FakeChannel:
         self.messages: list[FakeMessage] = []
         self.calls: list[Call] = []
         self.violations: list[str] = []
+        self.repeated: list[str] = []
         self.timeline: list[tuple[float, str]] = []
         self.typing_until = 0.0
         self.gone: set[ConversationKey] = set()
@@ -100,6 +102,7 @@ class FakeChannel:
         self._faults: dict[str, list[_Fault]] = {}
         self._streams: dict[str, _Stream] = {}
         self._buckets: dict[str, tuple[float, float]] = {}
+        self._unsure: set[str] = set()
         self._numbers = 0
         self._give_abilities(edits)
 
@@ -207,7 +210,7 @@ class FakeChannel:
                 raise Refused("too_many_edits")
             if window is not None and self.now() > message.at + window:
                 raise Refused("too_old")
-            if message.text == text:
+            if message.text == text and message.id not in self._unsure:
                 self.violations.append(f"edit of {message_id} changes nothing")
             message.edits += 1
             self._write(message, text)
@@ -248,7 +251,7 @@ class FakeChannel:
             self._extend(stream, text, delta)
             if not self.declared.replaceable and stream.joined != text:
                 self.violations.append(f"the deltas of {stream_id} are not its last text")
-            del self._streams[stream_id]
+            self._streams.pop(stream_id)
             message = stream.message or self._post(address, text, send_key)
             self._changed()
         return self._sent(message)
@@ -286,7 +289,9 @@ class FakeChannel:
             self._count(operation)
             yield
             if fault is not None:
+                self._unsure.add(message_id)  # whoever repeats this edit does right
                 raise fault.error
+            self._unsure.discard(message_id)
         except BaseException as raised:
             error = type(raised).__name__
             raise
@@ -321,7 +326,11 @@ class FakeChannel:
 
     def _post(self, address: Address, text: str, send_key: str) -> FakeMessage:
         if send_key and self._by_key(address, send_key) is not None:
-            self.violations.append(f"{send_key} was sent twice")
+            self.repeated.append(send_key)
+        for stream_id in [
+            s for s, draft in self._streams.items() if draft.message is None and draft.key == address.key
+        ]:
+            del self._streams[stream_id]  # a message takes the preview away
         message = FakeMessage(self._number(), address.key, "", send_key, self.now())
         self.messages.append(message)
         self._write(message, text)

@@ -44,8 +44,10 @@ def failed(script: Script, step: Step, error: ChannelError, now: float) -> None:
         _stream_failed(script, step, shown, error, now)
     elif isinstance(error, Unavailable):
         _unreachable(script, error, now)
-        if step.kind is Kind.SEND and error.maybe_sent:
+        if error.maybe_sent and step.kind is Kind.SEND:
             _unsure(script, shown, step, error)
+        elif error.maybe_sent:
+            shown.is_stale = True
     elif step.kind is Kind.EDIT and isinstance(error, Gone):
         _gone(script, shown)
     elif step.kind is Kind.EDIT and isinstance(error, Refused):
@@ -104,6 +106,8 @@ def _stream_failed(script: Script, step: Step, shown: Shown, error: ChannelError
             _unreachable(script, error, now)
         if error.maybe_sent and step.kind is (Kind.CLOSE if is_preview else Kind.START):
             _unsure(script, shown, step, error)
+        elif error.maybe_sent and not is_preview:
+            shown.is_stale = True
     script.mode = Streaming.EDIT if script.abilities.edits else Streaming.NONE
     shown.stream = None
     shown.is_sent = shown.is_sent and not is_new

@@ -97,10 +97,11 @@ class Plan:
 
     def narrow(self, index: int, length: int) -> bool:
         """Part `index` was too long for the channel: halve it. False when it is too short for that."""
-        if length // 2 < SMALLEST:
+        smaller = min(self.limit, length // 2)
+        if smaller < SMALLEST:
             return False
         self._reopen(index)
-        self.limit = length // 2
+        self.limit = smaller
         self._fence = fitting(self._fence, self.limit, self.unit)
         return True
 

@@ -155,8 +155,10 @@ class Script:
             elif shown.is_gone or (shown.text == part.text and not shown.is_stale):
                 step = None
             elif is_whole and not self.can_edit(shown, now):
+                self.maybe_doubled += int(shown.is_stale)
                 shown.is_stale = False
                 self.plan.fix(index, text, max(shown.end, part.start), shown.text)
+                self.plan.grow(text, is_final=self.is_final)
                 continue
             else:
                 step = self._edit(shown, part, now, is_whole=is_whole)
@@ -353,8 +355,9 @@ class Script:
             shown.stream = None
         shown.is_sent = self.is_visible = True
         shown.is_gone = shown.is_old = False
-        # A send that may have been the second one shows what the first one said.
-        shown.is_stale = step.kind is Kind.SEND and (step.look_first or self._past.is_resumed)
+        # A send that may have been made in an earlier life shows what that said.
+        is_known = shown.pending is not None or self.capabilities.send_key is SendKey.NONE
+        shown.is_stale = step.kind is Kind.SEND and self._past.is_resumed and not is_known
         shown.pending = None
         shown.text, shown.end = step.text, step.end
         self.visible_end = max(self.visible_end, step.end)

@@ -74,6 +74,10 @@ class TypingLight:
         if self._show is None or is_leaving or self._clock() >= self._on_until:
             return
         self._on_until = 0.0
+        budgets, now = self._capabilities.budgets, self._clock()
+        if self._buckets.wait(budgets, Operation.TYPING, Priority.FINAL, now) > 0:
+            return
+        self._buckets.take(budgets, Operation.TYPING, now)
         try:
             async with asyncio.timeout(OFF_DEADLINE):
                 await self._show(False)  # noqa: FBT003 - the callable's one argument
