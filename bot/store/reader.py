@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import structlog
 
+from bot.errors import StoreError
 from bot.store.connection import store_error
 from bot.store.executors import Executor
 from bot.store.writer import Outcome, settle
@@ -30,16 +31,22 @@ class Reader:
         self._executor = executor
         self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
+        self._closed = False
 
     def run(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """What `read` returns. Raises StoreError."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self._executor.submit(functools.partial(self._work, read, future))
+        if self._closed:
+            settle([(future, None, StoreError(f"{self._path} is closed"))])
+        else:
+            self._executor.submit(functools.partial(self._work, read, future))
         return future
 
     async def close(self) -> None:
         """Close the connection, after everything asked before."""
-        await self.run(sqlite3.Connection.close)
+        closing = self.run(sqlite3.Connection.close)
+        self._closed = True
+        await closing
 
     def _work(self, read: Callable[[sqlite3.Connection], T], future: asyncio.Future[T]) -> None:
         try:

@@ -170,9 +170,9 @@ MERGE_TURNS = Rows(
 )
 _TURN_COLUMNS = """turn_id, conversation, session, inbox_ids, outcome, parts, model, cost_usd, started_at,
     ended_at, detail"""
-TURNS = f"SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' ORDER BY id DESC LIMIT ?"  # noqa: S608
+TURNS = f"SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own columns
 TURNS_OF = f"""SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' AND conversation = ?
-    ORDER BY id DESC LIMIT ?"""  # noqa: S608 - the columns above, nothing from outside
+    ORDER BY id DESC LIMIT ?"""  # noqa: S608 - our own columns
 ADD_HISTORY = Rows(
     """INSERT INTO history (conversation, session, role, text, message_id, at, speaker, outcome, turn_id, note,
         added_at)

@@ -1,8 +1,8 @@
 """The embedded store: one SQLite file, one thread that writes and one that reads.
 
 Writes are handed to the writer in the order of the calls and are durable (WAL, synchronous=FULL) when their
-future completes. Reads have a connection of their own and never wait for the disk's flush; a read waits only
-for such writes, handed over before it, as it would show.
+future completes. Reads have a connection of their own: a read waits for the disk only when something that it
+would show was handed over before it and is not written yet.
 """
 
 from __future__ import annotations
@@ -262,8 +262,11 @@ class SqliteStore:
         future.add_done_callback(functools.partial(self._forget, topic))
 
     def _forget(self, topic: tuple[str, ...], future: asyncio.Future[Any]) -> None:
-        if self._unsettled.get(topic) is future:
-            del self._unsettled[topic]
+        if self._unsettled.get(topic) is not future:
+            return
+        del self._unsettled[topic]
+        if future.cancelled() and not self._closed:  # its caller went away, but the write is still to come
+            self._remember(topic, self.writer.add(kinds.CALL, _nothing))
 
     async def _settled(self, *topic: str) -> None:
         future = self._unsettled.get(topic)
@@ -308,6 +311,10 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 def _work_off_log(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """Complete after everything that was handed over before."""
 
 
 def _answer(future: asyncio.Future[Any], value: Any, error: Exception | None) -> None:

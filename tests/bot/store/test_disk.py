@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from bot.store.migrate import ensure_schema
 from bot.store.sqlite import SqliteStore, open_store
 from bot.store.writer import Writer
 from tests.bot.store.examples import SOME_TIME, message, record
+from tests.peers import require_peer
 
 
 def _size(path: Path) -> int:
@@ -50,12 +52,11 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False, timeout=30)
-    except FileNotFoundError:
-        pytest.skip("this machine has no mount command")
-    if mounted.returncode != 0:
-        pytest.skip(f"this user may not mount: {mounted.stderr.decode().strip()}")
+    mount = shutil.which("mount")
+    mounted = mount is not None and subprocess.run(command, check=False, timeout=30).returncode == 0
+    require_peer(
+        "a small file system for the test, which only root may mount", found=mounted, how="sudo make test"
+    )
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=30)
 
@@ -97,6 +98,25 @@ async def test_on_a_full_disk_what_still_fits_is_kept(tiny_disk: Path) -> None:
         huge, small = await asyncio.gather(*futures, return_exceptions=True)
         assert isinstance(huge, StoreError)
         assert small is True
+
+
+async def test_a_file_that_may_not_grow_is_told_and_later_writes_work_again(path: Path) -> None:
+    with closing(connect(path)) as connection:
+        ensure_schema(connection, path)
+        executor = ThreadExecutor("writer")
+        writer = Writer(connection, path, executor)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        large = ("fake", "main", "large", SOME_TIME, "t1", "fake:main:1", b"x" * 20_000)
+        small = ("fake", "main", "small", SOME_TIME, "t2", "fake:main:1", b"x")
+        outcomes = [writer.add(kinds.ADD_MESSAGE, row) for row in (large, small)]
+        with pytest.raises(StoreError, match=r"store\.db: the disk is full"):
+            await outcomes[0]
+        assert await outcomes[1]
+        connection.execute(f"PRAGMA max_page_count = {pages + 100}")
+        assert await writer.add(kinds.ADD_MESSAGE, large)
+        await writer.close()
+        executor.close()
 
 
 async def test_a_disk_that_takes_no_more_bytes_is_told_and_later_writes_work_again(

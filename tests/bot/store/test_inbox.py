@@ -138,6 +138,16 @@ async def test_a_message_that_cannot_be_read_is_set_aside_with_the_reason(path: 
     assert state == "dead" and "KeyError" in error
 
 
+async def test_texts_that_no_disk_format_likes_are_kept(store: SqliteStore) -> None:
+    asked = message("e\ud800", "one \ud83d\ude00 \x00 two \udfff")
+    assert await store.add_message(asked, "t1", SOME_TIME)
+    assert not await store.add_message(asked, "t2", SOME_TIME)
+    await store.final("t1", "half \ud83d" + "\ude00 and \x00 lone \udfff")
+    (turn,) = await store.pending()
+    assert turn.message == asked
+    assert turn.text == "half \N{GRINNING FACE} and \x00 lone \ufffd"
+
+
 async def test_a_turn_that_failed_is_not_taken_up_again(store: Store) -> None:
     await store.add_message(message("e1"), "t1", SOME_TIME)
     await store.finish_turn(replace(record("t1"), outcome=Outcome.FAILED, history=()))

@@ -42,6 +42,10 @@ def _next_schema(folder: Path, migration: str) -> Schema:
     return Schema(2, (*CURRENT.statements, *more), folder)
 
 
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 def _shape(connection: sqlite3.Connection) -> dict[str, Any]:
     names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     shape: dict[str, Any] = {

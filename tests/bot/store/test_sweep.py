@@ -30,6 +30,10 @@ def _count(path: Path, table: str, where: str = "1") -> int:
         return int(other.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0])
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
 async def _live(store: SqliteStore, name: str, now: float) -> None:
     """A message from its arrival to its end."""
     await store.add_message(message(name), name, now)
@@ -120,10 +124,10 @@ async def test_the_room_of_what_went_is_given_back(path: Path) -> None:
         for number in range(40):
             await store.add_message(message(f"old{number}", "x" * 200_000), f"old{number}", clock.now)
             store.finish_turn(record(f"old{number}"))
-    before = path.stat().st_size  # noqa: ASYNC240
+    before = _size(path)
     sweeper = Sweeper(Retention())
     for _ in range(2):
         _round(path, sweeper, clock.now + 500 * DAY)
     async with open_store(path):
         pass
-    assert path.stat().st_size < before / 4  # noqa: ASYNC240
+    assert _size(path) < before / 4

@@ -185,6 +185,8 @@ async def test_closing_writes_what_was_handed_over(path: Path) -> None:
     assert lazy.done() and all(future.done() for future in futures)
     with pytest.raises(StoreError, match="is closed"):
         await store.add_message(message("late"), "late", SOME_TIME)
+    with pytest.raises(StoreError, match="is closed"):
+        await store.history("fake:main:4711", 1, 10)
     async with open_store(path) as again:
         assert len(await again.pending()) == 50
 
@@ -194,6 +196,19 @@ async def test_a_caller_that_goes_away_takes_nothing_with_it(store: SqliteStore)
     future.cancel()
     assert await store.add_message(message("e2"), "t2", SOME_TIME)
     assert [turn.turn_id for turn in await store.pending()] == ["t1", "t2"]
+
+
+async def test_a_read_waits_for_a_write_whose_caller_went_away(path: Path) -> None:
+    made, make = _executors()
+    async with open_store(path, executor=make) as store:
+        await made[0].hold()
+        store.finish_turn(record("t1")).cancel()
+        reading = asyncio.ensure_future(store.history("fake:main:4711", 1, 10))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not reading.done()
+        made[0].release()
+        assert len(await reading) == 2
 
 
 async def test_no_thread_is_left_behind(path: Path) -> None:
