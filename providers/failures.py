@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from providers.errors import ErrorKind, ProviderError
+from providers.privacy import WINDOW, redact
 
 RETRY_AFTER_RANGE = (1.0, 600.0)
 """Seconds. Less would hammer the provider; more would take its word for a lost evening."""
@@ -239,10 +240,13 @@ def error_from_object(value: Mapping[str, Any], scrub: Callable[[str], str]) -> 
 
 
 def _detail(head: str, body: Body, scrub: Callable[[str], str]) -> str:
-    names = [name for name in dict.fromkeys((body.type, body.code)) if name]
-    told = " ".join(filter(None, (" ".join(names), body.param and f"({body.param})")))
-    text = " ".join(scrub(body.message[: 4 * DETAIL_CHARS]).split())
-    return ": ".join(filter(None, (head, scrub(told), text)))[:DETAIL_CHARS]
+    """What an owner needs: names are short words and hold no prompt; the message may hold anything."""
+    names = " ".join(filter(None, (body.type, body.code if body.code != body.type else "")))
+    told = " ".join(filter(None, (names, body.param and f"({body.param})")))
+    message = scrub(
+        body.message[: DETAIL_CHARS + WINDOW]
+    )  # a little more, so that no piece is cut before it is seen
+    return ": ".join(filter(None, (head, redact(told), " ".join(message.split()))))[:DETAIL_CHARS]
 
 
 def _name(value: object) -> str:

@@ -19,6 +19,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 READ_BYTES = 64 * 1024
 """Body bytes held per response before the peer is slowed down (aiohttp pauses reading at twice this)."""
+
+LARGE_BODY_BYTES = 256 * 1024
+"""A body beyond this gives the loop a turn between its pieces."""
 
 _AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
@@ -255,10 +259,11 @@ class _Connector(aiohttp.TCPConnector):
         self._released[protocol] = self._loop.time()
 
 
-def _content(request: httpx.Request) -> bytes | AsyncIterator[bytes] | None:
-    """The request's body; aiohttp takes bytes that are there in one piece with the head."""
+def _content(request: httpx.Request) -> bytes | BytesIO | AsyncIterator[bytes] | None:
+    """The request's body; aiohttp sends bytes together with the head, and a large file piece by piece."""
     try:
-        return request.content or None
+        content = request.content
+        return BytesIO(content) if len(content) > LARGE_BODY_BYTES else content or None
     except httpx.RequestNotRead:
         del request.headers["Transfer-Encoding"]
         if not isinstance(request.stream, httpx.AsyncByteStream):

@@ -66,6 +66,8 @@ class Peer:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.connections: list[Connection] = []
         self.port = 0
+        self.read_bodies = True
+        """False: answer when the head of a request is there."""
         self._scripts: list[Sequence[Step]] = [()]
         self._tls = tls
         self._server: asyncio.Server | None = None
@@ -125,7 +127,8 @@ class Peer:
     async def _take(self, connection: Connection, reader: asyncio.StreamReader) -> None:
         top = await reader.readuntil(b"\r\n\r\n")
         lengths = [line for line in top.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        body = await reader.readexactly(int(lengths[0].split(b":")[1])) if lengths else b""
+        length = int(lengths[0].split(b":")[1]) if lengths and self.read_bodies else 0
+        body = await reader.readexactly(length)
         async with self._arrival:
             connection.requests.append(top + body)
             self._arrival.notify_all()

@@ -214,10 +214,20 @@ def test_a_detail_is_short_and_in_one_line() -> None:
     assert "\n" not in error.detail
 
 
-def test_a_detail_passes_through_the_scrubber() -> None:
-    body = orjson.dumps(openai("no such key: sesame", "invalid_request_error", "sesame"))
+def test_the_message_passes_through_the_scrubber() -> None:
+    body = orjson.dumps(openai("no such key: sesame", "invalid_request_error"))
     error = error_from_answer(401, {}, body, NOW, lambda text: text.replace("sesame", "[...]"))
-    assert "sesame" not in f"{error} {error.detail}"
+    assert error.detail == "HTTP 401: invalid_request_error: no such key: [...]"
+
+
+def test_codes_are_told_where_the_message_must_not_be() -> None:
+    body = orjson.dumps(openai("anything", "invalid_request_error", "invalid_api_key"))
+    error = error_from_answer(401, {}, body, NOW, lambda _: "[...]")
+    assert error.detail == "HTTP 401: invalid_request_error invalid_api_key: [...]"
+
+
+def test_a_code_that_looks_like_a_key_is_masked() -> None:
+    assert "abcdef" not in error_from_object(openai("x", code="sk-abcdef123456"), str).detail
 
 
 def test_a_code_that_is_no_name_is_not_told() -> None:

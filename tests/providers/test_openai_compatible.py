@@ -253,6 +253,16 @@ async def test_no_secret_and_no_word_of_a_person_stands_in_an_error(
     assert "alligator" not in shown
 
 
+async def test_a_question_that_is_too_large_is_told_so_while_it_is_still_being_sent(
+    pools: Pools, peer: Peer
+) -> None:
+    peer.read_bodies = False
+    peer.play([whole(b'{"error": {"code": "request_too_large"}}', status="413 Too Large"), Do.HANG])
+    heard = await ask(compatible(pools, peer.base_url), "x" * 8_000_000)
+    assert heard.kind is ErrorKind.TOO_LARGE
+    assert heard.error is not None and "request_too_large" in heard.error.detail
+
+
 def rejecting(name: str, message: str) -> dict[str, Any]:
     return {"status": 400, "error": {"message": message, "param": name}, "times": 1}
 

@@ -192,6 +192,14 @@ async def test_the_request_goes_out_as_it_was_built(pools: Pools, peer: Peer) ->
     assert b"user-agent: me" in lines and b"accept-encoding: identity" in lines
 
 
+async def test_a_large_request_body_arrives_whole(pools: Pools, peer: Peer) -> None:
+    peer.play([whole(b"")])
+    await pools.client(peer.origin).post(peer.origin, content=b"x" * 3_000_000)
+    top, _, body = peer.requests[0].partition(b"\r\n\r\n")
+    assert b"content-length: 3000000" in top.lower()
+    assert body == b"x" * 3_000_000
+
+
 async def test_a_streamed_request_body_arrives(pools: Pools, mock_model: MockModel) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b'{"model":"m",'
