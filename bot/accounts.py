@@ -11,9 +11,10 @@ from channels.pacing import Budgets
 
 @dataclass(slots=True)
 class Account:
-    """A running account. `allow_path` names its allow-list setting for people; `system` is its prompt.
+    """A running account.
 
-    `is_online` and `offline_reason` are what the adapter said last.
+    `allow_path` and `groups_path` name its lists in the settings, for people. `agent` names who answers (None:
+    the default agent), `system` is that agent's prompt. `is_online` and `offline_reason`: what the adapter said.
     """
 
     channel: Channel
@@ -21,6 +22,7 @@ class Account:
     system: str
     allow_path: str
     groups_path: str
+    agent: str | None = None
     budgets: Budgets = field(default_factory=Budgets)
     is_online: bool = False
     offline_reason: str = "starting"

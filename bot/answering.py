@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bot import words
+from bot import metrics, words
 from bot.conversations import Talk
 from bot.interrupt import StopReason
 from bot.lanes import Turn
@@ -56,9 +56,9 @@ class Chosen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Asks models. `now` is monotonic seconds."""
+    """Asks models. `catalog` gives an agent's models, None for the default agent's."""
 
-    catalog: Callable[[], Catalog]
+    catalog: Callable[[str | None], Catalog]
     tools: Tools
     chosen: Chosen
 
@@ -93,7 +93,7 @@ class Answering:
     async def _ask_once(
         self, turn: Turn, talk: Talk, reply: Reply, ending: Ending, history: Sequence[HistoryRow]
     ) -> None:
-        catalog = self.catalog()
+        catalog = self.catalog(turn.account.agent)
         images = await self._images(turn, catalog)
         prompt = assemble(
             turn.account.system,
@@ -109,6 +109,7 @@ class Answering:
             ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
             return
         ending.decision = decision
+        metrics.inbound(turn.account.channel.name, self.tools.clock() - turn.accepted_at)
         await self._stream(turn, reply, ending, decision, prompt)
 
     async def _query(self, turn: Turn, talk: Talk, prompt: Prompt) -> RouteQuery:

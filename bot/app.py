@@ -77,7 +77,7 @@ class App:
             store=self.store,
             conversations=self.conversations,
             choices=self.choices,
-            catalog=self.models.catalog,
+            catalog=lambda: self.models.catalog(row.agent),
             specs=self.table.specs,
             is_draining=lambda: self.is_draining,
         )
@@ -92,6 +92,7 @@ class App:
             system=self.system(row.agent),
             allow_path=f"{row.path}.allow",
             groups_path=f"{row.path}.groups",
+            agent=row.agent,
         )
         host.account = account
         self.accounts[(spec.name, row.name)] = account

@@ -143,7 +143,9 @@ async def open_daemon(settings: Settings, tell: Callable[[str], None]) -> AsyncI
         listening = await stack.enter_async_context(
             open_servers(
                 app.routes(),
-                Health(app.missing, lambda: (metrics.exposition(), metrics.CONTENT_TYPE)),
+                Health(
+                    app.missing, lambda: (metrics.exposition(), metrics.CONTENT_TYPE), settings.server.token
+                ),
                 (settings.server.host, settings.server.port),
                 (settings.webhooks.host, settings.webhooks.port),
             )

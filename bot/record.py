@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -199,6 +200,10 @@ def log_turn(turn: Turn, ending: Ending, delivery: Delivery) -> None:
         metrics.first_visible(channel, delivery.first_visible)
     if delivery.edits:
         metrics.edited(channel, delivery.edits)
+    attempts = answer.attempts if answer is not None else []
+    for before, after in itertools.pairwise(attempts):
+        if before.kind is not None and before.rung != after.rung:
+            metrics.fell_back(before.rung.model.provider, before.kind)
     log.info(
         "command answered" if turn.is_command else "turn finished",
         outcome=str(ending.outcome),

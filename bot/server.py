@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.errors import BotError
 from channels.base import Route
@@ -23,6 +26,15 @@ class Health:
 
     ready: Callable[[], Mapping[str, str] | None]
     metrics: Callable[[], tuple[bytes, str]]
+    token: SecretStr | None = None
+
+    def allows(self, request: web.Request) -> bool:
+        """Whoever sits at this machine may look; anybody else shows `server.token` as a bearer token."""
+        if request.remote is None or ipaddress.ip_address(request.remote).is_loopback:
+            return True
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        wanted = self.token.get_secret_value().encode() if self.token is not None else b""
+        return bool(wanted) and hmac.compare_digest(shown, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +49,21 @@ def _private_app(routes: Sequence[Route], health: Health) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
 
     async def healthz(_: web.Request) -> web.Response:
+        # Says nothing but that the process lives, so anybody may ask.
         return web.json_response({"ok": True})
 
-    async def readyz(_: web.Request) -> web.Response:
+    async def readyz(request: web.Request) -> web.Response:
+        if not health.allows(request):
+            raise web.HTTPUnauthorized
         missing = health.ready()
         body = orjson.dumps({"ready": missing is None, "missing": missing or {}})
         return web.Response(
             body=body, status=200 if missing is None else 503, content_type="application/json"
         )
 
-    async def metrics(_: web.Request) -> web.Response:
+    async def metrics(request: web.Request) -> web.Response:
+        if not health.allows(request):
+            raise web.HTTPUnauthorized
         body, content_type = health.metrics()
         return web.Response(body=body, headers={"Content-Type": content_type})
 

@@ -32,11 +32,12 @@ class Models:
     keys: dict[tuple[str, str], Credential]
     origin: str
     advice: str
-    _catalog: Catalog
+    default: Catalog
+    agents: Mapping[str, Catalog] = field(default_factory=dict)
 
-    def catalog(self) -> Catalog:
-        """The catalogue as it is now."""
-        return self._catalog
+    def catalog(self, agent: str | None = None) -> Catalog:
+        """What an agent may ask; None: the default agent."""
+        return self.default if agent is None else self.agents.get(agent, self.default)
 
     def credential(self, provider: str, credential_id: str) -> Credential:
         """The credential behind an id; one without a secret where the provider needs none."""
@@ -149,17 +150,28 @@ async def _find(draft: _Draft) -> Models:
         if preset is not None:
             await draft.prefer(preset)
     primary, origin, advice = await _primary(draft, agent, keyed)
+    default = await _catalog(draft, agent, primary, keyed)
+    named = {}
+    for name in draft.settings.agents.list:
+        own = draft.settings.agent(name)
+        first = primary if own.model.primary is None else await _named(draft, own, own.model.primary)
+        named[name] = await _catalog(draft, own, first, keyed)
+    return Models(draft.providers, draft.keys, origin, advice, default, named)
+
+
+async def _catalog(draft: _Draft, agent: Agent, primary: Choice, keyed: Sequence[str]) -> Catalog:
+    """What one agent may ask. All agents share the models; choices and names are their own."""
     fallbacks = await _fallbacks(draft, agent, primary, keyed)
-    await _configured_aliases(draft, agent)
-    catalog = Catalog(
+    aliases = {alias: tuple(choices) for alias, choices in draft.aliases.items()}
+    aliases |= await _configured_aliases(draft, agent)
+    return Catalog(
         models=draft.models,
         primary=primary,
         fallbacks=fallbacks,
-        aliases={alias: tuple(choices) for alias, choices in draft.aliases.items()},
+        aliases=aliases,
         credentials=draft.credentials,
         options={ref: _options(use.params) for ref, use in agent.models.items()},
     )
-    return Models(draft.providers, draft.keys, origin, advice, catalog)
 
 
 async def _primary(draft: _Draft, agent: Agent, keyed: Sequence[str]) -> tuple[Choice, str, str]:
@@ -237,14 +249,16 @@ def _first_of(choices: Iterable[Choice], provider: str) -> list[Choice]:
     return [choice for choice in choices if choice.model.provider == provider][:1]
 
 
-async def _configured_aliases(draft: _Draft, agent: Agent) -> None:
+async def _configured_aliases(draft: _Draft, agent: Agent) -> dict[str, tuple[Choice, ...]]:
+    aliases: dict[str, tuple[Choice, ...]] = {}
     for ref, use in agent.models.items():
         spec = await draft.model(ref)
         if use.alias is not None:
-            draft.aliases[use.alias] = [Choice(spec, _options(use.params))]
+            aliases[use.alias] = (Choice(spec, _options(use.params)),)
     # `aliases` stands over `models[ref].alias`.
     for alias, rows in agent.aliases.items():
-        draft.aliases[alias] = [Choice(await draft.model(row.model), _options(row.params)) for row in rows]
+        aliases[alias] = tuple([Choice(await draft.model(row.model), _options(row.params)) for row in rows])
+    return aliases
 
 
 def _options(params: Mapping[str, object]) -> GenerationOptions:

@@ -55,7 +55,7 @@ def _line(spec: CommandSpec) -> str:
 
 async def start(call: Call) -> str:
     """The greeting."""
-    ref = call.desk.catalog().primary.model.ref
+    ref = call.catalog().primary.model.ref
     return f"Hello. Write to me and **{ref}** answers. /model switches models, /help shows the rest."
 
 
@@ -80,7 +80,7 @@ async def status(call: Call) -> str:
     desk = call.desk
     talk = await call.talk()
     latency = call.turn.account.channel.capabilities(call.turn.message.address).latency
-    catalog = desk.catalog()
+    catalog = call.catalog()
     chosen = talk.state.choices.get("model")
     lines = [
         f"Firstword {desk.version}, up {_duration(desk.clock() - desk.started_at)}",

@@ -46,7 +46,7 @@ async def switch(call: Call, name: str, scope: str = "-s") -> str:
         chosen = None
     elif chosen != AUTO:
         try:
-            first = call.desk.catalog().resolve(name)[0].model
+            first = call.catalog().resolve(name)[0].model
         except UnknownModel as error:
             return words.unknown_model(error.name, error.nearest)
         chosen, title = name, f" ({first.ref})" if first.ref.lower() != name.lower() else ""
@@ -73,7 +73,7 @@ async def _current(call: Call) -> str:
     here = (await call.talk()).state.choices.get("model")
     account = await desk.choices.model_for(call.turn.account.scope)
     everywhere = await desk.choices.model_for(GLOBAL)
-    catalog = desk.catalog()
+    catalog = call.catalog()
     chosen = here or account or everywhere
     lines = []
     if chosen is None or chosen == AUTO:
@@ -98,7 +98,7 @@ async def models(call: Call) -> str:
     words_ = call.argument.split()
     page = int(words_[-1]) if words_ and words_[-1].isdecimal() else 1
     wanted = words_[0].lower() if words_ and not words_[0].isdecimal() else ""
-    catalog = call.desk.catalog()
+    catalog = call.catalog()
     specs = [spec for spec in catalog.models.values() if not wanted or spec.provider.lower() == wanted]
     if not specs:
         providers = ", ".join(sorted({spec.provider for spec in catalog.models.values()}))
@@ -114,7 +114,7 @@ async def models(call: Call) -> str:
 
 
 def _row(call: Call, spec: ModelSpec) -> str:
-    credential = (call.desk.catalog().credentials.get(spec.provider) or (NO_CREDENTIAL,))[0]
+    credential = (call.catalog().credentials.get(spec.provider) or (NO_CREDENTIAL,))[0]
     key = (spec.provider, spec.model, credential)
     parts = [f"- `{spec.ref}`"]
     ttft = call.desk.health.ttft(key, 0.5)

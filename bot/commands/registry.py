@@ -23,7 +23,7 @@ class Desk:
     lanes: Lanes
     conversations: Conversations
     choices: WiderChoices
-    catalog: Callable[[], Catalog]
+    catalog: Callable[[str | None], Catalog]
     health: Health
     clock: Callable[[], float]
     started_at: float
@@ -38,6 +38,10 @@ class Call:
     turn: Turn
     argument: str
     desk: Desk
+
+    def catalog(self) -> Catalog:
+        """The models of the agent that answers here."""
+        return self.desk.catalog(self.turn.account.agent)
 
     async def talk(self) -> Talk:
         """The conversation that it was said in."""

@@ -18,8 +18,7 @@ from bot.settings import load_settings
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = sorted(
     path.relative_to(ROOT)
-    for path in (ROOT, *(ROOT / room for room in ("bot", "channels", "routing", "providers", "deploy")))
-    for path in path.rglob("*.md")
+    for path in ROOT.rglob("*.md")
     if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)[^)]*\)")
