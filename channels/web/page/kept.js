@@ -45,6 +45,14 @@ export function touchConversation(id, title = "") {
   write("conversations", [entry, ...list.filter((one) => one.id !== id)].slice(0, MAX_CONVERSATIONS));
 }
 
+/** It is in the list and has a title; its place stays. */
+export function nameConversation(id, title) {
+  const list = conversations();
+  const was = list.find((one) => one.id === id);
+  if (!was) touchConversation(id, title);
+  else if (!was.title) write("conversations", list.map((one) => (one.id === id ? { ...one, title } : one)));
+}
+
 export function removeConversation(id) {
   write("conversations", conversations().filter((one) => one.id !== id));
 }

@@ -202,7 +202,7 @@ function openConversation(id) {
 }
 
 function name(text) {
-  kept.touchConversation(state.conversation, text.trim().replace(/\s+/g, " ").slice(0, 80));
+  kept.nameConversation(state.conversation, text.trim().replace(/\s+/g, " ").slice(0, 80));
   sidebar.refresh(state.conversation);
   document.title = sidebar.titleOf(state.conversation);
 }

@@ -76,7 +76,7 @@ function paintCode(block) {
   const head = el("div", { class: "code-head" }, el("span", { class: "lang" }, block.lang || words.code), copy);
   const label = block.lang ? words.codeIn(block.lang) : words.code;
   const body = el("pre", { tabindex: "0", "aria-label": label }, el("code", {}, document.createTextNode(block.text)));
-  return el("div", { class: "code-block", role: "group", "aria-label": label }, head, body);
+  return el("div", { class: "code-block", role: "group", "aria-label": label, "data-lang": block.lang }, head, body);
 }
 
 function paintList(block, isOpen) {

@@ -2,6 +2,7 @@
 
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 15_000;
+const STABLE = 3000;
 const PING_EVERY = 20_000;
 const PONG_WITHIN = 8_000;
 
@@ -13,6 +14,7 @@ export class Socket {
     this.wait = FIRST_WAIT;
     this.retry = 0;
     this.lastHeard = 0;
+    this.openedAt = 0;
     this.isOpen = false;
     window.addEventListener("online", () => this.now());
     document.addEventListener("visibilitychange", () => {
@@ -43,13 +45,12 @@ export class Socket {
     socket.onopen = () => {
       if (this.socket !== socket) return;
       this.isOpen = true;
-      this.lastHeard = performance.now();
+      this.openedAt = this.lastHeard = performance.now();
       this.on.open();
     };
     socket.onmessage = (event) => {
       if (this.socket !== socket) return;
       this.lastHeard = performance.now();
-      this.wait = FIRST_WAIT;
       this.on.frame(JSON.parse(event.data));
     };
     socket.onclose = () => {
@@ -58,6 +59,8 @@ export class Socket {
   }
 
   lost() {
+    // One that breaks as soon as it is open is no success.
+    if (this.isOpen && performance.now() - this.openedAt > STABLE) this.wait = FIRST_WAIT;
     this.isOpen = false;
     this.socket = null;
     // Spread, so that many pages do not come back in the same instant.

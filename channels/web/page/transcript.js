@@ -1,5 +1,6 @@
 // The lines of one conversation.
 
+import { highlight } from "./highlight.js";
 import { el, icon, Painter } from "./paint.js";
 import { words } from "./words.js";
 
@@ -140,6 +141,7 @@ export class Transcript {
     const node = el("article", { class: "line assistant", "data-id": id, "aria-label": words.answer }, body, foot);
     const line = { id, role: "assistant", node, foot, text: "", n: 0, isOpen: false, note: null, outcome: "done", isOld };
     line.painter = new Painter(body, (block) => {
+      highlight(block);
       if (!line.isOld) this.speaker.block(block);
     });
     return line;

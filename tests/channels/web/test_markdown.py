@@ -274,6 +274,56 @@ async def test_nothing_that_a_model_writes_is_more_than_text(painter: Page) -> N
     assert not [url for url in asked if "127.0.0.1" not in url], "nothing a model names is fetched"
 
 
+async def test_colours_leave_the_code_as_it_is(painter: Page) -> None:
+    codes = [
+        'x = \'a\' # b\n"""open',
+        "/* <b> */ let a = `${1}`;",
+        "SELECT 1 -- no",
+        "'",
+        '"\\',
+        "<!-- x",
+        "\u2028\ud83d",
+        "a" * 50_000,
+    ]
+    codes += HOSTILE
+    shown = await painter.evaluate(
+        """async (codes) => {
+            const { highlight } = await import("/web/highlight.js");
+            const { paintBlock } = await import("/web/paint.js");
+            const out = [];
+            for (const text of codes) {
+                for (const lang of ["", "python", "js", "sql", "html", "css", "text", "<img>"]) {
+                    const node = paintBlock({ t: "code", lang, text, isClosed: true });
+                    highlight(node);
+                    const code = node.querySelector("code");
+                    const isSame = code.textContent === text;
+                    out.push(isSame && [...code.querySelectorAll("*")].every((one) => one.tagName === "SPAN"));
+                }
+            }
+            return out;
+        }""",
+        codes,
+    )
+    assert shown and all(shown)
+
+
+async def test_words_numbers_strings_and_comments_are_told_apart(painter: Page) -> None:
+    html = await painter.evaluate(
+        """async () => {
+            const { highlight } = await import("/web/highlight.js");
+            const { paintBlock } = await import("/web/paint.js");
+            const node = paintBlock({ t: "code", lang: "python", text: "return 'x' if n > 10 else None  # why", isClosed: true });
+            highlight(node);
+            return node.querySelector("code").innerHTML;
+        }"""
+    )
+    assert html == (
+        '<span class="c-word">return</span> <span class="c-string">\'x\'</span> <span class="c-word">if</span> n &gt; '
+        '<span class="c-number">10</span> <span class="c-word">else</span> <span class="c-word">None</span>  '
+        '<span class="c-comment"># why</span>'
+    )
+
+
 HUGE = {
     "stars": "*" * 50_000,
     "stars and letters": "*a " * 30_000,
