@@ -9,8 +9,8 @@ recorded with its time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -95,6 +95,7 @@ class FakeChannel:
         self.calls: list[Call] = []
         self.violations: list[str] = []
         self.repeated: list[str] = []
+        self.in_flight: set[str] = set()
         self.timeline: list[tuple[float, str]] = []
         self.typing_until = 0.0
         self.gone: set[ConversationKey] = set()
@@ -196,9 +197,7 @@ class FakeChannel:
         """See channels.base."""
         async with self._call("send", Operation.SEND, address, text):
             self._check_text(text)
-            message = self._by_key(address, send_key) if self.declared.send_key is SendKey.KEY else None
-            if message is None:
-                message = self._post(address, text, send_key)
+            message = self._known(address, send_key) or self._post(address, text, send_key)
         return self._sent(message)
 
     async def _edit(self, address: Address, message_id: str, text: str) -> Sent:
@@ -230,7 +229,9 @@ class FakeChannel:
     async def _start_stream(self, address: Address, text: str, send_key: str) -> str:
         async with self._call("start_stream", Operation.STREAM, address, text):
             self._check_text(text)
-            message = None if self.declared.preview else self._post(address, text, send_key)
+            message = None if self.declared.preview else self._known(address, send_key)
+            if message is None and not self.declared.preview:
+                message = self._post(address, text, send_key)
             stream_id = message.id if message is not None else f"draft-{self._number()}"
             self._streams[stream_id] = _Stream(address.key, text, text, self.now(), message)
             self._changed()
@@ -252,7 +253,7 @@ class FakeChannel:
             if not self.declared.replaceable and stream.joined != text:
                 self.violations.append(f"the deltas of {stream_id} are not its last text")
             self._streams.pop(stream_id)
-            message = stream.message or self._post(address, text, send_key)
+            message = stream.message or self._known(address, send_key) or self._post(address, text, send_key)
             self._changed()
         return self._sent(message)
 
@@ -276,8 +277,21 @@ class FakeChannel:
         self, name: str, operation: Operation | None, address: Address, text: str = "", message_id: str = ""
     ) -> AsyncIterator[None]:
         """One call: on its way, limits and ordered faults, its effect, on its way back."""
-        if self.latency:
-            await asyncio.sleep(self.latency / 2)
+        self.in_flight.add(name)
+        try:
+            if self.latency:
+                await asyncio.sleep(self.latency / 2)
+            with self._taking_effect(name, operation, address, text, message_id):
+                yield
+            if self.latency:
+                await asyncio.sleep(self.latency / 2)
+        finally:
+            self.in_flight.discard(name)
+
+    @contextmanager
+    def _taking_effect(
+        self, name: str, operation: Operation | None, address: Address, text: str, message_id: str
+    ) -> Iterator[None]:
         faults = self._faults.get(name)
         fault = faults.pop(0) if faults else None
         error = ""
@@ -297,8 +311,6 @@ class FakeChannel:
             raise
         finally:
             self.calls.append(Call(self.now(), name, text, message_id, error))
-        if self.latency:
-            await asyncio.sleep(self.latency / 2)
 
     def _count(self, operation: Operation | None) -> None:
         """Take a token from each bucket, or refuse with the time until there is one."""
@@ -363,6 +375,10 @@ class FakeChannel:
             if message.id == message_id and not message.is_deleted:
                 return message
         raise Gone(GoneWhat.MESSAGE)
+
+    def _known(self, address: Address, send_key: str) -> FakeMessage | None:
+        """What a channel that dedupes by key gives back instead of a second message."""
+        return self._by_key(address, send_key) if self.declared.send_key is SendKey.KEY else None
 
     def _by_key(self, address: Address, send_key: str) -> FakeMessage | None:
         return next((m for m in self.messages if m.send_key == send_key and m.key == address.key), None)

@@ -10,7 +10,6 @@ No I/O, no clock. channels.delivery carries the steps out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from channels.capabilities import Capabilities, Operation, SendKey, Streaming
 from channels.errors import ChannelError, RateLimited
@@ -174,16 +173,15 @@ class Script:
         if shown is not None and shown.pending is not None:
             return self._when(shown.pending, self._priority(), now)
         kind, operation = Kind.SEND, Operation.SEND
+        look_first = self._past.is_resumed and self.capabilities.send_key is SendKey.READBACK
         if not is_whole:
-            if self.mode is Streaming.NATIVE:
+            if self.mode is Streaming.NATIVE and not look_first:
                 kind, operation = Kind.START, Operation.STREAM
-            elif self.mode is not Streaming.EDIT:
+            elif self.mode is Streaming.BLOCK or not self.abilities.edits:
                 return None
             if (held := self._held(part, now)) is not None:
                 return held
-        step = self._step(kind, operation, part, is_whole=is_whole)
-        if self._past.is_resumed and self.capabilities.send_key is SendKey.READBACK:
-            step = replace(step, look_first=True)
+        step = self._step(kind, operation, part, is_whole=is_whole, look_first=look_first)
         return self._when(step, self._priority(), now)
 
     def _edit(self, shown: Shown, part: Part, now: float, *, is_whole: bool) -> Next | None:
@@ -254,8 +252,11 @@ class Script:
         *,
         delta: str | None = None,
         is_whole: bool = False,
+        look_first: bool = False,
     ) -> Step:
-        return Step(kind, operation, self.front, part.text, part.end, part.origin, delta, is_whole)
+        return Step(
+            kind, operation, self.front, part.text, part.end, part.origin, delta, is_whole, look_first
+        )
 
     # When.
 
@@ -357,7 +358,8 @@ class Script:
         shown.is_gone = shown.is_old = False
         # A send that may have been made in an earlier life shows what that said.
         is_known = shown.pending is not None or self.capabilities.send_key is SendKey.NONE
-        shown.is_stale = step.kind is Kind.SEND and self._past.is_resumed and not is_known
+        may_be_older = step.kind is Kind.SEND or (step.kind is Kind.CLOSE and self.capabilities.preview)
+        shown.is_stale = may_be_older and self._past.is_resumed and not is_known
         shown.pending = None
         shown.text, shown.end = step.text, step.end
         self.visible_end = max(self.visible_end, step.end)

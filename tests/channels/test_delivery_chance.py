@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,7 @@ from channels.fake import FakeChannel
 from channels.fake_daemon import MemoryJournal
 from channels.markup import words
 from channels.pacing import Budgets
+from channels.steps import Past
 from tests.channels.replies import opened
 from tests.virtual_time import run
 
@@ -129,3 +131,53 @@ def test_every_answer_ends_whole_and_once_without_a_refusal(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(150))
 def test_every_answer_ends_whole_and_once_after_faults(seed: int) -> None:
     run(scenario(seed, with_faults=True))
+
+
+async def crash(seed: int) -> None:
+    """A process dies in the middle of an answer; another one answers anew in the same messages."""
+    chance = random.Random(seed)
+    declared = draw_capabilities(chance)
+    declared = replace(declared, max_edits=None, edit_window=None, stream_lifetime=None)
+    channel = FakeChannel(
+        declared, edits=True, latency=chance.choice([0.05, 0.4]), echoes=chance.random() < 0.3
+    )
+    text = draw_text(chance)
+    first_life = MemoryJournal()
+    living = asyncio.create_task(live(channel, text, first_life, random.Random(seed)))
+    await asyncio.sleep(chance.uniform(0.0, 1 + len(text) / 400))
+    in_flight = set(channel.in_flight)
+    living.cancel()
+    await asyncio.wait({living})
+    if living.done() and not living.cancelled():
+        return
+    await asyncio.sleep(chance.uniform(1, 30))
+    told = {m.id: m.states[chance.choice([0, -1])][1] for m in channel.messages if chance.random() < 0.5}
+    journal = first_life.after_crash(told)
+    text = text if chance.random() < 0.3 else draw_text(chance)
+    standing = max(first_life.saved, key=len, default="")
+    async with opened(channel, journal, Budgets(), past=Past(is_resumed=True, text=standing)) as reply:
+        for start in range(0, len(text), 100):
+            reply.write(text[start : start + 100])
+            await asyncio.sleep(0.05)
+        delivery = await reply.finish()
+    state = f"seed {seed} in flight {in_flight} {declared}"
+    # A send in flight may stand unknown; a key finds it again unless the new answer does not get that far.
+    is_found = declared.send_key is not SendKey.NONE and len(delivery.message_ids) > len(first_life.sents)
+    orphans = int(not is_found and bool(in_flight & {"send", "start_stream", "finish_stream"}))
+    mine = [message for message in channel.messages if message.id in delivery.message_ids]
+    others = [m for m in channel.messages if m not in mine and not m.is_deleted and m.text != "\u2013"]
+    assert len(others) <= orphans, state
+    assert without_infos(words(" ".join(m.text for m in mine))) == without_infos(words(delivery.text)), state
+
+
+async def live(channel: FakeChannel, text: str, journal: MemoryJournal, chance: random.Random) -> None:
+    async with opened(channel, journal, Budgets()) as reply:
+        for start in range(0, len(text), 30):
+            reply.write(text[start : start + 30])
+            await asyncio.sleep(chance.choice([0, 0.1]))
+        await reply.finish()
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_a_new_process_answers_in_the_same_messages(seed: int) -> None:
+    run(crash(seed))
