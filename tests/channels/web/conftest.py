@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.channels.web.site import Site, open_site
 from tests.peers import CHROMIUM_FLAGS
 
 
-@pytest.fixture
+# One Chromium and one event loop for all tests of the page; each test has a profile of its own.
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium: Path) -> AsyncIterator[Browser]:
-    """A Chromium of this test's own."""
+    """A Chromium."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         try:
@@ -23,14 +24,14 @@ async def browser(chromium: Path) -> AsyncIterator[Browser]:
             await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site() -> AsyncIterator[Site]:
     """The channel with a recording host, served."""
     async with open_site() as site:
         yield site
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A browser profile of a wide screen."""
     context = await browser.new_context(viewport={"width": 1100, "height": 800})
@@ -40,7 +41,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
         await context.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext, site: Site) -> AsyncIterator[Page]:
     """The page, connected. An error in its scripts fails the test."""
     errors: list[str] = []

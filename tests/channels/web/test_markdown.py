@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 A = 'rel="noopener noreferrer nofollow" target="_blank"'
 
@@ -47,7 +50,7 @@ WHOLE = [
 ]  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def painter(page: Page) -> Page:
     """The page with `paint(text, isOpen)` and `grow(pieces)`, which give the HTML that stands then."""
     await page.evaluate(

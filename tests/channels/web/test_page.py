@@ -17,6 +17,8 @@ from channels.web.settings import WebSettings
 from tests.channels.host import RecordingHost
 from tests.channels.web.site import Site, open_site
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 KEY = key_of("main", "conversation-1")
 NOTE = AnswerNote("loopback/small", "short question", 0.182, 1840.4, 12, 300, 0.00042)
 CODE = 'print("hello")\nprint("again")'
