@@ -137,7 +137,7 @@ class Transport(httpx.AsyncBaseTransport):
             try:
                 response = await self._send(session, request)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if isinstance(error, aiohttp.ClientConnectorError) or _IDLE.get() < self._stale_after:
+                if isinstance(error, aiohttp.ClientConnectorError) or not self._may_repeat(request):
                     raise
                 response = await self._send(session, request)
         except (aiohttp.ClientError, OSError) as error:
@@ -164,9 +164,8 @@ class Transport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection, streams included. Requests made later fail with ConnectError."""
         self._closed = True
-        for body in list(
-            self._bodies
-        ):  # wakes whoever waits for the next bytes; aiohttp would leave them waiting
+        # whoever waits for the next bytes is woken; aiohttp would leave them waiting
+        for body in list(self._bodies):
             await body.aclose()
         if self._session is not None:
             await self._session.close()
@@ -192,6 +191,10 @@ class Transport(httpx.AsyncBaseTransport):
                     read_bufsize=READ_BYTES,
                 )
             return self._session
+
+    def _may_repeat(self, request: httpx.Request) -> bool:
+        """The connection may have been closed before the request came, and the body is still there."""
+        return _IDLE.get() >= self._stale_after and isinstance(request.stream, httpx.ByteStream)
 
     async def _send(self, session: aiohttp.ClientSession, request: httpx.Request) -> aiohttp.ClientResponse:
         _IDLE.set(_FRESH)

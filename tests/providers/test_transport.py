@@ -226,6 +226,18 @@ async def test_a_request_is_never_sent_a_second_time_on_a_fresh_connection(peer:
     assert len(peer.requests) == 1
 
 
+async def test_a_body_that_is_gone_is_not_sent_a_second_time(peer: Peer) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"once"
+
+    peer.play([whole(b"one"), Do.NEXT, Do.CLOSE])
+    async with Pools(trust_env=False, stale_after=0.0) as pools:
+        await post(pools, peer.origin)
+        with pytest.raises((httpx.RemoteProtocolError, httpx.WriteError)):
+            await pools.client(peer.origin).post(peer.origin, content=body())
+    assert len(peer.requests) == 2
+
+
 async def test_a_connection_that_idled_for_a_moment_only_is_not_taken_for_stale(peer: Peer) -> None:
     peer.play([whole(b"one"), Do.NEXT, Do.CLOSE])
     async with Pools(trust_env=False, stale_after=60.0) as pools:
