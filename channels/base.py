@@ -157,8 +157,11 @@ class Streams(Protocol):
 
 @runtime_checkable
 class RegistersCommands(Protocol):
-    """A channel with a native command menu. The adapter calls it itself, once it is signed in, with the
-    host's commands; a menu that cannot be set is only logged, as typed commands work without it."""
+    """A channel with a native command menu.
+
+    The adapter calls it itself, once it is signed in, with the host's commands; a menu that cannot be set is only
+    logged, as typed commands work without it.
+    """
 
     async def register_commands(self, commands: Sequence[CommandSpec]) -> None:
         """Make the menu show these; does nothing when they are registered already."""
