@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from bot import metrics
+from bot import metrics, words
 from bot.access import Policy
 from bot.accounts import Account
 from bot.answering import Answering
@@ -80,6 +80,7 @@ class App:
             catalog=lambda: self.models.catalog(row.agent),
             specs=self.table.specs,
             is_draining=lambda: self.is_draining,
+            hint=self._hint,
         )
         account = Account(
             channel=spec.open(row.name, row.settings, host),
@@ -97,6 +98,9 @@ class App:
         host.account = account
         self.accounts[(spec.name, row.name)] = account
         return account
+
+    def _hint(self) -> str:
+        return words.stand_in(self.models.origin, self.models.advice) if self.models.is_stand_in else ""
 
     def routes(self) -> Sequence[Route]:
         """Every HTTP route that a channel wants served."""

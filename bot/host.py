@@ -25,7 +25,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class AccountHost:
-    """What one account may ask of the daemon. `account` is set once the channel is open."""
+    """What one account may ask of the daemon. `account` is set once the channel is open.
+
+    `hint`: what to tell whoever is about to use the first model, "" when there is nothing to tell.
+    """
 
     channel: str
     name: str
@@ -37,6 +40,7 @@ class AccountHost:
     catalog: Callable[[], Catalog]
     specs: Sequence[CommandSpec]
     is_draining: Callable[[], bool]
+    hint: Callable[[], str] = str
     account: Account | None = None
 
     @property
@@ -76,7 +80,8 @@ class AccountHost:
         chosen = talk.state.choices.get("model") or await self._wider() or AUTO
         catalog = self.catalog()
         first = catalog.primary.model
-        found = [ModelChoice(AUTO, f"automatic ({first.title or first.ref})", (), chosen == AUTO)]
+        title = f"automatic ({first.title or first.ref})"
+        found = [ModelChoice(AUTO, title, (), chosen == AUTO, self.hint())]
         for alias, choices in catalog.aliases.items():
             model = choices[0].model
             found.append(ModelChoice(alias, f"{alias} ({model.title or model.ref})", (), chosen == alias))

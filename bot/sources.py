@@ -26,7 +26,10 @@ ALIASES = ("fast", "reason", "deep")
 
 @dataclass(slots=True)
 class Models:
-    """Everything that can be asked now. `origin`: why the first model is the first; `advice`: how to change it."""
+    """Everything that can be asked now. `origin`: why the first model is the first; `advice`: how to change it.
+
+    `is_stand_in`: nothing better was found, so people should be told how to connect a model.
+    """
 
     providers: dict[str, Provider]
     keys: dict[tuple[str, str], Credential]
@@ -34,6 +37,7 @@ class Models:
     advice: str
     default: Catalog
     agents: Mapping[str, Catalog] = field(default_factory=dict)
+    is_stand_in: bool = False
 
     def catalog(self, agent: str | None = None) -> Catalog:
         """What an agent may ask; None: the default agent."""
@@ -156,7 +160,9 @@ async def _find(draft: _Draft) -> Models:
         own = draft.settings.agent(name)
         first = primary if own.model.primary is None else await _named(draft, own, own.model.primary)
         named[name] = await _catalog(draft, own, first, keyed)
-    return Models(draft.providers, draft.keys, origin, advice, default, named)
+    spec = draft.settings.provider_specs.get(primary.model.provider)
+    is_stand_in = spec is not None and spec.is_stand_in
+    return Models(draft.providers, draft.keys, origin, advice, default, named, is_stand_in)
 
 
 async def _catalog(draft: _Draft, agent: Agent, primary: Choice, keyed: Sequence[str]) -> Catalog:

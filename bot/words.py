@@ -101,6 +101,11 @@ def closed_group(space: str, path: str) -> str:
     return f"This group is not on my list. Its id is {space}; add it to {path} and restart me."
 
 
+def stand_in(origin: str, advice: str) -> str:
+    """What a page says before the first message when no model is connected."""
+    return f"Answers come from {origin}. {advice}"
+
+
 def unknown_model(name: str, nearest: tuple[str, ...]) -> str:
     """`/model NAME` names nobody."""
     hint = f" Did you mean {', '.join(nearest)}?" if nearest else ""

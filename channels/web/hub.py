@@ -138,13 +138,18 @@ class Hub:
     def subscribe(self, space: str, subscriber: Subscriber, kept: list[dict[str, Any]]) -> None:
         """Show the conversation: `kept` is what the history has; what it lacks is added, oldest first."""
         room = self._room(space)
-        self._tidy(room, {line["id"] for line in kept})
-        # A revision is kept for lines in the history too: an answer may still be growing in the same message.
+        self._tidy(room)
         lines = {line["id"]: line for line in kept}
-        for question in room.questions.values():
-            lines[question.id] = _question_line(question)
+        for question in list(room.questions.values()):
+            if question.id in lines:
+                del room.questions[question.id]
+            else:
+                lines[question.id] = _question_line(question)
         for shown in room.messages.values():
-            lines[shown.id] = shown.line()
+            # The history knows how it ended; the hub knows its newest text, and when it began.
+            line = shown.line()
+            past = lines.get(shown.id, {})
+            lines[shown.id] = past | line | {"note": line["note"] or past.get("note")}
             subscriber.knows(shown)
         now = self._clock()
         is_typing = room.typing_until > now
@@ -195,19 +200,19 @@ class Hub:
         if is_open:
             return
         shown.closed_at = self._clock()
-        self._tidy(room, set())
+        self._tidy(room)
 
-    def _tidy(self, room: _Room, kept: set[str]) -> None:
-        """Forget what the history has, and what is older than the history can be behind."""
+    def _tidy(self, room: _Room) -> None:
+        """Forget what is older than the history can be behind."""
         now = self._clock()
         closed = [shown for shown in room.messages.values() if not shown.is_open]
         for place, shown in enumerate(reversed(closed)):
-            if shown.id in kept or place >= MAX_FINISHED or now - shown.closed_at > GRACE:
+            if place >= MAX_FINISHED or now - shown.closed_at > GRACE:
                 del room.messages[shown.id]
                 for subscriber in room.subscribers:
                     subscriber.release(shown)
         for question in list(room.questions.values()):
-            if question.id in kept or (question.until is not None and now > question.until):
+            if question.until is not None and now > question.until:
                 del room.questions[question.id]
 
 

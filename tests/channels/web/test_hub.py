@@ -293,3 +293,29 @@ def test_opening_another_conversation_leaves_nothing_of_the_first(texts: list[st
         frames.append(json.loads(raw))
     assert [frame["c"] for frame in frames if frame["t"] == "opened"][-1] == "conversation-2"
     assert "show" not in {frame["t"] for frame in frames}
+
+
+def test_lines_stand_in_the_order_in_which_they_began() -> None:
+    """The history dates an answer by its end, which is after the short answer to a command in between."""
+    clock = Clock()
+    hub = Hub(clock)
+    hub.show(SPACE, "answer", "Half", is_open=True)
+    clock.now += 5
+    hub.show(SPACE, "stopped", "Stopped.", is_open=False)
+    hub.show(SPACE, "answer", "Half (stopped)", is_open=False)
+    kept = [
+        {
+            "id": "answer",
+            "role": "assistant",
+            "text": "Half",
+            "at": clock.now + 1,
+            "outcome": "stopped",
+            "note": {"model": "m"},
+        }
+    ]
+    reader = Reader(hub, kept)
+    raw = reader.subscriber.take()
+    assert raw is not None
+    first, second = json.loads(raw)["lines"]
+    assert (first["id"], second["id"]) == ("answer", "stopped")
+    assert (first["text"], first["outcome"], first["note"]) == ("Half (stopped)", "stopped", {"model": "m"})
