@@ -54,7 +54,10 @@ class Address:
     handle: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.handle) > MAX_HANDLE_BYTES or len(self.handle.encode(errors="replace")) > MAX_HANDLE_BYTES:
+        if (
+            len(self.handle) > MAX_HANDLE_BYTES
+            or len(self.handle.encode(errors="replace")) > MAX_HANDLE_BYTES
+        ):
             raise ValueError(f"Address.handle holds at most {MAX_HANDLE_BYTES} bytes")
 
 
