@@ -26,8 +26,8 @@ BATCH = 512  # writes in one transaction; bounds the wait of the first one
 INTAKE_WRITES = 10_000
 INTAKE_BYTES = 64 * 1024 * 1024
 # Writes that nobody waits for give others this long to come along: one flush less for most of them. It is how
-# much longer a crash can leave a sent message without its record; the sending itself takes 20 times as long.
-PATIENCE = 0.005
+# much longer a crash can leave a sent message without its record; the sending itself takes far longer.
+PATIENCE = 0.003
 
 _log = structlog.get_logger(__name__)
 
