@@ -45,6 +45,7 @@ class _Stream:
     """An answer that grows: what of it stands on the screen."""
 
     shown: str
+    is_interrupted: bool = False
     styler: Styler = field(default_factory=Styler)
 
 
@@ -199,6 +200,9 @@ class ConsoleChannel:
     async def _grow(self, stream: _Stream, text: str) -> None:
         more = text.removeprefix(stream.shown) if text.startswith(stream.shown) else f"\n{text}"
         stream.shown = text
+        if stream.is_interrupted:  # it goes on at the beginning of a line already
+            more = more.lstrip("\n")
+            stream.is_interrupted = not more
         if more:
             await self._write(stream.styler.feed(more) if self._screen.is_terminal else plain(more))
         await self._sign()
@@ -206,6 +210,8 @@ class ConsoleChannel:
     async def show(self, text: str) -> None:
         """Show whole lines; an answer that is growing goes on under them."""
         await self._write(text if self._at_line_start else f"\n{text}")
+        for stream in self._streams.values():
+            stream.is_interrupted = True
 
     async def _write(self, text: str) -> None:
         if not text or self._left.is_set():

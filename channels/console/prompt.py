@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import ANSI
@@ -89,10 +88,20 @@ class Prompt:
             whole, newline, live = f"{whole}{newline}{live[:cut]}{RESET}", "\n", live[cut:]
         self._live = live
         if newline:
-            async with in_terminal():
-                self._stdout.write(f"{whole}\n")
-                self._stdout.flush()
+            self._print(f"{whole}\n")
         self._session.app.invalidate()
+
+    def _print(self, lines: str) -> None:
+        """Whole lines above the prompt.
+
+        Not by prompt_toolkit's `in_terminal`: it leaves raw mode meanwhile, and what is typed in that moment is
+        echoed into the answer (seen with 3.0.53).
+        """
+        renderer = self._session.app.renderer
+        renderer.erase()
+        self._stdout.write(lines)
+        self._stdout.flush()
+        renderer.request_absolute_cursor_position()
 
     def _message(self) -> ANSI:
         above = f"{self._live}\n" if self._live else ""
@@ -123,6 +132,7 @@ class Prompt:
             return
         event.current_buffer.append_to_history()
         event.current_buffer.reset()
+        event.current_buffer.load_history_if_not_yet_loaded()
         self._interrupts = 0
         self._typed.put_nowait(text)
         self._start(self.say_above(text))

@@ -1,7 +1,7 @@
 """A program for the other end of a pseudo-terminal: the console channel with a daemon that does what it is told.
 
-`python -m tests.channels.console.app FOLDER`. A message "count N" is answered with N words, one at a time;
-"slow" begins an answer that only /stop ends; "code" answers with a code block; "long" with one long line;
+`python -m tests.channels.console.app FOLDER`. A message "count N" is answered with N words, one at a time,
+"lines N" with lines; "slow" begins an answer that only /stop ends; "code" answers with a code block; "long" with one long line;
 "hostile" with control characters. Everything accepted is written to FOLDER/accepted, one JSON string a line.
 """
 
@@ -56,6 +56,11 @@ class Daemon:
             for count in range(2, int(number) + 1):
                 text += f" w{count}"
                 await channel.update_stream(address, stream, text, f" w{count}")
+                await asyncio.sleep(0.002)
+        if name == "lines":
+            for count in range(int(number)):
+                text += f"\nline {count}"
+                await channel.update_stream(address, stream, text, None)
                 await asyncio.sleep(0.002)
         if name == "slow":
             self._stopped.clear()

@@ -141,8 +141,8 @@ async def test_a_whole_message_beside_a_growing_one_gets_lines_of_its_own(pipe: 
     address = address_of("main")
     stream = await pipe.channel.start_stream(address, "Growing", "key-1")
     await pipe.channel.send(address, "Status: well", "key-2")
-    await pipe.channel.finish_stream(address, stream, "Growing on", " on", "key-1")
-    assert pipe.stdout.getvalue() == "Growing\nStatus: well\n on\n"
+    await pipe.channel.finish_stream(address, stream, "Growing\n\non", "\n\non", "key-1")
+    assert pipe.stdout.getvalue() == "Growing\nStatus: well\non\n"
 
 
 async def test_what_was_shown_is_never_taken_back(pipe: Pipe) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -90,7 +91,7 @@ async def test_commands_and_models_are_completed(terminal: Terminal) -> None:
 
 async def test_what_was_typed_is_remembered_in_a_file(terminal: Terminal, tmp_path: Path) -> None:
     terminal.type("count 2\r")
-    await terminal.shows("one w2")
+    await terminal.shows("ms\n>")
     terminal.type("\x1b[A")
     await terminal.shows("> count 2", count=2)
     assert "+count 2" in (tmp_path / "history").read_text()
@@ -118,3 +119,15 @@ async def test_many_words_in_a_row_all_arrive(terminal: Terminal) -> None:
     await terminal.shows("some/model")
     shown = terminal.screen.text.partition("> count 400")[2].partition("some/model")[0]
     assert "".join(shown.split()) == "one" + "".join(f"w{number}" for number in range(2, 401))
+
+
+async def test_what_is_typed_while_lines_arrive_is_not_mixed_into_them(terminal: Terminal) -> None:
+    terminal.type("lines 200\r")
+    await terminal.shows("line 5")
+    for char in "typed meanwhile":
+        terminal.type(char)
+        await asyncio.sleep(0.005)  # a person's fingers, a little faster
+    await terminal.shows("some/model")
+    await terminal.shows("> typed meanwhile")
+    answer = terminal.screen.text.partition("> lines 200")[2].partition("some/model")[0]
+    assert answer.split("\n")[1:-1] == ["one", *(f"line {number}" for number in range(200))]
