@@ -20,7 +20,9 @@ _TOKEN = re.compile(
     r"|(?P<close>\])"
     r"|(?P<item>\n[ \t>]*+(?:[-*+]|\d{1,9}[.)]|\#{1,6})(?=[ \t]))"
 )
-_TARGET_START = re.compile(r"\([^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+(?:[ \t]++(?:\"[^\"\n]*+\"?+)?+)?+")
+_TARGET_START = re.compile(
+    r"\([^\s()]*+(?:\([^\s()]*+\)[^\s()]*+)*+(?:\([^\s()]*+\Z)?(?:[ \t]++(?:\"[^\"\n]*+\"?+)?+)?+"
+)
 _HALF_TAG = re.compile(r"<[a-zA-Z/!][^<>\n]{0,200}\Z")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 

@@ -73,25 +73,51 @@ def is_blank(text: str) -> bool:
 
 def fence_lines(text: str, fence: Fence | None = None) -> Iterator[FenceLine]:
     """The lines that open and close fences, in order; `fence` is open where the text begins."""
-    if "```" not in text and "~~~" not in text:
-        return
-    for match in _FENCE.finditer(text):
-        marker, info = match.groups()
-        if fence is not None:
-            if marker.startswith(fence.marker) and not info.strip():
-                fence = None
-                yield FenceLine(match.start(), match.end(), None)
-        elif marker[0] == "~" or "`" not in info:
-            info = info.strip()
-            fence = Fence(marker, info if len(info) <= _MAX_INFO else "")
-            yield FenceLine(match.start(), match.end(), fence)
+    marker = None if fence is None else fence.marker
+    for match in _fence_matches(text):
+        if marker is None and _opens(match):
+            marker = match[1]
+            yield FenceLine(match.start(), match.end(), _fence_of(match))
+        elif marker is not None and _closes(match, marker):
+            marker = None
+            yield FenceLine(match.start(), match.end(), None)
 
 
 def open_fence(text: str, fence: Fence | None = None) -> Fence | None:
     """The fence that is open where the text ends; `fence` is open where it begins."""
-    for line in fence_lines(text, fence):
-        fence = line.fence
-    return fence
+    opened, is_open = _last_opening(text, None if fence is None else fence.marker)
+    if not is_open:
+        return None
+    return fence if opened is None else _fence_of(opened)
+
+
+def _last_opening(text: str, marker: str | None = None) -> tuple[re.Match[str] | None, bool]:
+    """The last line that opens a fence, and whether one is open at the end. Makes no objects but the matches."""
+    opened = None
+    for match in _fence_matches(text):
+        if marker is None:
+            if _opens(match):
+                opened, marker = match, match[1]
+        elif _closes(match, marker):
+            marker = None
+    return opened, marker is not None
+
+
+def _fence_matches(text: str) -> Iterator[re.Match[str]]:
+    return _FENCE.finditer(text) if "```" in text or "~~~" in text else iter(())
+
+
+def _opens(match: re.Match[str]) -> bool:
+    return match.end(1) == match.end() or match[1][0] == "~" or "`" not in match[2]
+
+
+def _closes(match: re.Match[str], marker: str) -> bool:
+    return match[1].startswith(marker) and (match.end(1) == match.end() or not match[2].strip())
+
+
+def _fence_of(match: re.Match[str]) -> Fence:
+    info = match[2].strip()
+    return Fence(match[1], info if len(info) <= _MAX_INFO else "")
 
 
 def repair(text: str) -> tuple[str, int]:
@@ -100,15 +126,13 @@ def repair(text: str) -> tuple[str, int]:
     The result is a beginning of `text` (what is only half there waits: a link, a table, the marks of a list
     item, a closing fence) and the marks that close what is open.
     """
-    opened: FenceLine | None = None
-    for line in fence_lines(text):
-        opened = line if line.fence is not None else None
-    if opened is not None and opened.fence is not None:
-        if opened.end < len(text):
-            half = _HALF_CLOSING.search(text, max(opened.end, len(text) - 200))
+    opened, is_open = _last_opening(text)
+    if opened is not None and is_open:
+        if opened.end() < len(text):
+            half = _HALF_CLOSING.search(text, max(opened.end(), len(text) - 200))
             used = len(text) if half is None else half.start()
-            return f"{text[:used].rstrip()}\n{opened.fence.marker}", used
-        text = text[: opened.start]  # the opening line itself is not complete
+            return f"{text[:used].rstrip()}\n{opened[1]}", used
+        text = text[: opened.start()]  # the opening line itself is not complete
     used = _without_table(text)
     if used == len(text):
         last_line = text.rfind("\n") + 1

@@ -20,6 +20,7 @@ _GOES_ON = re.compile(r"[ \t]|[-*+][ \t]|\d{1,9}[.)][ \t]|\|")
 _HEADING = re.compile(r"[ \t>]*#{1,6}[ \t]")
 _CLOSING_SPACE = 16  # units kept free for what `repair` adds
 _LONGEST_GRAPHEME = 64
+_LONGEST_FLAGS = 1_000  # flags in a row are pairs; of a longer row one may be torn
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +235,7 @@ def _is_flag_half(text: str, place: int) -> bool:
     """Flags are pairs of regional indicators."""
     count = 0
     while (
-        count < _LONGEST_GRAPHEME
-        and place > count
-        and "\U0001f1e6" <= text[place - 1 - count] <= "\U0001f1ff"
+        count < _LONGEST_FLAGS and place > count and "\U0001f1e6" <= text[place - 1 - count] <= "\U0001f1ff"
     ):
         count += 1
     return count % 2 == 1 and "\U0001f1e6" <= text[place] <= "\U0001f1ff"
