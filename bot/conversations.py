@@ -21,8 +21,10 @@ class Talk:
     state: Conversation
     lines: list[HistoryRow] = field(default_factory=list)
 
-    def add(self, rows: Sequence[HistoryRow]) -> None:
-        """Lines that were just said."""
+    def add(self, session: int, rows: Sequence[HistoryRow]) -> None:
+        """Lines that were just said in a session; what ends after its session was left is only history."""
+        if session != self.state.session:
+            return
         self.lines.extend(rows)
         del self.lines[:-KEPT_LINES]
         size = sum(len(row.text) for row in self.lines)

@@ -135,6 +135,7 @@ async def open_daemon(settings: Settings, tell: Callable[[str], None]) -> AsyncI
     async with AsyncExitStack() as stack:
         stack.enter_context(HomeLock(home.root))
         store = await stack.enter_async_context(open_store(home.database))
+        store.writer.on_commit = metrics.committed
         models = await stack.enter_async_context(open_models(settings))
         app = await stack.enter_async_context(open_app(settings, home, store, models))
         for row in settings.accounts:

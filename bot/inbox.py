@@ -19,6 +19,7 @@ from bot.conversations import Conversations
 from bot.errors import StoreError
 from bot.interrupt import StopReason
 from bot.lanes import Lanes, Mode, Turn
+from bot.record import end_turn
 from bot.store.base import Outcome, Store, TurnRecord
 from channels.commands import CommandSpec, ParsedCommand, parse_command
 from channels.events import (
@@ -167,7 +168,7 @@ class Inbox:
             metrics.event_dropped(turn.account.channel.name, "full")
             turn.say = words.QUEUE_FULL
             if self.told.seen(f"full {turn.key}", self.clock(), FULL_NOTE_INTERVAL):
-                await self._end(turn, Outcome.FAILED)
+                self._end(turn, Outcome.FAILED)
             else:
                 self.lanes.beside(turn)
         else:
@@ -198,10 +199,9 @@ class Inbox:
         chosen = talk.state.choices.get("queue") if talk is not None else None
         return Mode(chosen) if chosen in set(Mode) else Mode.QUEUE
 
-    async def _end(self, turn: Turn, outcome: Outcome) -> None:
-        await self.store.finish_turn(
-            TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=self.wall())
-        )
+    def _end(self, turn: Turn, outcome: Outcome) -> None:
+        record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=self.wall())
+        end_turn(self.store, record)
 
     async def _pressed(self, account: Account, event: Pressed, *, is_owner: bool) -> bool:
         """A button is a command that is typed with a finger."""
@@ -240,7 +240,7 @@ class Inbox:
         if turn is None:
             return True
         if self.lanes.withdraw(turn):
-            await self._end(turn, Outcome.WITHDRAWN)
+            self._end(turn, Outcome.WITHDRAWN)
         else:
             turn.interrupt.fire(StopReason.DELETED)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -13,7 +14,7 @@ from bot import metrics, words
 from bot.answering import Ending
 from bot.conversations import Talk
 from bot.lanes import Turn
-from bot.store.base import HistoryRow, Outcome
+from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from channels.delivery import Delivery, Reply
 from channels.events import AnswerNote
 from providers.base import ModelSpec, Role, Usage
@@ -158,6 +159,17 @@ def attempt_detail(attempt: Attempt) -> dict[str, Any]:
         "cancelled": attempt.cancelled,
         "model_reported": attempt.model_reported,
     }
+
+
+def end_turn(store: Store, record: TurnRecord) -> None:
+    """Write the end of a turn without waiting: whatever reads the store next sees it, durable or not yet."""
+
+    def note(written: asyncio.Future[None]) -> None:
+        if not written.cancelled() and (error := written.exception()) is not None:
+            # The row stays open, so the answer that was shown is taken up again at the next start.
+            log.error("turn not stored", turn_id=record.turn_id, error=str(error))
+
+    store.finish_turn(record).add_done_callback(note)
 
 
 def report_attempt(attempt: Attempt) -> None:

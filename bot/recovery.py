@@ -13,6 +13,7 @@ from bot.access import authorise
 from bot.accounts import Account
 from bot.inbox import Inbox
 from bot.lanes import Turn
+from bot.record import end_turn
 from bot.store.base import Outcome, PendingTurn, Store, TurnRecord
 from channels.capabilities import Surface
 
@@ -79,9 +80,8 @@ async def resume(
         )
         if verdict is Verdict.CLOSED or turn.key in told:
             outcome = Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED
-            await store.finish_turn(
-                TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=wall())
-            )
+            record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=wall())
+            end_turn(store, record)
             continue
         told.add(turn.key)
         turn.say = words.STALE if verdict is Verdict.STALE else words.POISONED

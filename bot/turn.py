@@ -15,7 +15,7 @@ from bot.conversations import Conversations, Talk
 from bot.errors import StoreError
 from bot.interrupt import StopReason
 from bot.lanes import Turn
-from bot.record import answer_note, detail_of, footer, history_of, log_turn, total_cost
+from bot.record import answer_note, detail_of, end_turn, footer, history_of, log_turn, total_cost
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.store.outbox import LooseJournal, TurnJournal
 from channels.base import Channel
@@ -65,6 +65,7 @@ class Turns:
             ) as reply:
                 turn.reply = reply
                 talk = await self.conversations.get(turn.key)
+                session = talk.state.session
                 ending = await self._answer(turn, talk, reply)
                 if ending.leaves:
                     await self._leave(turn, journal, reply)
@@ -72,7 +73,7 @@ class Turns:
                 note = answer_note(ending, reply)
                 delivery = await self._show(talk, reply, ending, note)
                 rows = history_of(turn, ending, note, delivery, self.wall())
-                await self._record(turn, talk, ending, delivery, rows, started)
+                await self._record(turn, talk, session, ending, delivery, rows, started)
 
     async def _leave(self, turn: Turn, journal: TurnJournal | LooseJournal, reply: Reply) -> None:
         """Not ours to end: a duplicate, a message that could not be kept, or the daemon stops."""
@@ -117,6 +118,7 @@ class Turns:
         self,
         turn: Turn,
         talk: Talk,
+        session: int,
         ending: Ending,
         delivery: Delivery,
         rows: Sequence[HistoryRow],
@@ -126,7 +128,7 @@ class Turns:
         record = TurnRecord(
             turn_id=turn.turn_id,
             key=turn.key,
-            session=talk.state.session,
+            session=session,
             inbox_ids=(turn.turn_id, *(each.turn_id for each in turn.merged)),
             outcome=ending.outcome,
             history=tuple(rows),
@@ -137,11 +139,11 @@ class Turns:
             ended_at=self.wall(),
             detail=detail_of(ending, delivery),
         )
-        talk.add(rows)
+        talk.add(session, rows)
         log_turn(turn, ending, delivery)
         if turn.message.address.handle:
             await self.conversations.note_handle(turn.key, turn.message.address.handle)
-        await self.store.finish_turn(record)
+        end_turn(self.store, record)
 
     def _journal(self, turn: Turn) -> TurnJournal | LooseJournal:
         if not turn.account.channel.capabilities(turn.message.address).durable:
@@ -166,7 +168,4 @@ class Turns:
             log.error("failure not shown", error=type(error).__name__)
         ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
         record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
-        try:
-            await self.store.finish_turn(record)
-        except StoreError as error:
-            log.error("turn not stored", error=str(error))
+        end_turn(self.store, record)

@@ -6,7 +6,7 @@ from bot import words
 from bot.commands.registry import Ask, Call, Command
 from bot.interrupt import StopReason
 from bot.lanes import Mode
-from bot.record import USAGE_COST, USAGE_FULL, USAGE_OFF, USAGE_TOKENS
+from bot.record import USAGE_COST, USAGE_FULL, USAGE_OFF, USAGE_TOKENS, end_turn
 from bot.store.base import Outcome, TurnRecord
 from channels.commands import CommandSpec
 
@@ -39,9 +39,8 @@ async def stop(call: Call) -> str:
     lanes = call.desk.lanes
     dropped = lanes.drop_waiting(call.turn.key)
     for turn in dropped:
-        await call.desk.store.finish_turn(
-            TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), Outcome.WITHDRAWN)
-        )
+        record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), Outcome.WITHDRAWN)
+        end_turn(call.desk.store, record)
     was_running = lanes.stop(call.turn.key, StopReason.STOPPED)
     if not was_running and not dropped:
         return words.NOTHING_TO_STOP

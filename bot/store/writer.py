@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,7 @@ class Writer:
         self._failing = False
         self.written = 0
         self.batches = 0
+        self.on_commit: Callable[[float], None] = _nobody
         self.failed = 0
         self.refused = 0
 
@@ -182,7 +184,9 @@ class Writer:
             if idle_work is not None:
                 self._run_idle(idle_work)
                 continue
+            began = time.perf_counter()
             outcomes = self._commit(batch)
+            self.on_commit(time.perf_counter() - began)
             failures = [error for _, _, error in outcomes if error is not None]
             self.batches += 1
             self.failed += len(failures)
@@ -273,3 +277,7 @@ def _nothing(_connection: sqlite3.Connection, rows: Sequence[None]) -> Sequence[
 
 
 _LAST = Kind("last", 99, _nothing, urgent=True, alone=True)
+
+
+def _nobody(_: float) -> None:
+    """Nobody asked how long commits take."""

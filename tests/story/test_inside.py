@@ -220,6 +220,22 @@ async def test_broken_characters_do_no_harm(tmp_path: Path) -> None:
         world.provider.asked[0].request.messages[-1].text.encode()
 
 
+async def test_an_answer_that_ends_after_a_new_beginning_is_not_part_of_it(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    late = (*answer("an old answer")[:2], Until(gate), *answer("an old answer")[2:])
+    async with inside(tmp_path, FakeProvider("one", late, answer("afresh"))) as world:
+        await world.say("an old question", 1)
+        await until_visible(world, "an")
+        await world.say("/new", 2)
+        await until_visible(world, "A new conversation begins")
+        gate.set()
+        await world.quiet()
+        await world.say("a new question", 3)
+        await world.quiet()
+        said = [each.text for each in world.provider.asked[1].request.messages]
+        assert said == ["a new question"]
+
+
 async def until_visible(world: Inside, text: str) -> None:
     async with asyncio.timeout(5):
         while not any(text in shown for shown in world.channel.visible()):
