@@ -61,7 +61,7 @@ class Daemon:
             for count in range(int(number)):
                 text += f"\nline {count}"
                 await channel.update_stream(address, stream, text, None)
-                await asyncio.sleep(0.002)
+                await asyncio.sleep(0)
         if name == "slow":
             self._stopped.clear()
             await self._stopped.wait()

@@ -139,6 +139,11 @@ class Terminal:
         path = self._folder / "accepted"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal itself prints what is typed, as it does for a program that reads lines."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
+
     def close(self) -> None:
         if not self._over:
             self._end()
