@@ -40,7 +40,8 @@ class Turn:
 
     `committed`: done when the message is durable, False for a duplicate. `accepted_at`: the clock at which it
     arrived; `received_at`: the wall time. `merged`: later messages that this turn answers too. `is_command`:
-    answered beside the lane. `is_resumed` and what follows: from an earlier life of the process.
+    answered beside the lane. `session` and `started_at`: the conversation's
+    session and the wall time when the turn began. `is_resumed` and what follows: from an earlier life of the process.
     """
 
     turn_id: str
@@ -58,6 +59,8 @@ class Turn:
     interrupt: Interrupt = field(default_factory=Interrupt)
     reply: Reply | None = None
     say: str | None = None
+    session: int = 0
+    started_at: float = 0.0
     is_resumed: bool = False
     resumed: tuple[SentPart, ...] = ()
     resumed_text: str = ""

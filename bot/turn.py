@@ -57,7 +57,7 @@ class Turns:
 
     async def _story(self, turn: Turn) -> None:
         account, address = turn.account, turn.message.address
-        started = self.wall()
+        turn.started_at = self.wall()
         journal = self._journal(turn)
         with contextlib.closing(journal):
             async with open_reply(
@@ -65,7 +65,7 @@ class Turns:
             ) as reply:
                 turn.reply = reply
                 talk = await self.conversations.get(turn.key)
-                session = talk.state.session
+                turn.session = talk.state.session
                 ending = await self._answer(turn, talk, reply)
                 if ending.leaves:
                     await self._leave(turn, journal, reply)
@@ -73,7 +73,7 @@ class Turns:
                 note = answer_note(ending, reply)
                 delivery = await self._show(talk, reply, ending, note)
                 rows = history_of(turn, ending, note, delivery, self.wall())
-                await self._record(turn, talk, session, ending, delivery, rows, started)
+                await self._record(turn, talk, ending, delivery, rows)
 
     async def _leave(self, turn: Turn, journal: TurnJournal | LooseJournal, reply: Reply) -> None:
         """Not ours to end: a duplicate, a message that could not be kept, or the daemon stops."""
@@ -118,28 +118,26 @@ class Turns:
         self,
         turn: Turn,
         talk: Talk,
-        session: int,
         ending: Ending,
         delivery: Delivery,
         rows: Sequence[HistoryRow],
-        started: float,
     ) -> None:
         answer = ending.answer
         record = TurnRecord(
             turn_id=turn.turn_id,
             key=turn.key,
-            session=session,
+            session=turn.session,
             inbox_ids=(turn.turn_id, *(each.turn_id for each in turn.merged)),
             outcome=ending.outcome,
             history=tuple(rows),
             parts=delivery.message_ids,
             model=answer.rung.model.ref if answer is not None and answer.rung is not None else "",
             cost_usd=total_cost(ending),
-            started_at=started,
+            started_at=turn.started_at,
             ended_at=self.wall(),
             detail=detail_of(ending, delivery),
         )
-        talk.add(session, rows)
+        talk.add(turn.session, rows)
         log_turn(turn, ending, delivery)
         if turn.message.address.handle:
             await self.conversations.note_handle(turn.key, turn.message.address.handle)
