@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -205,12 +206,23 @@ class _Run:
 
     async def _ask(self, rung: Rung, prefix: str) -> AsyncGenerator[AnswerEvent, None]:
         """One request, with its deadlines; books its end whatever it is."""
-        entry = _Entry(rung, len(self._answer.attempts), self._tools.clock())
+        limit = self._first_token_limit(rung)
+        entry = _Entry(rung, len(self._answer.attempts), self._tools.clock(), limit)
         self._answer.rung = rung
+        provider = self._tools.providers[rung.model.provider]
+        credential = self._tools.credential(rung.model.provider, rung.credential_id)
+        stream = provider.stream(rung.model, self._fit(rung, prefix), credential)
         try:
-            async with aclosing(self._request(entry, prefix)) as events:
-                async for event in events:
+            events = await self._within(entry, stream.__aenter__())
+            try:
+                while True:
+                    event = await self._within(entry, anext(events))
+                    self._note(entry, event)
                     yield event
+                    if isinstance(event, Finished):
+                        break
+            finally:
+                await stream.__aexit__(None, None, None)
         except ProviderError as error:
             self._tools.health.failed(rung.key, error.kind, error.retry_after, self._tools.clock())
             self._book(entry, kind=error.kind, detail=error.detail)
@@ -221,39 +233,27 @@ class _Run:
         self._tools.health.succeeded(rung.key)
         self._book(entry)
 
-    async def _request(self, entry: _Entry, prefix: str) -> AsyncGenerator[AnswerEvent, None]:
-        clock, budget = self._tools.clock, self._decision.budget
-        first_by = entry.started + self._first_token_limit(entry.rung)
-        end_by = self._began + max(budget.total, first_by - self._began)
-        rung = entry.rung
-        provider = self._tools.providers[rung.model.provider]
-        credential = self._tools.credential(rung.model.provider, rung.credential_id)
-        stream = provider.stream(rung.model, self._fit(rung, prefix), credential)
-        events = await self._within(stream.__aenter__(), first_by - clock(), ErrorKind.FIRST_TOKEN)
+    async def _within(self, entry: _Entry, awaitable: Awaitable[T]) -> T:
+        """What `awaitable` gives, within the deadline that counts now."""
+        now, budget = self._tools.clock(), self._decision.budget
+        if entry.ttft is None:
+            limit, kind = entry.started + entry.first_token - now, ErrorKind.FIRST_TOKEN
+        else:
+            limit, kind = budget.stall, ErrorKind.STALL
+        left = self._began + max(budget.total, entry.first_token) - now
+        if left < limit:
+            limit, kind = left, ErrorKind.TOTAL
+        self._watch.arm(limit)
         try:
-            while True:
-                now = clock()
-                if entry.ttft is None:
-                    limit, kind = first_by - now, ErrorKind.FIRST_TOKEN
-                else:
-                    limit, kind = budget.stall, ErrorKind.STALL
-                if end_by - now < limit:
-                    limit, kind = end_by - now, ErrorKind.TOTAL
-                event = await self._within(anext(events), limit, kind)
-                self._note(entry, event)
-                yield event
-                if isinstance(event, Finished):
-                    return
-        finally:
-            await stream.__aexit__(None, None, None)
-
-    async def _within(self, awaitable: Awaitable[T], limit: float, kind: ErrorKind) -> T:
-        try:
-            return await self._watch.wait(awaitable, max(0.0, limit))
-        except TimeoutError:
-            raise ProviderError(kind, f"nothing within {limit:.1f} s") from None
+            return await awaitable
+        except asyncio.CancelledError:
+            if self._watch.has_fired():
+                raise ProviderError(kind, f"nothing within {limit:.1f} s") from None
+            raise
         except StopAsyncIteration:
             raise ProviderError(ErrorKind.INCOMPLETE, "the stream ended without a finish event") from None
+        finally:
+            self._watch.disarm()
 
     def _note(self, entry: _Entry, event: StreamEvent) -> None:
         match event:
@@ -313,6 +313,7 @@ class _Entry:
     rung: Rung
     number: int
     started: float
+    first_token: float
     ttft: float | None = None
     usage: Usage | None = None
     model_reported: str = ""

@@ -3,62 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 class Watch:
     """Deadlines for the awaits of one task. Like asyncio.timeout, but its timer is moved only when it fires.
 
-    A stream of 2,000 tokens then costs a handful of timers rather than 2,000. Use it from one task only, and
-    `close` it at the end.
+    A stream of 2,000 tokens then costs a handful of timers rather than 2,000. It belongs to the task that makes
+    it; `close` it at the end.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
-        self._waiting: asyncio.Task[object] | None = None
-        self._has_fired = False
+        self._task = asyncio.current_task()
+        self._is_armed = False
+        self._is_fired = False
 
-    async def wait(self, awaitable: Awaitable[T], limit: float) -> T:
-        """What `awaitable` gives. Raises TimeoutError after `limit` seconds."""
-        task = self._begin(limit)
-        try:
-            return await awaitable
-        except asyncio.CancelledError:
-            self._translate(task)
-            raise
-        finally:
-            self._waiting = None
+    def arm(self, limit: float) -> None:
+        """From now on the task may wait `limit` seconds; then it is cancelled, and `has_fired` tells.
 
-    def _begin(self, limit: float) -> asyncio.Task[object]:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a Watch is used inside a task")
+        Pair with `disarm`: nothing is cancelled in between two waits.
+        """
         self._deadline = self._loop.time() + limit
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_at(self._deadline, self._fire)
-        self._has_fired = False
-        self._waiting = task
-        return task
+        self._is_armed = True
 
-    def _translate(self, task: asyncio.Task[object]) -> None:
-        # Only our own cancel becomes a TimeoutError; when somebody else cancelled too, theirs stands.
-        if self._has_fired and task.uncancel() == 0:
-            raise TimeoutError from None
+    def disarm(self) -> None:
+        """The wait is over."""
+        self._is_armed = False
+
+    def has_fired(self) -> bool:
+        """To ask when a CancelledError came out of the wait: True when it was this watch's own.
+
+        It is then taken back, and the task lives on. When somebody else cancelled too, theirs stands.
+        """
+        if not self._is_fired:
+            return False
+        self._is_fired = False
+        return self._task is not None and self._task.uncancel() == 0
 
     def _fire(self) -> None:
         self._timer = None
-        if self._waiting is None:
+        if not self._is_armed or self._task is None:
             return
         if self._loop.time() >= self._deadline:
-            self._has_fired = True
-            self._waiting.cancel()
+            self._is_fired = True
+            self._task.cancel()
         else:
             self._timer = self._loop.call_at(self._deadline, self._fire)
 
