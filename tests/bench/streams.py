@@ -40,8 +40,9 @@ async def streams(kind: Kind, name: str, load: Load) -> Found:
     count = load.at_once + load.rate * load.hold
     async with open_rig("--no-flood", "--lean") as rig, open_bot(kind, rig, edit_every=EDIT_SECONDS) as bot:
         rig.model.config(keep_bodies=False)
-        rig.model.script(default={"count": load.tokens, "gap": load.gap})
         talk = Talk(rig)
+        await _warm_up(talk)
+        rig.model.script(default={"count": load.tokens, "gap": load.gap})
         idle = rss_bytes(bot.pid)
         offering = asyncio.create_task(offer(talk, load.rate, count))
         await asyncio.sleep(load.at_once / load.rate)  # the ramp, a part of the measurement
@@ -66,6 +67,14 @@ async def streams(kind: Kind, name: str, load: Load) -> Found:
     }
 
 
+async def _warm_up(talk: Talk) -> None:
+    """Some messages before: what is loaded with the first ones belongs to no conversation."""
+    talk.rig.model.script(default={"count": 5})
+    await offer(talk, 100, 20, first_chat=FIRST_CHAT)
+    await talk.read_chats(patience=15)
+    talk.fates.clear()
+
+
 async def streams1k(kind: Kind, scale: Scale) -> Found:
     """1,000 at once: 100 new a second, 2 tokens a second each, edits every 5 s."""
     load = Load(rate=20, tokens=10, gap=0.2, hold=2) if scale.quick else THOUSAND
@@ -83,11 +92,11 @@ async def memory(kind: Kind, scale: Scale) -> Found:
     first, second = scale.of(1000, least=50), scale.of(3000, least=100)
     async with open_rig("--no-flood", "--lean") as rig, open_bot(kind, rig) as bot:
         rig.model.config(keep_bodies=False)
-        rig.model.script(default={"count": 5})
         talk = Talk(rig)
+        await _warm_up(talk)
         sizes = []
         for begin, end in ((0, first), (first, second)):
-            await offer(talk, 100, end - begin, first_chat=FIRST_CHAT + begin)
+            await offer(talk, 100, end - begin, first_chat=FIRST_CHAT + 1000 + begin)
             await talk.read_chats(patience=15)
             await asyncio.sleep(1 if scale.quick else 5)  # what is written behind goes, and its buffers
             sizes.append(rss_bytes(bot.pid))
