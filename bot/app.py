@@ -22,6 +22,7 @@ from bot.choices import WiderChoices
 from bot.commands.registry import Desk, Table, answer_command
 from bot.commands.table import all_commands
 from bot.conversations import Conversations
+from bot.errors import BotError
 from bot.home import Home
 from bot.host import AccountHost
 from bot.ids import new_turn_id
@@ -103,9 +104,17 @@ class App:
         return words.stand_in(self.models.origin, self.models.advice) if self.models.is_stand_in else ""
 
     def routes(self) -> Sequence[Route]:
-        """Every HTTP route that a channel wants served."""
-        channels = (account.channel for account in self.accounts.values())
-        return [route for channel in channels if isinstance(channel, Routes) for route in channel.routes()]
+        """Every HTTP route that a channel wants served. Raises BotError when two accounts want the same."""
+        found: dict[tuple[str, str, bool], Route] = {}
+        for (channel, name), account in self.accounts.items():
+            if not isinstance(account.channel, Routes):
+                continue
+            for route in account.channel.routes():
+                if found.setdefault((route.method, route.path, route.is_public), route) is not route:
+                    raise BotError(
+                        f"channels.{channel}.accounts.{name}: another account serves {route.path} already"
+                    )
+        return list(found.values())
 
     def missing(self) -> Mapping[str, str] | None:
         """What is not ready yet and why; None when everything is."""
