@@ -330,7 +330,7 @@ class _Writer:
                 await self._carry_out(step)
             elif isinstance(step, Wait):
                 self._typing.keep(now)
-                await self._rest(step.seconds, now)
+                await self._rest(step, now)
             else:
                 break
         self._typing.is_wanted = False
@@ -338,9 +338,10 @@ class _Writer:
             await self._show_extras()
             await self._typing.stop(is_leaving=False)
 
-    async def _rest(self, seconds: float | None, now: float) -> None:
+    async def _rest(self, wait: Wait, now: float) -> None:
         """Until the time is over, the typing light is due, there is text that was waited for, or it is finished."""
-        self._waits_for_text = seconds is None
+        seconds = wait.seconds
+        self._waits_for_text = seconds is None or wait.or_text
         due = self._typing.due
         if due is not None and due > now:
             seconds = due - now if seconds is None else min(seconds, due - now)

@@ -287,7 +287,7 @@ class Script:
             return None
         if self._held_until is None:
             self._held_until = now + self._hold
-        return Wait(self._held_until - now) if now < self._held_until else None
+        return Wait(self._held_until - now, or_text=True) if now < self._held_until else None
 
     # What may be.
 

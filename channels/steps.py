@@ -21,9 +21,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do for so many seconds; None: until there is more text."""
+    """Nothing to do for so many seconds; None: until there is more text. `or_text`: at most so many seconds."""
 
     seconds: float | None
+    or_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
