@@ -156,10 +156,11 @@ async def open_reply(
     the process beside `journal.resumed`. Leaving the block without `finish` or `leave` (an error, a cancellation)
     writes nothing more and leaves no task behind.
     """
+    # What isinstance would ask of the Protocols, at a twentieth of its price (9 us each, Python 3.11).
     abilities = Abilities(
-        edits=isinstance(channel, Edits),
-        deletes=isinstance(channel, Deletes),
-        streams=isinstance(channel, Streams),
+        edits=hasattr(channel, "edit"),
+        deletes=hasattr(channel, "delete"),
+        streams=hasattr(channel, "start_stream"),
     )
     script = Script(channel.capabilities(address), abilities, budgets, journal.resumed, past, hold)
     writer = _Writer(channel, address, journal, script, clock, clock() if since is None else since)
@@ -214,7 +215,7 @@ class _Writer:
         self._address = address
         self._journal = journal
         self._clock = clock
-        show = self._show_typing if isinstance(channel, Typing) else None
+        show = self._show_typing if hasattr(channel, "typing") else None
         self._typing = TypingLight(show, script.capabilities, script.buckets, clock)
         self._task: asyncio.Task[None] | None = None
         self._waker: asyncio.Future[None] | None = None
@@ -430,9 +431,8 @@ class _Writer:
         except Gone as error:
             if error.what is GoneWhat.CONVERSATION or self._address.reply_to is None:
                 raise
-        self._address = replace(
-            self._address, reply_to=None
-        )  # the question was deleted; the answer stands alone
+        # The question was deleted; the answer stands alone.
+        self._address = replace(self._address, reply_to=None)
         return await self._channel.send(self._address, step.text, shown.send_key)
 
     async def _show_typing(self, is_on: bool) -> None:  # noqa: FBT001 - the one thing it says
