@@ -22,6 +22,7 @@ from channels.base import Channel
 from channels.delivery import Delivery, Reply, open_reply
 from channels.errors import ChannelError, Gone
 from channels.events import AnswerNote
+from channels.steps import Past
 
 log = structlog.get_logger()
 
@@ -61,7 +62,13 @@ class Turns:
         journal = self._journal(turn)
         with contextlib.closing(journal):
             async with open_reply(
-                account.channel, address, journal, account.budgets, clock=self.clock, since=turn.accepted_at
+                account.channel,
+                address,
+                journal,
+                account.budgets,
+                clock=self.clock,
+                since=turn.accepted_at,
+                past=Past(turn.is_resumed, turn.resumed_text),
             ) as reply:
                 turn.reply = reply
                 talk = await self.conversations.get(turn.key)
