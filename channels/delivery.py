@@ -248,12 +248,8 @@ class _Writer:
         self._note, self._actions = note, actions
         self.script.wording.finish(closing)
         await self._until_done()
-        if (
-            self._task is not None
-            and not self._task.cancelled()
-            and (crash := self._task.exception()) is not None
-        ):
-            raise crash
+        if self._task is not None:
+            self._task.result()
         if self.script.error is not None:
             raise self.script.error
         if self.is_withdrawn:
@@ -288,7 +284,8 @@ class _Writer:
             await asyncio.wait((self._task,))
         if not self._task.cancelled():
             self._task.exception()  # `finish` has raised it, or the body failed on its own
-        await self._typing.stop(is_leaving=self._is_leaving)
+        self._task = None  # the task holds this writer: without the ring both are freed at once
+        await self._typing.stop(is_leaving=self._is_leaving or self.script.error is not None)
 
     async def until_ended(self) -> None:
         """See Reply.until_mute."""
@@ -335,9 +332,8 @@ class _Writer:
             else:
                 break
         self._typing.is_wanted = False
-        if not self._is_leaving and script.error is None:
+        if script.is_final and not (self._is_leaving or self.is_withdrawn or script.error is not None):
             await self._show_extras()
-            await self._typing.stop(is_leaving=False)
 
     async def _rest(self, wait: Wait, now: float) -> None:
         """Until the time is over, the typing light is due, there is text that was waited for, or it is finished."""

@@ -6,6 +6,8 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from channels.capabilities import Capabilities, Operation
 from channels.errors import ChannelError, RateLimited
 from channels.pacing import Budgets, Priority
@@ -14,6 +16,8 @@ CALL_DEADLINE = 10.0  # a typing call that takes longer shows nothing useful any
 OFF_DEADLINE = 2.0
 KEEP_SHARE = 0.8  # shown again after this share of the time that one call lasts
 _SHORTEST = 1.0
+
+_log = structlog.get_logger()
 
 
 class TypingLight:
@@ -53,6 +57,9 @@ class TypingLight:
         if self._task is not None and not self._task.done():
             self._next = now + _SHORTEST
             return
+        if self._task is not None and self._task.exception() is not None:
+            self._next = math.inf  # an adapter's own fault; `stop` logs it
+            return
         ttl = self._capabilities.typing_ttl or _SHORTEST
         wait = self._buckets.wait(self._capabilities.budgets, Operation.TYPING, Priority.TYPING, now)
         if wait > 0:
@@ -70,6 +77,8 @@ class TypingLight:
             if not self._task.done():
                 self._task.cancel()
                 await asyncio.wait((self._task,))
+            elif not self._task.cancelled() and (fault := self._task.exception()) is not None:
+                _log.warning("typing failed", error=type(fault).__name__)
             self._task = None
         if self._show is None or is_leaving or self._clock() >= self._on_until:
             return

@@ -12,6 +12,7 @@ import pytest
 from channels.capabilities import Streaming
 from channels.delivery import Delivery
 from channels.errors import Unavailable
+from channels.events import AnswerNote
 from channels.fake import FakeChannel, limited
 from channels.fake_daemon import MemoryJournal
 from channels.pacing import Budgets
@@ -266,6 +267,47 @@ async def test_a_reply_counts_as_visible_while_its_first_message_is_on_its_way()
         assert channel.visible() == []
         assert (before, reply.is_visible) == (False, True)
         await reply.finish()
+
+
+@virtual_time
+async def test_a_withdrawn_answer_gets_no_note() -> None:
+    channel = FakeChannel(replace(PACED, notes=True))
+    journal = MemoryJournal()
+    async with opened(channel, journal) as reply:
+        await write_slowly(reply, numbered(150), 0.1)
+        journal.denies = True
+        await write_slowly(reply, numbered(150), 0.1)
+        await reply.finish(note=AnswerNote("Model", "because"))
+    assert channel.named("show_note") == []
+    assert not channel.is_typing()
+
+
+@virtual_time
+async def test_an_adapters_own_fault_in_typing_ends_the_indicator_and_not_the_answer() -> None:
+    channel = FakeChannel(PACED)
+    channel.fail_next("typing", ZeroDivisionError("a bug"))
+    async with opened(channel) as reply:
+        await asyncio.sleep(20)
+        reply.write("Fine.")
+        await reply.finish()
+    assert [call.error for call in channel.named("typing")] == ["ZeroDivisionError"]
+    assert channel.visible() == ["Fine."]
+
+
+@virtual_time
+async def test_a_journal_that_fails_ends_the_reply_and_finish_says_so() -> None:
+    channel = FakeChannel(PACED)
+
+    class Broken(MemoryJournal):
+        async def intent(self, part: int) -> str | None:
+            raise OSError("the disk is gone")
+
+    async with opened(channel, Broken()) as reply:
+        reply.write("Never shown.")
+        await asyncio.wait_for(reply.until_mute(), 1.0)
+        with pytest.raises(OSError, match="the disk is gone"):
+            await reply.finish()
+    assert channel.calls == []
 
 
 @virtual_time
