@@ -286,6 +286,7 @@ class _Writer:
             self._task.exception()  # `finish` has raised it, or the body failed on its own
         self._task = None  # the task holds this writer: without the ring both are freed at once
         await self._typing.stop(is_leaving=self._is_leaving or self.script.error is not None)
+        del self._typing  # it holds a method of this writer
 
     async def until_ended(self) -> None:
         """See Reply.until_mute."""

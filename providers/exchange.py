@@ -66,7 +66,7 @@ async def error_body(response: httpx.Response) -> bytes:
     except (httpx.TransportError, TimeoutError):
         return b""
     finally:
-        await response.aclose()
+        await close(response)
 
 
 def failure(response: httpx.Response, body: bytes, scrub: Scrub) -> ProviderError:
@@ -80,6 +80,15 @@ async def read_up_to(read: Read, limit: int) -> bytes:
     while len(parts) < limit and (chunk := await read()):
         parts += chunk
     return bytes(parts)
+
+
+_NOTHING = httpx.ByteStream(b"")
+
+
+async def close(response: httpx.Response) -> None:
+    """Close a response and free it: httpx's response and its stream hold each other until a collection runs."""
+    await response.aclose()
+    response.stream = _NOTHING
 
 
 class Drains:
@@ -102,7 +111,7 @@ class Drains:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for response in tasks.values():  # a task that was cancelled before its first step has closed nothing
-            await response.aclose()
+            await close(response)
 
 
 async def _drain(response: httpx.Response, read: Read) -> None:
@@ -113,4 +122,4 @@ async def _drain(response: httpx.Response, read: Read) -> None:
     except (httpx.TransportError, TimeoutError):
         pass  # the answer was whole; only its connection is lost
     finally:
-        await response.aclose()
+        await close(response)

@@ -26,7 +26,18 @@ from providers.base import (
     refuse_to_continue,
 )
 from providers.errors import ErrorKind, ProviderError
-from providers.exchange import Drains, Read, Scrub, error_body, failure, lost, read_up_to, scrubber, send
+from providers.exchange import (
+    Drains,
+    Read,
+    Scrub,
+    close,
+    error_body,
+    failure,
+    lost,
+    read_up_to,
+    scrubber,
+    send,
+)
 from providers.failures import read_body
 from providers.http import is_loopback, origin_of
 from providers.openai_answer import AnswerReader
@@ -101,7 +112,7 @@ class OpenAICompatible:
             if reader.is_over and not is_whole(response):
                 self._drains.add(response, answer.read)
             else:
-                await response.aclose()
+                await close(response)
 
     async def warm(self) -> None:
         """Open a connection ahead of need, by a request without a key. Never raises."""
@@ -195,7 +206,7 @@ class OpenAICompatible:
         except httpx.TransportError as error:
             raise lost(error, scrub) from error
         finally:
-            await response.aclose()
+            await close(response)
 
 
 class _Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,28 @@ async def test_an_answer_that_ends_after_a_new_beginning_is_not_part_of_it(tmp_p
         await world.quiet()
         said = [each.text for each in world.provider.asked[1].request.messages]
         assert said == ["a new question"]
+
+
+async def test_a_message_leaves_no_rings_of_objects_for_the_collector(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", default=answer("some words and an end"))) as world:
+        for number in range(20):
+            await world.say("hi", number)
+            await world.quiet()
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for number in range(20, 40):
+                await world.say("hi", number)
+                await world.quiet()
+            gc.collect()
+            ours = ("bot.", "channels.", "routing.", "providers.")
+            left = [type(each).__qualname__ for each in gc.garbage if type(each).__module__.startswith(ours)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+        assert left == []
 
 
 async def until_visible(world: Inside, text: str) -> None:
