@@ -142,8 +142,8 @@ class Budgets:
 
         1 / (rate x tokens left), shared among the replies that grow in the scope: short gaps while the burst
         lasts, growing to 1/rate. Mean staleness over the lower bound T / (2 (burst - 1 + rate T)), answers
-        lognormal with median 4 s: 1.22 for (1/s, 2), 1.26 for (1/s, 5), 1.31 for (0.5/s, 4), 1.42 for (0.33/s, 5),
-        against 1.22, 1.40, 1.33, 1.63 for gaps of 0.25/rate that grow by half (simulated, 2026-11).
+        lognormal with median 4 s: 1.21 for (1/s, 2), 1.21 for (1/s, 5), 1.27 for (0.5/s, 4), 1.38 for (0.33/s, 5)
+        (tests/channels/pacer_report.py, 2026-11); gaps of 0.25/rate that grow by half reach 1.22, 1.40, 1.33, 1.63.
         """
         return max((bucket.gap(now) for bucket in self._of(budgets, operation, now)), default=0.0)
 
