@@ -141,6 +141,8 @@ class Answering:
                         case TextDelta(text):
                             has_text = True
                             reply.write(text)
+                            if reply.error is not None:
+                                break  # nothing more can be shown, so nobody needs the rest
                         case ReasoningDelta():
                             has_thought = True
                         case Restarted():

@@ -227,7 +227,8 @@ class Inbox:
             return True
         text = clean(event.text[:MAX_TEXT])
         for each in (turn, *turn.merged):
-            if each.message.message_id == event.message_id and each.message.text != text:
+            is_it = each.message.message_id == event.message_id and each.message.text != text
+            if is_it and turn.can_begin_again:
                 each.message = replace(each.message, text=text)
                 await self.store.update_message(each.turn_id, text)
                 turn.interrupt.fire(StopReason.EDITED)

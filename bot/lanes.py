@@ -77,6 +77,12 @@ class Turn:
         return [(turn.message.sender.name, turn.message.text) for turn in (self, *self.merged)]
 
     @property
+    def can_begin_again(self) -> bool:
+        """Whether what is shown of the answer, if anything, can be taken back."""
+        capabilities = self.account.channel.capabilities(self.message.address)
+        return capabilities.replaceable or not self.is_visible
+
+    @property
     def is_visible(self) -> bool:
         """Whether a person has seen something of the answer."""
         return self.reply is not None and self.reply.is_visible
@@ -181,7 +187,7 @@ class Lanes:
         if running.message.sender.id != turn.message.sender.id:
             return False
         if mode is Mode.STEER:
-            return True
+            return running.can_begin_again
         last = running.merged[-1] if running.merged else running
         return (
             turn.accepted_at - last.accepted_at <= MERGE_WINDOW

@@ -96,9 +96,12 @@ def footer(talk: Talk, note: AnswerNote | None) -> str:
 
 
 def history_of(
-    turn: Turn, ending: Ending, note: AnswerNote | None, delivery: Delivery, now: float
+    turn: Turn, ending: Ending, note: AnswerNote | None, delivery: Delivery, said: str, now: float
 ) -> tuple[HistoryRow, ...]:
-    """The lines that this turn adds to its conversation; none for commands, notes and withdrawn questions."""
+    """The lines that this turn adds to its conversation; none for commands, notes and withdrawn questions.
+
+    `said`: the answer alone; closing notes and the line of /usage are no part of the conversation.
+    """
     if turn.is_command or turn.say is not None or ending.outcome is Outcome.WITHDRAWN or not ending.questions:
         return ()
     asked = tuple(
@@ -114,7 +117,7 @@ def history_of(
     )
     answered = HistoryRow(
         role=Role.ASSISTANT,
-        text=delivery.text,
+        text=said or delivery.text,
         message_id=delivery.message_ids[0] if delivery.message_ids else "",
         at=now,
         outcome=ending.outcome,

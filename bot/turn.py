@@ -79,7 +79,7 @@ class Turns:
                     return
                 note = answer_note(ending, reply)
                 delivery = await self._show(talk, reply, ending, note)
-                rows = history_of(turn, ending, note, delivery, self.wall())
+                rows = history_of(turn, ending, note, delivery, reply.text, self.wall())
                 await self._record(turn, talk, ending, delivery, rows)
 
     async def _leave(self, turn: Turn, journal: TurnJournal | LooseJournal, reply: Reply) -> None:

@@ -57,8 +57,10 @@ def failed(script: Script, step: Step, error: ChannelError, now: float) -> None:
 
 
 def _limited(script: Script, step: Step, error: RateLimited, now: float) -> None:
-    script.buckets.limited(script.capabilities.budgets, step.operation, error.scope, error.retry_after, now)
-    script.pacer.bar(error.retry_after, now)
+    budgets = script.capabilities.budgets
+    # A bucket that is blocked holds back what draws on it and nothing else: a refused preview delays no final.
+    if not script.buckets.limited(budgets, step.operation, error.scope, error.retry_after, now):
+        script.pacer.bar(error.retry_after, now)
     if script.trouble is not None and now + error.retry_after - script.trouble > LIMITED_PATIENCE:
         script.error = error
 

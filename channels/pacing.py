@@ -149,13 +149,17 @@ class Budgets:
 
     def limited(
         self, budgets: Sequence[WriteBudget], operation: Operation, scope: str, retry_after: float, now: float
-    ) -> None:
-        """Learn from RateLimited. Where `scope` is none of the budgets', the slowest of them ran dry."""
+    ) -> bool:
+        """Learn from RateLimited. Where `scope` is none of the budgets', the slowest of them ran dry.
+
+        False: no budget counts this operation, so nothing was learnt and the caller has to hold back by itself.
+        """
         concerned = [budget for budget in budgets if operation in budget.operations]
         named = [budget for budget in concerned if budget.scope == scope]
         slowest = sorted(concerned, key=lambda budget: budget.rate)[:1]
         for budget in named or slowest:
             self._bucket(budget, now).block(retry_after, now)
+        return bool(concerned)
 
     def join(self, budgets: Sequence[WriteBudget], now: float) -> None:
         """A growing reply begins to share these budgets; pair with `leave`."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from channels.capabilities import Streaming
+from channels.capabilities import Operation, Streaming, WriteBudget
 from channels.errors import Gone, GoneWhat, RateLimited, Refused, Unavailable
 from channels.fake import FakeChannel, limited
 from channels.fake_daemon import MemoryJournal
@@ -214,3 +214,18 @@ async def test_a_streamed_message_that_somebody_deleted_is_sent_once_more_at_the
         await reply.finish()
     assert channel.visible() == ["".join(numbered(20)).strip()]
     assert channel.repeated == []
+
+
+@virtual_time
+async def test_a_refused_preview_holds_back_no_final() -> None:
+    preview = WriteBudget("preview", frozenset({Operation.STREAM}), 2.5, 3)
+    chat = WriteBudget("chat", frozenset({Operation.SEND, Operation.EDIT}), 1.0, 3)
+    declared = replace(CAPABILITIES, streaming=Streaming.NATIVE, preview=True, budgets=(preview, chat))
+    channel = FakeChannel(declared)
+    channel.fail_next("update_stream", RateLimited(60.0, "preview"))
+    loop = asyncio.get_running_loop()
+    async with opened(channel) as reply:
+        await write_slowly(reply, numbered(20), 0.1)
+        finished = loop.time()
+        await reply.finish()
+    assert channel.named("finish_stream")[0].at == pytest.approx(finished)
