@@ -1,0 +1,146 @@
+"""What each slash command says and does, through the real app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.access import Policy
+from bot.commands.table import all_commands
+from providers.base import Usage
+from providers.errors import ErrorKind, ProviderError
+from providers.fake import FakeProvider, answer
+from tests.story.inside import Inside, address, inside
+
+OWED = "help commands start status whoami model models fast reason deep new reset stop retry why ping usage queue".split()
+
+
+async def ask(world: Inside, text: str, number: int) -> str:
+    """The answer to one message."""
+    before = len(world.channel.visible())
+    await world.say(text, number)
+    await world.quiet()
+    return "\n".join(world.channel.visible()[before:])
+
+
+def test_every_command_that_is_owed_is_there_with_a_summary() -> None:
+    table = all_commands()
+    assert set(OWED) <= set(table.by_name)
+    assert all(spec.summary for spec in table.specs)
+    assert all(len(name) <= 32 and name == name.lower() for name in table.index)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/help", "/model"),
+        ("/help model", "Show or switch the model"),
+        ("/help nonsense", "There is no command"),
+        ("/commands", "/queue"),
+        ("/commands 99", "Page"),
+        ("/start", "one/m"),
+        ("/whoami", "You are `ann` (member) on fake, account main in `room`; class sync."),
+        ("/id", "You are `ann`"),
+        ("/model", "Model: **one/m**"),
+        ("/model list", "- `two/m`"),
+        ("/models", "- `one/m`"),
+        ("/models two", "- `two/m`"),
+        ("/models nobody", "No provider is called"),
+        ("/model tow/m", "Did you mean two/m"),
+        ("/model fast now", "One name at a time"),
+        ("/model deep -g", "Only the owner"),
+        ("/model: deep", "deep (two/m) answers here"),
+        ("!model auto", "The router chooses here"),
+        ("/fast", "asks the fast model this once"),
+        ("/fast status", "Model:"),
+        ("/stop", "Nothing is running"),
+        ("/retry", "There is no question"),
+        ("/why", "Nothing has been answered here yet"),
+        ("/ping", "pong"),
+        ("/queue", "**queue**"),
+        ("/queue sideways", "There is no mode"),
+        ("/usage", "**off**"),
+        ("/usage loud", "There is no line"),
+        ("/reset everything", "/reset soft"),
+        ("/status", "Class: sync, first word aimed at 0.5 s"),
+    ],
+)
+async def test_a_command_says_what_it_should(tmp_path: Path, text: str, said: str) -> None:
+    async with inside(tmp_path, FakeProvider("one"), second=FakeProvider("two")) as world:
+        shown = await ask(world, text, 1)
+        if said == "Page":
+            assert "/queue" in shown
+        else:
+            assert said in shown
+        assert world.provider.asked == []
+
+
+async def test_an_owner_chooses_for_all_and_a_conversation_over_it(tmp_path: Path) -> None:
+    one, two = (
+        FakeProvider("one", default=answer("from one")),
+        FakeProvider("two", default=answer("from two")),
+    )
+    async with inside(tmp_path, one, second=two) as world:
+        world.account.policy = Policy(owners=frozenset({"ann"}))
+        assert "for all" in await ask(world, "/model deep -g", 1)
+        assert await ask(world, "hi", 2) == "from two"
+        assert "here" in await ask(world, "/model fast", 3)
+        assert await ask(world, "hi", 4) == "from one"
+        assert "default answers" in await ask(world, "/model default", 5)
+        assert await ask(world, "hi", 6) == "from two"
+        assert "for all" in await ask(world, "/model default -g", 7)
+        assert await ask(world, "hi", 8) == "from one"
+
+
+async def test_what_is_unknown_goes_to_the_model(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("I saw it"))) as world:
+        assert await ask(world, "/nonsense please", 1) == "I saw it"
+        assert world.provider.asked[0].request.messages[-1].text == "/nonsense please"
+
+
+async def test_one_question_may_go_to_another_model(tmp_path: Path) -> None:
+    one, two = (
+        FakeProvider("one", default=answer("from one")),
+        FakeProvider("two", default=answer("from two")),
+    )
+    async with inside(tmp_path, one, second=two) as world:
+        assert await ask(world, "/deep why?", 1) == "from two"
+        assert await ask(world, "and now?", 2) == "from one"
+        assert two.asked[0].request.messages[-1].text == "why?"
+        assert await ask(world, "/retry deep", 3) == "from two"
+        assert two.asked[1].request.messages[-1].text == "and now?"
+
+
+async def test_why_tells_who_failed_and_who_answered(tmp_path: Path) -> None:
+    broken = (ProviderError(ErrorKind.OVERLOADED, "made up"),)
+    one = FakeProvider("one", default=broken)
+    two = FakeProvider("two", answer("hello", usage=Usage(input_tokens=10, output_tokens=2)))
+    async with inside(tmp_path, one, second=two) as world:
+        assert await ask(world, "hi", 1) == "hello"
+        why = await ask(world, "/why", 2)
+        assert "**two/m**: default" in why
+        assert "Ladder: one/m, then two/m" in why
+        assert "one/m: it is overloaded" in why
+        assert "two/m: whole answer" in why
+        status = await ask(world, "/status", 3)
+        assert "one/m: closed" in status
+
+
+async def test_reset_forgets_choices_and_a_soft_one_keeps_them(tmp_path: Path) -> None:
+    async with inside(
+        tmp_path, FakeProvider("one", default=answer("ok")), second=FakeProvider("two")
+    ) as world:
+        await ask(world, "/model deep", 1)
+        await ask(world, "/reset soft", 2)
+        assert (await world.app.conversations.get(str(address().key))).state.choices == {"model": "deep"}
+        await ask(world, "/reset", 3)
+        state = (await world.app.conversations.get(str(address().key))).state
+        assert (dict(state.choices), state.session) == ({}, 3)
+
+
+async def test_new_may_name_a_model(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one"), second=FakeProvider("two")) as world:
+        shown = await ask(world, "/new deep", 1)
+        assert "A new conversation begins" in shown
+        assert "two/m" in shown
