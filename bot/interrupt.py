@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,9 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"  # save and leave; goes on after the restart
 
 
+_PASSING = frozenset({None, StopReason.EDITED, StopReason.MERGED})
+
+
 class Interrupt:
     """A scope that `fire` ends early. Entered and left by one task, as often as it likes.
 
@@ -33,8 +37,12 @@ class Interrupt:
         self._has_cancelled = False
 
     def fire(self, reason: StopReason) -> None:
-        """End the scope. The first reason stands until `clear`, but a shutdown replaces any."""
-        if self.reason is None or reason is StopReason.SHUTDOWN:
+        """End the scope. The first reason stands until `clear`.
+
+        But what asks again gives way to what ends, and a shutdown replaces any.
+        """
+        is_stronger = self.reason in _PASSING and reason not in _PASSING
+        if self.reason is None or is_stronger or reason is StopReason.SHUTDOWN:
             self.reason = reason
         if self._task is not None and not self._has_cancelled:
             self._has_cancelled = True
@@ -58,6 +66,13 @@ class Interrupt:
         task, self._task = self._task, None
         if not self._has_cancelled or task is None:
             return False
+        if kind is None:
+            # Nothing was awaited since: the cancel is still to come, and would hit whatever follows the scope.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            if task.uncancel() > 0:
+                raise asyncio.CancelledError
+            return False
         # Only our own cancel is swallowed; when somebody else cancelled the task too, theirs stands.
         is_ours_alone = task.uncancel() == 0
-        return is_ours_alone and kind is not None and issubclass(kind, asyncio.CancelledError)
+        return is_ours_alone and issubclass(kind, asyncio.CancelledError)
