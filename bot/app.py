@@ -132,17 +132,23 @@ class App:
 async def open_app(settings: Settings, home: Home, store: Store, models: Models) -> AsyncIterator[App]:
     """The daemon's inside, running while the context is open: lanes work, nothing is connected yet.
 
-    The tasks that it starts end with the context; a fault in one of them ends all.
+    The tasks that it starts end with the context, whatever they wait for; a fault in one of them ends all.
     """
+    alive: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as tasks:
 
         def spawn(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-            return tasks.create_task(work, name=name)
+            task = tasks.create_task(work, name=name)
+            alive.add(task)
+            task.add_done_callback(alive.discard)
+            return task
 
         app = _build(settings, home, store, models, spawn)
         metrics.watch_queue("turns", lambda: app.lanes.waiting)
         metrics.watch_running(lambda: app.lanes.running)
         yield app
+        for task in list(alive):
+            task.cancel()
 
 
 def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: Spawn) -> App:
