@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -214,6 +214,7 @@ class _Run:
         stream = provider.stream(rung.model, self._fit(rung, prefix), credential)
         try:
             events = await self._within(entry, stream.__aenter__())
+            ignored: tuple[type[Exception], ...] = ()
             try:
                 while True:
                     event = await self._within(entry, anext(events))
@@ -221,8 +222,12 @@ class _Run:
                     yield event
                     if isinstance(event, Finished):
                         break
+            except (asyncio.CancelledError, GeneratorExit):
+                ignored = (ProviderError,)  # nobody wants the answer any more: closing may fail
+                raise
             finally:
-                await stream.__aexit__(None, None, None)
+                with suppress(*ignored):
+                    await stream.__aexit__(None, None, None)
         except ProviderError as error:
             self._tools.health.failed(rung.key, error.kind, error.retry_after, self._tools.clock())
             self._book(entry, kind=error.kind, detail=error.detail)
