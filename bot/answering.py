@@ -9,6 +9,7 @@ from typing import Protocol
 
 from bot import metrics, words
 from bot.conversations import Talk
+from bot.errors import StoreError
 from bot.interrupt import StopReason
 from bot.lanes import Turn
 from bot.prompt import Prompt, assemble
@@ -18,6 +19,7 @@ from channels.capabilities import Surface
 from channels.delivery import Reply
 from channels.errors import ChannelError
 from channels.events import Attachment, AttachmentKind
+from channels.markup import close
 from providers.base import FinishReason, Image, ReasoningDelta, Role, TextDelta
 from routing.catalog import Catalog
 from routing.errors import NoModel, UnknownModel
@@ -75,12 +77,18 @@ class Answering:
             reason = turn.interrupt.reason
             if reason in _AGAIN:
                 turn.interrupt.clear()
-                reply.replace("")
+                if turn.can_begin_again:
+                    reply.replace("")
+                else:  # it became visible meanwhile
+                    reply.write(f"{close(reply.text)[len(reply.text) :]}\n\n{words.STOPPED}\n\n")
                 continue
             if reason in _SILENT:
                 ending.leaves = True
+                if reason is not StopReason.SHUTDOWN:
+                    turn.release()
             elif reason is StopReason.DELETED:
                 ending.outcome = Outcome.WITHDRAWN
+                turn.release()
             elif reason is StopReason.STOPPED:
                 ending.outcome, ending.closing = Outcome.STOPPED, words.STOPPED
             return ending
@@ -88,7 +96,7 @@ class Answering:
     @staticmethod
     async def _settle_merged(turn: Turn) -> None:
         """A merged message counts only once it is durable, and only if it is no duplicate."""
-        turn.merged[:] = [each for each in turn.merged if await each.committed]
+        turn.merged[:] = [each for each in turn.merged if await _is_kept(each)]
 
     async def _ask_once(
         self, turn: Turn, talk: Talk, reply: Reply, ending: Ending, history: Sequence[HistoryRow]
@@ -187,6 +195,13 @@ def _say_how_it_finished(ending: Ending, *, has_text: bool, has_thought: bool) -
         ending.closing = words.LENGTH
     if not has_text:
         ending.outcome = Outcome.FAILED
+
+
+async def _is_kept(turn: Turn) -> bool:
+    try:
+        return await asyncio.shield(turn.committed)
+    except StoreError:
+        return False  # its channel offers it again
 
 
 def _questions(turn: Turn, talk: Talk) -> tuple[Sequence[tuple[str, str]], Sequence[HistoryRow]]:

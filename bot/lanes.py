@@ -39,9 +39,10 @@ class Turn:
     """One message on its way to one answer.
 
     `committed`: done when the message is durable, False for a duplicate. `accepted_at`: the clock at which it
-    arrived; `received_at`: the wall time. `merged`: later messages that this turn answers too. `is_command`:
-    answered beside the lane. `session` and `started_at`: the conversation's
-    session and the wall time when the turn began. `is_resumed` and what follows: from an earlier life of the process.
+    arrived; `received_at`: the wall time. `merged`: later messages that this turn answers too. `is_closing`: it
+    takes no more of them. `orphans`: merged ones that go back to their lane. `is_command`: answered beside the
+    lane. `session` and `started_at`: the conversation's session and the wall time when the turn began.
+    `is_resumed` and what follows: from an earlier life of the process.
     """
 
     turn_id: str
@@ -56,6 +57,8 @@ class Turn:
     is_retry: bool = False
     merged: list[Turn] = field(default_factory=list)
     merges: int = 0
+    is_closing: bool = False
+    orphans: list[Turn] = field(default_factory=list)
     interrupt: Interrupt = field(default_factory=Interrupt)
     reply: Reply | None = None
     say: str | None = None
@@ -75,6 +78,10 @@ class Turn:
     def texts(self) -> list[tuple[str, str]]:
         """(speaker, text) of every message that this turn answers."""
         return [(turn.message.sender.name, turn.message.text) for turn in (self, *self.merged)]
+
+    def release(self) -> None:
+        """Give what was merged into this turn back to its lane, as the turn answers nothing."""
+        self.orphans, self.merged = [*self.orphans, *self.merged], []
 
     @property
     def can_begin_again(self) -> bool:
@@ -181,7 +188,11 @@ class Lanes:
     def _joins(self, running: Turn, turn: Turn, mode: Mode) -> bool:
         if turn.one_shot is not None or turn.is_retry or turn.say is not None or running.say is not None:
             return False
-        if running.is_resumed or running.interrupt.reason not in (None, StopReason.MERGED):
+        if (
+            running.is_resumed
+            or running.is_closing
+            or running.interrupt.reason not in (None, StopReason.MERGED)
+        ):
             return False
         # Messages of different people are never merged.
         if running.message.sender.id != turn.message.sender.id:
@@ -199,6 +210,8 @@ class Lanes:
         try:
             while lane.running is not None:
                 await self._run(lane.running)
+                lane.waiting.extendleft(reversed(lane.running.orphans))
+                self._waiting += len(lane.running.orphans)
                 lane.running = None if self._is_draining else self._next(lane)
         finally:
             self._waiting -= len(lane.waiting)

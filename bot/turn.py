@@ -74,11 +74,15 @@ class Turns:
                 talk = await self.conversations.get(turn.key)
                 turn.session = talk.state.session
                 ending = await self._answer(turn, talk, reply)
+                turn.is_closing = True
                 if ending.leaves:
                     await self._leave(turn, journal, reply)
                     return
                 note = answer_note(ending, reply)
                 delivery = await self._show(talk, reply, ending, note)
+                if reply.is_withdrawn:  # the disk knew the message, or did not take it
+                    turn.release()
+                    return
                 rows = history_of(turn, ending, note, delivery, reply.text, self.wall())
                 await self._record(turn, talk, ending, delivery, rows)
 
@@ -95,6 +99,8 @@ class Turns:
             reply.write(turn.say)
             return Ending(Outcome.DONE)
         if turn.is_command:
+            if not await asyncio.shield(turn.committed):
+                return Ending(Outcome.DONE, leaves=True)
             reply.write(await self.command(turn))
             return Ending(Outcome.DONE)
         if turn.is_final:
@@ -146,9 +152,9 @@ class Turns:
         )
         talk.add(turn.session, rows)
         log_turn(turn, ending, delivery)
+        end_turn(self.store, record)
         if turn.message.address.handle:
             await self.conversations.note_handle(turn.key, turn.message.address.handle)
-        end_turn(self.store, record)
 
     def _journal(self, turn: Turn) -> TurnJournal | LooseJournal:
         if not turn.account.channel.capabilities(turn.message.address).durable:
@@ -171,6 +177,8 @@ class Turns:
                 await reply.finish()
         except (ChannelError, TimeoutError) as error:
             log.error("failure not shown", error=type(error).__name__)
+        except Exception as error:  # an adapter's fault, perhaps, and the same again
+            log.exception("failure not shown", error=type(error).__name__)
         ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
         record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
         end_turn(self.store, record)
