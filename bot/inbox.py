@@ -85,9 +85,17 @@ class Inbox:
     new_id: Callable[[], str]
     recent: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
     told: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
+    arriving: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
 
     async def accept(self, account: Account, event: Event) -> bool:
         """See channels.base.Host.accept."""
+        try:
+            return await self._accept(account, event)
+        except StoreError as error:
+            log.error("event not stored", error=str(error))
+            return False
+
+    async def _accept(self, account: Account, event: Event) -> bool:
         channel = account.channel.name
         verdict = authorise(event, account.policy)
         if not verdict.is_allowed:
@@ -116,12 +124,21 @@ class Inbox:
         known = f"{account.scope} {message.event_key}"
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
-            return True
+            return await self._is_safe(known)
         turn = self._turn(account, message, is_owner=is_owner)
         metrics.event_accepted(account.channel.name, "message")
         turn.committed = self.store.add_message(turn.message, turn.turn_id, turn.received_at)
+        self.arriving[known] = turn.committed
+        turn.committed.add_done_callback(lambda _: self.arriving.pop(known, None))
         await self.dispatch(turn)
         return await self._kept(turn, known)
+
+    async def _is_safe(self, known: str) -> bool:
+        """Whether the first copy is durable; where it cannot be kept the platform has to offer one again."""
+        first = self.arriving.get(known)
+        if first is not None:
+            await asyncio.wait((first,))
+        return first is None or (not first.cancelled() and first.exception() is None)
 
     async def _kept(self, turn: Turn, known: str) -> bool:
         """Wait until the message is durable; what runs already waits for the same before it shows anything."""
@@ -164,7 +181,7 @@ class Inbox:
         elif self._is_command(turn, text):
             turn.is_command = True
             self.lanes.beside(turn)
-        elif not self.lanes.has_room(turn.key):
+        elif not turn.is_resumed and not self.lanes.has_room(turn.key):
             metrics.event_dropped(turn.account.channel.name, "full")
             turn.say = words.QUEUE_FULL
             if self.told.seen(f"full {turn.key}", self.clock(), FULL_NOTE_INTERVAL):
@@ -242,9 +259,20 @@ class Inbox:
             return True
         if self.lanes.withdraw(turn):
             self._end(turn, Outcome.WITHDRAWN)
+        elif turn.message.message_id != event.message_id:
+            self._unmerge(turn, event.message_id)
         else:
             turn.interrupt.fire(StopReason.DELETED)
         return True
+
+    def _unmerge(self, turn: Turn, message_id: str) -> None:
+        """One of the messages that a running turn answers is gone; the others are still to be answered."""
+        if not turn.can_begin_again or turn.is_closing:
+            return
+        for each in [each for each in turn.merged if each.message.message_id == message_id]:
+            turn.merged.remove(each)
+            self._end(each, Outcome.WITHDRAWN)
+        turn.interrupt.fire(StopReason.EDITED)
 
     async def _is_new(self, account: Account, event: MessageEdited | MessageDeleted) -> bool:
         is_new = await self.store.add_key(account.channel.name, account.channel.account, event.event_key)
