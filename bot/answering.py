@@ -96,7 +96,9 @@ class Answering:
     @staticmethod
     async def _settle_merged(turn: Turn) -> None:
         """A merged message counts only once it is durable, and only if it is no duplicate."""
-        turn.merged[:] = [each for each in turn.merged if await _is_kept(each)]
+        for each in list(turn.merged):  # meanwhile one may come or be deleted
+            if not await _is_kept(each) and each in turn.merged:
+                turn.merged.remove(each)
 
     async def _ask_once(
         self, turn: Turn, talk: Talk, reply: Reply, ending: Ending, history: Sequence[HistoryRow]
