@@ -211,6 +211,13 @@ class Inbox:
             turn.message = replace(turn.message, text=wanted.text)
         return True
 
+    def _question(self, text: str) -> str:
+        """What a model is asked: the text, or what follows "/fast" and the like in it."""
+        parsed = parse_command(text.strip(), self.specs)
+        ask = self.commands[parsed.spec.name].asks if parsed is not None else None
+        wanted = ask(parsed.argument) if ask is not None and parsed is not None else None
+        return wanted.text if wanted is not None and wanted.text else text
+
     def _mode(self, key: str) -> Mode:
         talk = self.conversations.at_hand(key)
         chosen = talk.state.choices.get("queue") if talk is not None else None
@@ -242,12 +249,13 @@ class Inbox:
         if turn is None:
             metrics.event_dropped(account.channel.name, "edit_of_finished")
             return True
-        text = clean(event.text[:MAX_TEXT])
+        whole = clean(event.text[:MAX_TEXT])
+        text = self._question(whole)
         for each in (turn, *turn.merged):
             is_it = each.message.message_id == event.message_id and each.message.text != text
             if is_it and turn.can_begin_again:
                 each.message = replace(each.message, text=text)
-                await self.store.update_message(each.turn_id, text)
+                await self.store.update_message(each.turn_id, whole)
                 turn.interrupt.fire(StopReason.EDITED)
         return True
 

@@ -19,6 +19,7 @@ from channels.base import Route
 
 MAX_BODY = 2 * 1024 * 1024
 SHUTDOWN_GRACE = 2.0
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -33,9 +34,11 @@ class Health:
     def allows(self, request: web.Request) -> bool:
         """Whoever sits at this machine may look; anybody else shows `server.token` as a bearer token.
 
-        A page of another site that was pointed at this machine by its name server has a foreign Host.
+        A page of another site that was pointed at this machine by its name server has a foreign Host, and a
+        proxy on this machine says for whom it asks.
         """
         is_here = request.remote is None or ipaddress.ip_address(request.remote).is_loopback
+        is_here = is_here and not any(name in request.headers for name in FORWARDED)
         if is_here and _host_of(request) in LOOPBACK_NAMES:
             return True
         shown = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()

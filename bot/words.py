@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from providers.errors import ErrorKind
+from routing.health import Breaker
 from routing.policy import Reason
 
 STOPPED = "(stopped)"
@@ -64,6 +65,18 @@ _REASONS: dict[Reason, str] = {
     Reason.DEFAULT: "default",
     Reason.FELL_BACK: "the first choice is resting",
 }
+
+
+_BREAKERS = {
+    Breaker.CLOSED: "in use",
+    Breaker.OPEN: "resting",
+    Breaker.HALF_OPEN: "to be tried again",
+}
+
+
+def breaker(state: Breaker) -> str:
+    """How a model stands, in a word or two."""
+    return _BREAKERS[state]
 
 
 def reason(code: Reason, wanted: str | None) -> str:

@@ -230,6 +230,7 @@ class ChannelSpec:
     ("TELEGRAM_BOT_TOKEN": "token"): when it is set the channel is enabled. `is_local`: whoever reaches it is
     the owner of this machine. `is_default`: on unless switched off. `is_foreground`: runs only in a command
     that asks for it, never in the daemon. `extra`: the optional dependency set it needs.
+    `id_pattern`: what an immutable id of a person or group looks like (None: anything), `id_hint` in words.
     """
 
     name: str
@@ -241,3 +242,5 @@ class ChannelSpec:
     is_local: bool = False
     is_default: bool = False
     is_foreground: bool = False
+    id_pattern: str | None = None
+    id_hint: str = ""

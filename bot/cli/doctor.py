@@ -26,12 +26,12 @@ def _doctor(arguments: argparse.Namespace, context: Context) -> int:
     patient = Patient(context.home, context.config_file, context.environ, context.folder)
     fixed = mend(patient) if arguments.fix else []
     rows = run_async(examine(patient, is_offline=arguments.offline))
+    states = {str(row.state) for row in rows}
     context.say(
-        {"fixed": fixed, "checks": [row.values() for row in rows]},
+        {"ok": "fail" not in states, "fixed": fixed, "checks": [row.values() for row in rows]},
         [
             *(f"fixed: {line}" for line in fixed),
             *(f"{context.paint(f'{row.state:<4}', _COLORS[row.state])} {row.line()}" for row in rows),
         ],
     )
-    states = {str(row.state) for row in rows}
     return FAULT if "fail" in states else WARNING if "warn" in states else OK

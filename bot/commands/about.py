@@ -97,7 +97,7 @@ async def status(call: Call) -> str:
         p50, p95 = desk.health.ttft(key, 0.5), desk.health.ttft(key, 0.95)
         measured = f", first token p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms" if p50 and p95 else ""
         why = f" ({desk.health.reason(key)})" if breaker is not Breaker.CLOSED else ""
-        lines.append(f"{spec.ref}: {breaker}{why}{measured}")
+        lines.append(f"{spec.ref}: {words.breaker(breaker)}{why}{measured}")
     lines.append(f"Running: {desk.lanes.running}, waiting: {desk.lanes.waiting}")
     return "\n".join(lines)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bot.settings.mount import Mounting, Secrets, Specs
+from bot.settings.mount import AccountSettings, Mounting, Secrets, Specs
 from bot.settings.problems import Path, Problem, join_path, nearest, shown
 from bot.settings.shapes import Kind, Shape
 from bot.settings.tree import Agent, Tree
@@ -25,12 +26,23 @@ def contradictions(tree: Tree, mounting: Mounting) -> Iterator[Problem]:
             known = ", ".join(shown(name) for name in (*tree.agents.list, "defaults"))
             text = f"{shown(account.agent)} is not allowed; allowed: one of {known}"
             yield Problem(f"{account.path}.agent", text)
+        yield from _odd_ids(account)
     for provider, names in tree.auth.order.items():
         for place, name in enumerate(names):
             if name not in tree.auth.profiles:
                 meant = _meant(name, tree.auth.profiles)
                 text = f"{shown(name)} is not allowed; allowed: a key of auth.profiles{meant}"
                 yield Problem(join_path(("auth", "order", provider, place)), text)
+
+
+def _odd_ids(account: AccountSettings) -> Iterator[Problem]:
+    """Names where ids belong: a name can be taken over by somebody else."""
+    pattern = account.spec.id_pattern
+    for field, ids in (("allow", account.allow), ("owner", account.owner), ("groups", account.groups)):
+        for place, each in enumerate(ids):
+            if pattern is not None and not re.fullmatch(pattern, each) and (each != "*" or field == "owner"):
+                text = f"{shown(each)} is not allowed; allowed: {account.spec.id_hint}"
+                yield Problem(f"{account.path}.{field}[{place}]", text)
 
 
 def unknown_providers(tree: Tree, specs: Specs) -> Iterator[Problem]:
@@ -40,6 +52,24 @@ def unknown_providers(tree: Tree, specs: Specs) -> Iterator[Problem]:
     known_providers = {*specs.providers, *tree.models.providers, *(preset.name for preset in presets.PRESETS)}
     for path, agent in agents.items():
         yield from _agent_contradictions(path, agent, known_providers)
+        yield from _unknown_names(path, agent, tree.agents.defaults)
+
+
+def _unknown_names(path: Path, agent: Agent, defaults: Agent) -> Iterator[Problem]:
+    """A primary or fallback that is neither provider/model nor an alias."""
+    known = {alias for preset in presets.PRESETS for alias in preset.aliases}
+    for each in (agent, defaults):
+        known |= {*each.aliases, *(use.alias for use in each.models.values() if use.alias is not None)}
+    lower = {name.lower() for name in known}
+    names: dict[Path, str] = {
+        (*path, "model", "fallbacks", place): ref for place, ref in enumerate(agent.model.fallbacks)
+    }
+    if agent.model.primary is not None:
+        names[*path, "model", "primary"] = agent.model.primary
+    for where, name in names.items():
+        if "/" not in name and name.lower() not in lower:
+            text = f"{shown(name)} is no alias and no provider/model{_meant(name, known)}"
+            yield Problem(join_path(where), f"{text}; aliases: {', '.join(sorted(known))}")
 
 
 def _agent_contradictions(path: Path, agent: Agent, providers: set[str]) -> Iterator[Problem]:
@@ -71,7 +101,7 @@ def _meant(word: str, known: Iterable[str]) -> str:
 
 
 def warnings_of(
-    values: Mapping[str, Any], shape: Shape, specs: Specs, stored: Mapping[str, Any], tree: Tree
+    values: Mapping[str, Any], shape: Shape, specs: Specs, secrets: Secrets, tree: Tree
 ) -> Iterator[str]:
     """Sentences for the owner."""
     for path in literal_secrets(values, shape):
@@ -80,9 +110,16 @@ def warnings_of(
             f'"profile:NAME", or use "${{VARIABLE}}" (`firstword doctor --fix` moves it)'
         )
     for name, profile in tree.auth.profiles.items():
-        if name not in stored:
+        if name not in secrets.profiles:
             command = f"firstword auth add {name} --provider {profile.provider}"
             yield f"auth.profiles.{name}: no secret is stored for it; run: {command}"
+    for name, provider in tree.models.providers.items():
+        if provider.api_key is None:
+            continue
+        try:
+            secrets.resolve(provider.api_key.get_secret_value(), is_secret=True)
+        except LookupError as error:
+            yield f"models.providers.{name}.apiKey: {error.args[0]}"
     if tree.diagnostics.cache_trace.enabled:
         yield "diagnostics.cacheTrace.enabled: the trace is not written yet; the log tells cached tokens per request"
     yield from specs.broken.values()

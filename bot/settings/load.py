@@ -195,7 +195,7 @@ def build_settings(
         logging=tree.logging,
         accounts=tuple(mounting.found),
         providers=providers,
-        warnings=tuple(warnings_of(values, shape, specs, stored, tree)),
+        warnings=tuple(warnings_of(values, shape, specs, secrets, tree)),
         environ=environ,
         profiles={name: SecretStr(row.secret) for name, row in stored.items()},
         _mounting=mounting,

@@ -19,6 +19,8 @@ SPEC = ChannelSpec(
     title="Telegram",
     settings=TelegramSettings,
     open=_open,
+    id_pattern=r"-?\d{1,20}",
+    id_hint='an id as a number, for example 4711 (a group\'s is negative), or "*" in a list of guests; no @name',
     environment={"TELEGRAM_BOT_TOKEN": "token"},
 )
 

@@ -124,7 +124,7 @@ async def test_why_tells_who_failed_and_who_answered(tmp_path: Path) -> None:
         assert "one/m: it is overloaded" in why
         assert "two/m: whole answer" in why
         status = await ask(world, "/status", 3)
-        assert "one/m: closed" in status
+        assert "one/m: in use" in status
 
 
 async def test_reset_forgets_choices_and_a_soft_one_keeps_them(tmp_path: Path) -> None:

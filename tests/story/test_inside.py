@@ -94,6 +94,18 @@ async def test_an_edited_question_is_answered_anew_in_the_same_message(tmp_path:
         assert provider.asked[1].request.messages[-1].text == "cats"
 
 
+async def test_an_edited_question_to_another_model_stays_without_its_command(tmp_path: Path) -> None:
+    provider = FakeProvider("one", (*answer("about dogs")[:2], Hang()), answer("about cats"))
+    async with inside(tmp_path, provider) as world:
+        await world.say("/fast dogs")
+        await until_visible(world, "about")
+        for number, text in enumerate(("/fast dogs", "/fast cats")):
+            edit = MessageEdited(f"edit {number}", "1", address(), Sender("ann"), text, message("x").sent_at)
+            await world.accept(edit)
+        await world.quiet()
+        assert [each.request.messages[-1].text for each in provider.asked] == ["dogs", "cats"]
+
+
 async def test_an_edit_of_an_answered_question_is_left_alone(tmp_path: Path) -> None:
     async with inside(tmp_path, FakeProvider("one", answer("hello"))) as world:
         await world.say("hi")

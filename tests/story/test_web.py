@@ -163,3 +163,15 @@ async def test_a_foreign_page_gets_no_socket(tmp_path: Path, mock_model: MockMod
             async with aiohttp.ClientSession(headers=headers) as session:
                 with pytest.raises(aiohttp.WSServerHandshakeError):
                     await session.ws_connect(f"{running.address}/web/socket")
+
+
+async def test_a_proxy_on_this_machine_does_not_open_the_figures(
+    tmp_path: Path, mock_model: MockModel
+) -> None:
+    async with (
+        daemon(tmp_path / "home", config(mock_model.base_url)) as running,
+        aiohttp.ClientSession() as session,
+    ):
+        for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP"):
+            async with session.get(f"{running.address}/metrics", headers={name: "192.0.2.1"}) as response:
+                assert response.status == 401

@@ -33,7 +33,7 @@ def test_budgets_stay_below_the_published_limits(peer: Peer, host: KeepingHost) 
     assert group[f"edits:{GROUP}"].rate == pytest.approx(1 / 3)
     assert group["token"].burst + group["token"].rate <= 30
     private = {budget.scope: budget for budget in channel.capabilities(address(CHAT)).budgets}
-    assert private[f"chat:{CHAT}"].rate == 1.0 and Operation.STREAM not in private[f"chat:{CHAT}"].operations
+    assert private[f"chat:{CHAT}"].rate < 1.0 and Operation.STREAM not in private[f"chat:{CHAT}"].operations
     topic = {budget.scope for budget in channel.capabilities(address(GROUP, thread=9)).budgets}
     assert topic == set(group)
     free = TelegramChannel("main", settings(peer, limits="none", editInterval=5), host)
