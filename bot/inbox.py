@@ -14,7 +14,7 @@ import structlog
 from bot import metrics, words
 from bot.access import Verdict, authorise
 from bot.accounts import Account
-from bot.commands.registry import Command
+from bot.commands.registry import Ask, Command
 from bot.conversations import Conversations
 from bot.errors import StoreError
 from bot.interrupt import StopReason
@@ -202,8 +202,7 @@ class Inbox:
 
     def _asks(self, turn: Turn, parsed: ParsedCommand) -> bool:
         """Whether the command is a question for a model ("/fast why?"); then it goes the way of a message."""
-        ask = self.commands[parsed.spec.name].asks
-        wanted = ask(parsed.argument) if ask is not None else None
+        wanted = self._wanted(parsed)
         if wanted is None:
             return False
         turn.one_shot, turn.is_retry = wanted.model, wanted.is_retry
@@ -214,9 +213,12 @@ class Inbox:
     def _question(self, text: str) -> str:
         """What a model is asked: the text, or what follows "/fast" and the like in it."""
         parsed = parse_command(text.strip(), self.specs)
-        ask = self.commands[parsed.spec.name].asks if parsed is not None else None
-        wanted = ask(parsed.argument) if ask is not None and parsed is not None else None
+        wanted = self._wanted(parsed) if parsed is not None else None
         return wanted.text if wanted is not None and wanted.text else text
+
+    def _wanted(self, parsed: ParsedCommand) -> Ask | None:
+        ask = self.commands[parsed.spec.name].asks
+        return ask(parsed.argument) if ask is not None else None
 
     def _mode(self, key: str) -> Mode:
         talk = self.conversations.at_hand(key)

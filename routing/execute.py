@@ -265,7 +265,6 @@ class _Run:
             case TextDelta(text):
                 self._said.append(text)
                 self._first(entry)
-                entry.deltas += 1
             case Started():
                 entry.model_reported = event.model_reported
             case UsageSoFar(usage):
@@ -322,4 +321,3 @@ class _Entry:
     ttft: float | None = None
     usage: Usage | None = None
     model_reported: str = ""
-    deltas: int = 0
