@@ -18,7 +18,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help base install install-all run test check format peers bench lock clean
+.PHONY: help base install install-all run test check format chaos peers bench lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ run: $(VENV)/.base ## start the daemon (ARGS="--home DIR" and the like are hande
 
 test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k name")
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter
+	@FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -m generated $(PYTEST_ARGS) tests/channels
 
 check: $(VENV)/.dev ## lint, formatting, types, import contracts, architecture tests
 	@$(BIN)/ruff check .
