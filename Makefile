@@ -27,7 +27,7 @@ base: $(VENV)/.base ## set up .venv with what running needs, without test tools
 
 install: $(VENV)/.dev ## set up .venv with everything that running, testing and checking need
 
-install-all: $(VENV)/.all ## the same plus the extras mlx, matrix-e2ee and onnx
+install-all: $(VENV)/.all ## the same plus the extras mlx and onnx
 
 run: $(VENV)/.base ## start the daemon (ARGS="--home DIR" and the like are handed on)
 	@$(BIN)/firstword run $(ARGS)
@@ -49,8 +49,8 @@ format: $(VENV)/.dev ## let ruff format the code and apply its safe fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-peers: ## install what some tests talk to: a Chromium
-	@bash tests/peers.sh
+peers: $(VENV)/.dev ## install what some tests talk to: a Chromium, and a Synapse of its own in .peers
+	@bash tests/peers.sh $(BIN) $(LOCKS)
 
 bench: $(VENV)/.dev ## print the speed figures
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -87,7 +87,8 @@ $(VENV)/.made: $(shell test -x $(BIN)/python || echo again)
 	@"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
-# Every lock is cut out of the largest one, so that all of them agree. No index address is written.
+# Every lock of .venv is cut out of the largest one, so that all of them agree. A peer lives alone, and so does its
+# lock. No index address is written.
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-build \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 lock: $(VENV)/.dev ## solve again and rewrite deploy/locks (UPGRADE=1 takes the newest versions)
@@ -95,6 +96,7 @@ lock: $(VENV)/.dev ## solve again and rewrite deploy/locks (UPGRADE=1 takes the 
 	$(COMPILE) pyproject.toml -c $(LOCKS)/all.txt --upgrade --extra test --group build -o $(LOCKS)/dev.txt
 	$(COMPILE) pyproject.toml -c $(LOCKS)/all.txt --upgrade --group build -o $(LOCKS)/base.txt
 	$(COMPILE) --group pyproject.toml:bootstrap -c $(LOCKS)/all.txt --upgrade -o $(LOCKS)/bootstrap.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group pyproject.toml:synapse -o $(LOCKS)/synapse.txt
 	@! grep -n '://' $(LOCKS)/*.txt
 
 clean: ## remove the environment, the peers' folders and every cache

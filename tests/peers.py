@@ -18,6 +18,9 @@ CHROMIUM_PATHS = (
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
 )
+# Where tests/peers.sh puts Synapse; the file is written last, so what was broken off does not count.
+SYNAPSE = Path(__file__).resolve().parents[1] / ".peers" / "synapse"
+SYNAPSE_DONE = "installed.txt"
 # As root there is no sandbox; the rest keeps Chromium from calling home at every start.
 CHROMIUM_FLAGS = (
     "--no-sandbox",
@@ -56,3 +59,9 @@ def find_chromium(
         if found := shutil.which(name):
             return Path(found)
     return next((path for path in paths if path.is_file()), None)
+
+
+def find_synapse(folder: Path = SYNAPSE) -> Path | None:
+    """The interpreter of an environment that holds a whole Synapse, or None."""
+    python = folder / "bin" / "python"
+    return python if (folder / SYNAPSE_DONE).is_file() and python.is_file() else None

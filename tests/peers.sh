@@ -1,8 +1,22 @@
 #!/usr/bin/env bash
 # Installs what some tests talk to. Safe to run again: what is there already costs nothing.
-set -euo pipefail
+#   bash tests/peers.sh .venv/bin deploy/locks
+set -uo pipefail
+bin=${1:?the folder of the interpreter that environments are made with}
+locks=${2:?the folder of the locks}
+peers=.peers
 
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command without its chatter; its output is shown only if it fails.
+quietly() {
+  local log status=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  [ "$status" = 0 ] || cat "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
 
 chromium_is_here() {
   have chromium || have chromium-browser || have google-chrome || have google-chrome-stable ||
@@ -10,25 +24,60 @@ chromium_is_here() {
     [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]
 }
 
-if chromium_is_here; then
-  echo "Chromium is here"
-elif have apt-get; then
-  as_root=""
+chromium() {
+  if chromium_is_here; then
+    echo "Chromium is here"
+    return 0
+  fi
+  if ! have apt-get; then
+    echo "install Chromium or Google Chrome (macOS: brew install --cask chromium), then run this again" >&2
+    return 1
+  fi
+  local as_root=""
   if [ "$(id -u)" != 0 ]; then
     as_root="sudo -n"
-    $as_root true || { echo "Chromium is a Debian package: run 'make peers' as root" >&2; exit 1; }
+    $as_root true || { echo "Chromium is a Debian package: run 'make peers' as root" >&2; return 1; }
   fi
   echo "installing Chromium"
-  log=$(mktemp)
-  if ! { $as_root apt-get update -qq &&
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
-    >"$log" 2>&1 </dev/null; then
-    cat "$log" >&2
-    exit 1
+  quietly $as_root apt-get update -qq &&
+    quietly $as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends chromium || return 1
+  chromium_is_here || { echo "Chromium was installed but is not found" >&2; return 1; }
+}
+
+synapse_is_here() {
+  cmp -s "$locks/synapse.txt" "$peers/synapse/installed.txt" &&
+    "$peers/synapse/bin/python" -c "" >/dev/null 2>&1
+}
+
+synapse_with_uv() {
+  "$bin/uv" venv -q --clear --python "$bin/python" "$peers/synapse" &&
+    "$bin/uv" pip install -q --python "$peers/synapse/bin/python" --require-hashes --no-build -r "$locks/synapse.txt"
+}
+
+synapse_with_pip() {
+  "$bin/python" -m venv --clear "$peers/synapse" &&
+    "$peers/synapse/bin/python" -m pip install -q --require-hashes --only-binary :all: -r "$locks/synapse.txt"
+}
+
+# The file installed.txt is written last, so an installation that was broken off is made again.
+synapse() {
+  if synapse_is_here; then
+    echo "Synapse is here"
+    return 0
   fi
-  rm -f "$log"
-  chromium_is_here || { echo "Chromium was installed but is not found" >&2; exit 1; }
-else
-  echo "install Chromium or Google Chrome (macOS: brew install --cask chromium), then run this again" >&2
-  exit 1
-fi
+  if [ "$(uname -s)" != Linux ]; then
+    echo "Synapse has wheels for Linux only: the tests against a real Matrix server are skipped here"
+    return 0
+  fi
+  echo "installing Synapse into $peers/synapse"
+  mkdir -p "$peers"
+  quietly synapse_with_uv || { echo "uv did not succeed; trying pip"; quietly synapse_with_pip; } || return 1
+  "$peers/synapse/bin/python" -c "import synapse.app.homeserver" || return 1
+  cp "$locks/synapse.txt" "$peers/synapse/installed.txt"
+}
+
+missing=0
+synapse || missing=1
+chromium || missing=1
+exit "$missing"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.peers import SYNAPSE_DONE, find_synapse
+
 ROOT = Path(__file__).parents[1]
 EXAMPLE = """
 from tests.peers import require_peer
@@ -62,3 +64,12 @@ def test_a_persons_keys_do_not_reach_the_tests(tmp_path: Path) -> None:
     )
     run = run_example(tmp_path, ANTHROPIC_API_KEY="made-up", FIRSTWORD_HOME="/home/of/a/person")
     assert run.returncode == 0, run.stdout
+
+
+def test_an_installation_that_was_broken_off_is_no_synapse(tmp_path: Path) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.touch()
+    assert find_synapse(tmp_path) is None
+    (tmp_path / SYNAPSE_DONE).touch()
+    assert find_synapse(tmp_path) == python

@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.source import ROOT, pyproject, text
 
-LOCKS = ("base", "dev", "all", "bootstrap")
+LOCKS = ("base", "dev", "all", "bootstrap", "synapse")
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 REQUIREMENT = re.compile(r"^[A-Za-z0-9._-]+")
 
