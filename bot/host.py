@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from bot import metrics
+from bot import metrics, words
 from bot.accounts import Account
 from bot.choices import GLOBAL, WiderChoices
 from bot.conversations import Conversations
@@ -55,6 +55,10 @@ class AccountHost:
         if self.is_draining() or self.account is None:
             return False
         return await self.inbox.accept(self.account, event)
+
+    def refusal(self, event: Event) -> str | None:
+        """See channels.base.Host."""
+        return self.inbox.refusal(self.account, event) if self.account is not None else words.NOT_READY
 
     async def cursor(self, name: str) -> str | None:
         """See channels.base.Host."""

@@ -95,8 +95,23 @@ class Inbox:
             log.error("event not stored", error=str(error))
             return False
 
+    def refusal(self, account: Account, event: Event) -> str | None:
+        """See channels.base.Host.refusal."""
+        verdict = authorise(event, account.policy)
+        if verdict.is_allowed:
+            return None
+        if verdict is Verdict.STRANGER and event.sender is not None:
+            return words.stranger(event.sender.id, account.allow_path)
+        if verdict is Verdict.CLOSED_GROUP:
+            return words.closed_group(event.address.key.space, account.groups_path)
+        return "" if event.sender is None or event.sender.is_bot else words.NOT_HERE
+
     async def _accept(self, account: Account, event: Event) -> bool:
         channel = account.channel.name
+        if isinstance(event, Membership):  # it changes nothing here, whoever did it
+            metrics.event_accepted(channel, "membership")
+            log.info("membership changed", conversation=str(event.address.key), outcome=str(event.change))
+            return True
         verdict = authorise(event, account.policy)
         if not verdict.is_allowed:
             metrics.event_dropped(channel, str(verdict))
@@ -114,18 +129,19 @@ class Inbox:
                 self.warm()
             case Reaction():
                 metrics.event_accepted(channel, "reaction")
-            case Membership():
-                log.info("membership changed", conversation=str(event.address.key), outcome=str(event.change))
             case _:
                 assert_never(event)
         return True
 
-    async def _message(self, account: Account, message: Message, *, is_owner: bool) -> bool:
+    async def _message(
+        self, account: Account, message: Message, *, is_owner: bool, is_press: bool = False
+    ) -> bool:
         known = f"{account.scope} {message.event_key}"
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
             return await self._is_safe(known)
         turn = self._turn(account, message, is_owner=is_owner)
+        turn.is_press = is_press
         metrics.event_accepted(account.channel.name, "message")
         turn.committed = self.store.add_message(turn.message, turn.turn_id, turn.received_at)
         self.arriving[known] = turn.committed
@@ -242,7 +258,7 @@ class Inbox:
             text=f"/{event.action}",
             sent_at=datetime.fromtimestamp(self.wall(), UTC),
         )
-        return await self._message(account, typed, is_owner=is_owner)
+        return await self._message(account, typed, is_owner=is_owner, is_press=True)
 
     async def _edited(self, account: Account, event: MessageEdited) -> bool:
         if not await self._is_new(account, event):

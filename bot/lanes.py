@@ -41,8 +41,9 @@ class Turn:
     `committed`: done when the message is durable, False for a duplicate. `accepted_at`: the clock at which it
     arrived; `received_at`: the wall time. `merged`: later messages that this turn answers too. `is_closing`: it
     takes no more of them. `orphans`: merged ones that go back to their lane. `is_command`: answered beside the
-    lane. `session` and `started_at`: the conversation's session and the wall time when the turn began.
-    `is_resumed` and what follows: from an earlier life of the process.
+    lane; `is_press`: by a button, which shows by itself that it was taken. `session` and `started_at`: the
+    conversation's session and the wall time when the turn began. `is_resumed` and what follows: from an earlier
+    life of the process.
     """
 
     turn_id: str
@@ -53,6 +54,7 @@ class Turn:
     received_at: float
     is_owner: bool
     is_command: bool = False
+    is_press: bool = False
     one_shot: str | None = None
     is_retry: bool = False
     merged: list[Turn] = field(default_factory=list)
@@ -78,6 +80,11 @@ class Turn:
     def texts(self) -> list[tuple[str, str]]:
         """(speaker, text) of every message that this turn answers."""
         return [(turn.message.sender.name, turn.message.text) for turn in (self, *self.merged)]
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a model answers it, or has."""
+        return self.say is None and not self.is_command
 
     def release(self) -> None:
         """Give what was merged into this turn back to its lane, as the turn answers nothing."""

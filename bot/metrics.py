@@ -26,17 +26,24 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 SIGNALS: Final = frozenset(
     {
+        "backfilled",  # a message that was said while we were away
         "conflict",  # another process uses the same account
         "content_shown_wrong",  # what is shown differs from what was sent
         "event_late",  # an event older than the connection
         "event_malformed",  # an event that could not be read
         "event_unknown",  # a kind of event that the adapter does not know
+        "interaction_late",  # a native command or button whose time to be answered was over
+        "left",  # we were kicked, or the conversation was closed to us
         "menu_failed",  # the native command menu was not registered
+        "not_permitted",  # a right is missing
         "poll_failed",  # a request for events failed
         "rate_limited",  # the channel asked us to wait
         "reconnected",  # the connection was made again
         "request_refused",  # a request at our listener was refused
         "self_message",  # our own message came back
+        "silent_connection",  # a connection that was open and told us nothing was made again
+        "stream_ended",  # the channel ended a native stream before we did
+        "undecryptable",  # an encrypted event that we have no key for
         "visitors",  # people connected to a page of ours
     }
 )

@@ -20,11 +20,14 @@ from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.store.outbox import LooseJournal, TurnJournal
 from channels.base import Channel
 from channels.delivery import Delivery, Reply, open_reply
-from channels.errors import ChannelError, Gone
-from channels.events import AnswerNote
+from channels.errors import ChannelError, Gone, Refused
+from channels.events import Action, AnswerNote
 from channels.steps import Past
 
 log = structlog.get_logger()
+
+STOP = Action("stop", words.STOP_BUTTON)
+RETRY = Action("retry", words.RETRY_BUTTON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Turns:
                 past=Past(turn.is_resumed, turn.resumed_text),
             ) as reply:
                 turn.reply = reply
+                if turn.asks_model:
+                    reply.offer((STOP,))
                 talk = await self.conversations.get(turn.key)
                 turn.session = talk.state.session
                 ending = await self._answer(turn, talk, reply)
@@ -79,7 +84,7 @@ class Turns:
                     await self._leave(turn, journal, reply)
                     return
                 note = answer_note(ending, reply)
-                delivery = await self._show(talk, reply, ending, note)
+                delivery = await self._show(turn, talk, reply, ending, note)
                 if reply.is_withdrawn:  # the disk knew the message, or did not take it
                     turn.release()
                     return
@@ -109,18 +114,24 @@ class Turns:
             return Ending(Outcome.DONE, questions=turn.texts)
         return await self.answering.ask(turn, talk, reply)
 
-    async def _show(self, talk: Talk, reply: Reply, ending: Ending, note: AnswerNote | None) -> Delivery:
+    async def _show(
+        self, turn: Turn, talk: Talk, reply: Reply, ending: Ending, note: AnswerNote | None
+    ) -> Delivery:
         if ending.outcome is Outcome.WITHDRAWN:
             # What was shown is taken back where the channel can.
             with contextlib.suppress(ValueError):
                 reply.replace("")
             return await reply.finish()
         closing = "\n\n".join(part for part in (ending.closing, footer(talk, note)) if part)
+        actions = (RETRY,) if turn.asks_model else ()
         try:
-            return await reply.finish(closing=closing, note=note)
-        except Gone as error:
-            log.warning("answer undeliverable", reason="gone", error=error.detail)
+            return await reply.finish(closing=closing, note=note, actions=actions)
+        except (Gone, Refused) as error:
+            reason = error.code if isinstance(error, Refused) else "gone"
+            log.warning("answer undeliverable", reason=reason, error=error.detail)
             ending.outcome = Outcome.UNDELIVERABLE
+            if isinstance(error, Refused):
+                await self._say(turn, words.UNSHOWN, "?")
             return Delivery(text=reply.text)
         except ChannelError as error:
             # Not done: the inbox row stays open and the answer is shown after the next start.
@@ -163,22 +174,26 @@ class Turns:
 
     async def _apologise(self, turn: Turn) -> None:
         """Say plainly that it failed, once, and close the turn."""
-        channel: Channel = turn.account.channel
         metrics.turn_ended(turn.message.address.key.channel, Outcome.FAILED)
+        await self._say(turn, words.BROKEN, "!")
+        ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
+        record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
+        end_turn(self.store, record)
+
+    async def _say(self, turn: Turn, text: str, mark: str) -> None:
+        """A plain sentence of its own, where the answer cannot be shown; that it cannot be either is only logged."""
+        channel: Channel = turn.account.channel
         try:
-            journal = LooseJournal(f"{turn.turn_id}!")
+            journal = LooseJournal(f"{turn.turn_id}{mark}")
             async with (
                 asyncio.timeout(30),
                 open_reply(
                     channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
                 ) as reply,
             ):
-                reply.write(words.BROKEN)
+                reply.write(text)
                 await reply.finish()
         except (ChannelError, TimeoutError) as error:
             log.error("failure not shown", error=type(error).__name__)
         except Exception as error:  # an adapter's fault, perhaps, and the same again
             log.exception("failure not shown", error=type(error).__name__)
-        ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
-        record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
-        end_turn(self.store, record)

@@ -23,6 +23,13 @@ POISONED = "Something in this message makes me fail each time, so I have set it 
 BROKEN = "Something went wrong on my side, and it has been logged. /retry asks again."
 OWNER_ONLY = "Only the owner of this bot may do that."
 NEW_SESSION = "A new conversation begins. What was said before is no longer sent to the model."
+NOT_HERE = "I do not answer you here; only the owner can change that."
+NOT_READY = "I am still starting. Try again in a moment."
+UNSHOWN = (
+    "I have an answer, but this channel did not let me show all of it. The owner can see why in the log."
+)
+STOP_BUTTON = "Stop"
+RETRY_BUTTON = "Retry"
 WRONG_BUTTON = "That button is no longer in use."
 
 _FAILURES: dict[ErrorKind, str] = {

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from channels.capabilities import Capabilities
+from channels.capabilities import Capabilities, Surface
 from channels.commands import CommandSpec
 from channels.events import Action, Address, AnswerNote, ConversationKey, Event, Sent
 
@@ -59,6 +60,13 @@ class Host(Protocol):
 
         False: there is no room; do not confirm it, offer it again later. Events of one conversation are
         answered in the order in which `accept` was entered. Never raises for bad content.
+        """
+
+    def refusal(self, event: Event) -> str | None:
+        """Whether `accept` would let the event take effect: None if so. No effect of its own.
+
+        Otherwise a plain line to show to that person alone, "" for none. For a channel that has to answer
+        by itself (a native command, an invitation); what was refused is not handed to `accept`.
         """
 
     async def cursor(self, name: str) -> str | None:
@@ -205,12 +213,38 @@ class OpensAttachments(Protocol):
         """The bytes of an attachment. Raises TooLong beyond `max_bytes`, Gone when it expired."""
 
 
-@runtime_checkable
 class ShowsButtons(Protocol):
-    """Capabilities.buttons."""
+    """Capabilities.buttons: messages carry their buttons, so that these cost no write of their own.
 
-    async def show_buttons(self, address: Address, message_id: str, actions: Sequence[Action]) -> None:
-        """Put these buttons under our own message; an empty sequence takes them away."""
+    `send`, `edit` and, of a channel that Streams, `finish_stream` take `actions` where the capability is declared
+    and only there; an empty sequence takes the buttons of a message away. A press comes back as `Pressed`.
+    """
+
+    async def send(
+        self, address: Address, text: str, send_key: str, *, actions: Sequence[Action] = ()
+    ) -> Sent:
+        """As Channel.send, with buttons under the message."""
+
+    async def edit(
+        self, address: Address, message_id: str, text: str, *, actions: Sequence[Action] = ()
+    ) -> Sent:
+        """As Edits.edit; the message has these buttons afterwards. `text` may be what it reads already."""
+
+
+class StreamsButtons(Protocol):
+    """Capabilities.buttons of a channel that Streams."""
+
+    async def finish_stream(
+        self,
+        address: Address,
+        stream_id: str,
+        text: str,
+        delta: str | None,
+        send_key: str,
+        *,
+        actions: Sequence[Action] = (),
+    ) -> Sent:
+        """As Streams.finish_stream, with buttons under the message that stays."""
 
 
 @runtime_checkable
@@ -219,6 +253,23 @@ class ShowsNotes(Protocol):
 
     async def show_note(self, address: Address, message_id: str, note: AnswerNote) -> None:
         """Show the small line under an answer."""
+
+
+class Level(StrEnum):
+    """How a finding of a probe is meant."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a probe for the owner: what is so, and what to do about it. Holds no secret."""
+
+    level: Level
+    what: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +282,10 @@ class ChannelSpec:
     the owner of this machine. `is_default`: on unless switched off. `is_foreground`: runs only in a command
     that asks for it, never in the daemon. `extra`: the optional dependency set it needs.
     `id_pattern`: what an immutable id of a person or group looks like (None: anything), `id_hint` in words.
+    `surfaces`: the kinds of place where people meet it. `probe` looks whether an account can work with its
+    settings: token, rights, reachability, over a short-lived connection of its own; done within 10 seconds,
+    raises nothing. `manifest`: the text of the application manifest that the platform wants, made of the
+    commands.
     """
 
     name: str
@@ -244,3 +299,6 @@ class ChannelSpec:
     is_foreground: bool = False
     id_pattern: str | None = None
     id_hint: str = ""
+    surfaces: tuple[Surface, ...] = (Surface.DIRECT,)
+    probe: Callable[[str, Any], Awaitable[Sequence[Finding]]] | None = None
+    manifest: Callable[[Sequence[CommandSpec]], str] | None = None

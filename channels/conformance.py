@@ -7,8 +7,9 @@
         async def channel(self, peer, host) -> MyChannel: ...   # one account that talks to that peer
 
 Everything that `Capabilities` declare is exercised; where nothing is declared, its test has nothing to show and
-passes. Texts are compared by their letters and digits (channels.markup.words), so a renderer may style as it likes.
-Needs pytest and pytest-asyncio; the only module of the package that imports them.
+passes. What else a peer may be able to do stands in channels.conformance_peers. Texts are compared by their letters and
+digits (channels.markup.words), so a renderer may style as it likes. Needs pytest and pytest-asyncio, which only the
+modules of this kit import.
 """
 
 # ruff: noqa: S101 - a test kit asserts
@@ -17,22 +18,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from inspect import signature
 
 import pytest
-import pytest_asyncio
 
 from channels import base
 from channels.base import Channel
 from channels.capabilities import SendKey, Streaming
-from channels.delivery import Delivery, open_reply
+from channels.conformance_peers import DroppingPeer, LimitingPeer, Peer
+from channels.conformance_people import PeopleConformance
 from channels.errors import Gone, GoneWhat, RateLimited, TooLong, Unavailable
-from channels.events import Action, Address, AnswerNote
-from channels.fake_daemon import PATIENCE, MemoryJournal, RecordingHost
+from channels.events import Action, AnswerNote
+from channels.fake_daemon import RecordingHost
 from channels.markup import words
-from channels.pacing import Budgets
 from channels.split import measure
 
 MARKDOWN = """# Heading one
@@ -90,38 +88,7 @@ MARKDOWN_WORDS = (
 ODD_WORDS = ("\u00fcml\u00e4ut", "\u6f22\u5b57", "tag", "a", "b", "everyone", "channel", "5", "3", "end")
 
 
-@runtime_checkable
-class Peer(Protocol):
-    """A person at the other end of the channel under test, in one direct conversation with the bot."""
-
-    @property
-    def address(self) -> Address:
-        """Where the kit's answers go."""
-
-    async def seen(self) -> Sequence[str]:
-        """The bot's messages there as the person sees them now, oldest first: plain text, deleted ones left out."""
-
-    async def say(self, text: str) -> None:
-        """The person says something to the bot."""
-
-
-@runtime_checkable
-class LimitingPeer(Protocol):
-    """A peer that can be told to refuse: the next write is answered with "wait so many seconds"."""
-
-    def limit_next(self, seconds: float) -> None:
-        """Once."""
-
-
-@runtime_checkable
-class DroppingPeer(Protocol):
-    """A peer that can take a message and drop its answer on the way back."""
-
-    def drop_next(self) -> None:
-        """Once: the message stands, the channel does not hear of it."""
-
-
-class ChannelConformance:
+class ChannelConformance(PeopleConformance):
     """Subclass it, give the fixtures `peer` and `channel`; see the module.
 
     `offers_again`: set it to False where the platform has no way to offer an event again that was refused.
@@ -131,28 +98,6 @@ class ChannelConformance:
     pytestmark = pytest.mark.asyncio
     offers_again = True
     wait = 1.0
-
-    @pytest.fixture
-    def host(self, tmp_path: Path) -> RecordingHost:
-        """The daemon's side."""
-        return RecordingHost(tmp_path)
-
-    @pytest_asyncio.fixture
-    async def live(self, channel: Channel, host: RecordingHost) -> AsyncIterator[Channel]:
-        """The channel while it runs, from when it says that it is online."""
-        running = asyncio.create_task(channel.run())
-        online = asyncio.create_task(host.until_online())
-        try:
-            await asyncio.wait({running, online}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                running.result()
-                pytest.fail("run() returned by itself")
-            await online
-            yield channel
-        finally:
-            for task in (running, online):
-                task.cancel()
-            await asyncio.wait({running, online})
 
     # What it says of itself.
 
@@ -174,7 +119,6 @@ class ChannelConformance:
             base.Deletes: declared.deletes,
             base.ReadsBack: declared.send_key is SendKey.READBACK,
             base.OpensAttachments: declared.attachments_in,
-            base.ShowsButtons: declared.buttons,
             base.ShowsNotes: declared.notes,
         }
         for ability, is_declared in both.items():
@@ -183,6 +127,10 @@ class ChannelConformance:
         assert declared.streaming is not Streaming.NATIVE or isinstance(channel, base.Streams)
         assert declared.streaming is not Streaming.EDIT or isinstance(channel, base.Edits)
         assert declared.typing_ttl is None or isinstance(channel, base.Typing)
+        if declared.buttons:
+            for call in ("send", "edit", "finish_stream"):
+                method = getattr(channel, call, None)
+                assert method is None or "actions" in signature(method).parameters, call
 
     async def test_its_figures_make_sense(self, channel: Channel, peer: Peer) -> None:
         """Nothing is negative, no scope is declared twice, a preview is a native stream."""
@@ -320,7 +268,7 @@ class ChannelConformance:
         assert live.capabilities(peer.address).preview or sent.id == stream
 
     async def test_notes_and_buttons_leave_the_answer_alone(self, live: Channel, peer: Peer) -> None:
-        """ShowsNotes and ShowsButtons, after the final."""
+        """ShowsNotes and ShowsButtons: what is said is what was answered."""
         declared = live.capabilities(peer.address)
         if not (declared.notes or declared.buttons):
             return
@@ -355,43 +303,7 @@ class ChannelConformance:
             await live.send(peer.address, "was it there?", "drop-0")
             await self.until_seen(peer, ["was it there?"])
 
-    # What people say.
-
-    async def test_what_a_person_says_is_an_event(
-        self, live: Channel, peer: Peer, host: RecordingHost
-    ) -> None:
-        """With the key of the conversation, who and when."""
-        await peer.say("hello there")
-        (message,) = await host.until_messages(1)
-        assert message.text == "hello there"
-        assert str(message.address.key) == str(peer.address.key)
-        assert message.sender.id
-        assert not message.sender.is_bot
-        assert message.addressed
-        assert message.event_key
-        assert message.sent_at.utcoffset() is not None
-
-    async def test_every_message_has_its_own_key_and_they_keep_their_order(
-        self, live: Channel, peer: Peer, host: RecordingHost
-    ) -> None:
-        """Two that read alike are two."""
-        for text in ("same", "same", "third"):
-            await peer.say(text)
-        messages = await host.until_messages(3)
-        assert [message.text for message in messages] == ["same", "same", "third"]
-        assert len({message.event_key for message in messages}) == 3
-        assert len({message.message_id for message in messages}) == 3
-
-    async def test_an_event_without_room_is_offered_again(
-        self, live: Channel, peer: Peer, host: RecordingHost
-    ) -> None:
-        """`accept` said False: it was not confirmed, so it comes again under the same key."""
-        if not self.offers_again:
-            return
-        host.refuse = 1
-        await peer.say("please wait")
-        (message,) = await host.until_messages(1)
-        assert message.event_key == host.refused[0].event_key
+    # What it hears.
 
     async def test_its_own_messages_are_no_events(
         self, live: Channel, peer: Peer, host: RecordingHost
@@ -410,59 +322,5 @@ class ChannelConformance:
         for _ in range(2):
             await live.register_commands(host.commands())
 
-    # For the tests above; a channel's own tests may use them too.
 
-    async def answer(
-        self,
-        channel: Channel,
-        peer: Peer,
-        deltas: Iterable[str],
-        *,
-        pause: float = 0.0,
-        closing: str = "",
-        note: AnswerNote | None = None,
-        actions: Sequence[Action] = (),
-    ) -> Delivery:
-        """Answer through `open_reply`, as the daemon does."""
-        loop = asyncio.get_running_loop()
-        self._answers = getattr(self, "_answers", 0) + 1
-        journal = MemoryJournal(turn=f"answer{self._answers}")
-        async with open_reply(channel, peer.address, journal, Budgets(), clock=loop.time) as reply:
-            for delta in deltas:
-                reply.write(delta)
-                await asyncio.sleep(pause)
-            return await reply.finish(closing=closing, note=note, actions=actions)
-
-    async def until_seen(self, peer: Peer, texts: Sequence[str]) -> None:
-        """The person sees these texts, all of them and nothing else. Fails with what there is instead."""
-        wanted = "".join(words(text) for text in texts)
-        await self._until(peer, lambda seen: seen == wanted, wanted)
-
-    async def until_holds(self, peer: Peer, texts: Sequence[str]) -> None:
-        """The person sees each of these texts, in this order, among others."""
-        await self._until(
-            peer, lambda seen: _in_order([words(text) for text in texts], seen), " ".join(texts)
-        )
-
-    @staticmethod
-    async def _until(peer: Peer, is_right: Callable[[str], bool], wanted: str) -> None:
-        seen: Sequence[str] = ()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    seen = await peer.seen()
-                    if is_right("".join(words(text) for text in seen)):
-                        return
-                    await asyncio.sleep(0.02)  # a person looks again; no peer tells when its screen changes
-        except TimeoutError:
-            pytest.fail(f"wanted {wanted[:2000]!r}, the person sees {str(list(seen))[:2000]}")
-
-
-def _in_order(wanted: Sequence[str], text: str) -> bool:
-    position = 0
-    for part in wanted:
-        found = text.find(part, position)
-        if found < 0:
-            return False
-        position = found + len(part)
-    return True
+__all__ = ["ChannelConformance", "DroppingPeer", "LimitingPeer", "Peer", "RecordingHost"]

@@ -18,7 +18,17 @@ from typing import cast
 
 import structlog
 
-from channels.base import Channel, Deletes, Edits, ReadsBack, ShowsButtons, ShowsNotes, Streams, Typing
+from channels.base import (
+    Channel,
+    Deletes,
+    Edits,
+    ReadsBack,
+    ShowsButtons,
+    ShowsNotes,
+    Streams,
+    StreamsButtons,
+    Typing,
+)
 from channels.capabilities import Streaming
 from channels.errors import ChannelError, Gone, GoneWhat, Unavailable
 from channels.events import Action, Address, AnswerNote, Sent
@@ -78,14 +88,18 @@ class Reply:
         self._writer.script.replace(text)
         self._writer.text_came()
 
+    def offer(self, actions: Sequence[Action]) -> None:
+        """The buttons under the answer while it grows, where the channel shows any."""
+        self._writer.script.running = tuple(actions)
+
     async def finish(
         self, *, closing: str = "", note: AnswerNote | None = None, actions: Sequence[Action] = ()
     ) -> Delivery:
         """Show the last state and wait until it stands; an answer without text shows `closing` or nothing.
 
-        `closing`: a plain line put under the answer. `note` and `actions` are shown where the channel can; their
-        failure is only logged. Raises the last ChannelError when the answer cannot be shown whole within a bounded
-        time, and what the journal raised.
+        `closing`: a plain line put under the answer. `note` and `actions` (buttons) are shown where the channel can;
+        the failure of a note is only logged. Raises the last ChannelError when the answer cannot be shown whole within
+        a bounded time, and what the journal raised.
         """
         self._check_open()
         self._is_over = True
@@ -178,7 +192,6 @@ class _Writer:
     """The one task of a reply: asks the script, makes the calls, reports to the journal."""
 
     __slots__ = (
-        "_actions",
         "_address",
         "_channel",
         "_clock",
@@ -225,7 +238,6 @@ class _Writer:
         self._is_leaving = False
         self._is_saved = False
         self._note: AnswerNote | None = None
-        self._actions: Sequence[Action] = ()
 
     @property
     def grows(self) -> bool:
@@ -245,7 +257,8 @@ class _Writer:
 
     async def finish(self, closing: str, note: AnswerNote | None, actions: Sequence[Action]) -> Delivery:
         """See Reply.finish."""
-        self._note, self._actions = note, actions
+        self._note = note
+        self.script.finished = tuple(actions)
         self.script.wording.finish(closing)
         await self._until_done()
         if self._task is not None:
@@ -334,7 +347,7 @@ class _Writer:
                 break
         self._typing.is_wanted = False
         if script.is_final and not (self._is_leaving or self.is_withdrawn or script.error is not None):
-            await self._show_extras()
+            await self._show_note()
 
     async def _rest(self, wait: Wait, now: float) -> None:
         """Until the time is over, the typing light is due, there is text that was waited for, or it is finished."""
@@ -401,8 +414,7 @@ class _Writer:
             case Kind.SEND:
                 return await self._send(step, shown)
             case Kind.EDIT:
-                edits = cast("Edits", self._channel)
-                return await edits.edit(self._address, shown.message_id, step.text)
+                return await self._edit(step, shown)
             case Kind.REMOVE:
                 await cast("Deletes", self._channel).delete(self._address, shown.message_id)
                 return None
@@ -413,10 +425,28 @@ class _Writer:
         if step.kind is Kind.START:
             return Sent(await channel.start_stream(self._address, step.text, shown.send_key))
         stream = shown.stream or ""
-        if step.kind is Kind.CLOSE:
-            return await channel.finish_stream(self._address, stream, step.text, step.delta, shown.send_key)
-        await channel.update_stream(self._address, stream, step.text, step.delta)
-        return None
+        if step.kind is Kind.UPDATE:
+            await channel.update_stream(self._address, stream, step.text, step.delta)
+            return None
+        where, key = self._address, shown.send_key
+        if self.script.capabilities.buttons:
+            with_buttons = cast("StreamsButtons", channel)
+            return await with_buttons.finish_stream(
+                where, stream, step.text, step.delta, key, actions=step.actions
+            )
+        return await channel.finish_stream(where, stream, step.text, step.delta, key)
+
+    async def _edit(self, step: Step, shown: Shown) -> Sent:
+        if self.script.capabilities.buttons:
+            channel = cast("ShowsButtons", self._channel)
+            return await channel.edit(self._address, shown.message_id, step.text, actions=step.actions)
+        return await cast("Edits", self._channel).edit(self._address, shown.message_id, step.text)
+
+    async def _post(self, step: Step, shown: Shown) -> Sent:
+        if self.script.capabilities.buttons:
+            channel = cast("ShowsButtons", self._channel)
+            return await channel.send(self._address, step.text, shown.send_key, actions=step.actions)
+        return await self._channel.send(self._address, step.text, shown.send_key)
 
     async def _send(self, step: Step, shown: Shown) -> Sent:
         if step.look_first and isinstance(self._channel, ReadsBack):
@@ -424,30 +454,26 @@ class _Writer:
             if found is not None:
                 return found
         try:
-            return await self._channel.send(self._address, step.text, shown.send_key)
+            return await self._post(step, shown)
         except Gone as error:
             if error.what is GoneWhat.CONVERSATION or self._address.reply_to is None:
                 raise
         # The question was deleted; the answer stands alone.
         self._address = replace(self._address, reply_to=None)
-        return await self._channel.send(self._address, step.text, shown.send_key)
+        return await self._post(step, shown)
 
     async def _show_typing(self, is_on: bool) -> None:  # noqa: FBT001 - the one thing it says
         await cast("Typing", self._channel).typing(self._address, is_on=is_on)
 
-    async def _show_extras(self) -> None:
-        """The small line and the buttons, under the last message."""
-        ids = self.script.message_ids
-        if not ids:
+    async def _show_note(self) -> None:
+        """The small line, under the last message."""
+        ids, note = self.script.message_ids, self._note
+        if not ids or note is None or not self.script.capabilities.notes:
             return
-        channel, capabilities = self._channel, self.script.capabilities
+        # Whoever finished may not have known yet when the first text would be seen.
+        note = replace(note, first_visible=self.first_visible)
         try:
             async with asyncio.timeout(CALL_DEADLINE):
-                if self._note is not None and capabilities.notes and isinstance(channel, ShowsNotes):
-                    # Whoever finished may not have known yet when the first text would be seen.
-                    note = replace(self._note, first_visible=self.first_visible)
-                    await channel.show_note(self._address, ids[-1], note)
-                if self._actions and capabilities.buttons and isinstance(channel, ShowsButtons):
-                    await channel.show_buttons(self._address, ids[-1], self._actions)
+                await cast("ShowsNotes", self._channel).show_note(self._address, ids[-1], note)
         except (ChannelError, TimeoutError) as error:
-            _log.warning("answer note not shown", error=type(error).__name__, channel=channel.name)
+            _log.warning("answer note not shown", error=type(error).__name__, channel=self._channel.name)

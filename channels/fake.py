@@ -129,7 +129,6 @@ class FakeChannel:
             "update_stream": streams,
             "finish_stream": streams,
             "read_back": declared.send_key is SendKey.READBACK,
-            "show_buttons": declared.buttons,
             "show_note": declared.notes,
         }
         for ability, is_there in abilities.items():
@@ -193,14 +192,21 @@ class FakeChannel:
         """What was declared."""
         return self.declared
 
-    async def send(self, address: Address, text: str, send_key: str) -> Sent:
+    async def send(
+        self, address: Address, text: str, send_key: str, *, actions: Sequence[Action] | None = None
+    ) -> Sent:
         """See channels.base."""
+        self._check_actions(actions)
         async with self._call("send", Operation.SEND, address, text):
             self._check_text(text)
             message = self._known(address, send_key) or self._post(address, text, send_key)
+            message.actions = tuple(actions or ())
         return self._sent(message)
 
-    async def _edit(self, address: Address, message_id: str, text: str) -> Sent:
+    async def _edit(
+        self, address: Address, message_id: str, text: str, *, actions: Sequence[Action] | None = None
+    ) -> Sent:
+        self._check_actions(actions)
         async with self._call("edit", Operation.EDIT, address, text, message_id):
             self._check_text(text)
             message = self._message(message_id)
@@ -209,9 +215,11 @@ class FakeChannel:
                 raise Refused("too_many_edits")
             if window is not None and self.now() > message.at + window:
                 raise Refused("too_old")
-            if message.text == text and message.id not in self._unsure:
+            is_same = message.text == text and message.actions == tuple(actions or ())
+            if is_same and message.id not in self._unsure:
                 self.violations.append(f"edit of {message_id} changes nothing")
             message.edits += 1
+            message.actions = tuple(actions or ())
             self._write(message, text)
         return self._sent(message)
 
@@ -243,8 +251,16 @@ class FakeChannel:
             self._extend(self._stream(stream_id), text, delta)
 
     async def _finish_stream(
-        self, address: Address, stream_id: str, text: str, delta: str | None, send_key: str
+        self,
+        address: Address,
+        stream_id: str,
+        text: str,
+        delta: str | None,
+        send_key: str,
+        *,
+        actions: Sequence[Action] | None = None,
     ) -> Sent:
+        self._check_actions(actions)
         operation = Operation.SEND if self.declared.preview else Operation.STREAM
         async with self._call("finish_stream", operation, address, text, stream_id):
             self._check_text(text)
@@ -254,6 +270,7 @@ class FakeChannel:
                 self.violations.append(f"the deltas of {stream_id} are not its last text")
             self._streams.pop(stream_id)
             message = stream.message or self._known(address, send_key) or self._post(address, text, send_key)
+            message.actions = tuple(actions or ())
             self._changed()
         return self._sent(message)
 
@@ -265,10 +282,6 @@ class FakeChannel:
     async def _show_note(self, address: Address, message_id: str, note: AnswerNote) -> None:
         async with self._call("show_note", None, address, "", message_id):
             self._message(message_id).note = note
-
-    async def _show_buttons(self, address: Address, message_id: str, actions: Sequence[Action]) -> None:
-        async with self._call("show_buttons", None, address, "", message_id):
-            self._message(message_id).actions = tuple(actions)
 
     # How it keeps its rules.
 
@@ -326,6 +339,11 @@ class FakeChannel:
             tokens, since = self._buckets[budget.scope]
             self._buckets[budget.scope] = (tokens - 1, since)
 
+    def _check_actions(self, actions: Sequence[Action] | None) -> None:
+        """Buttons are handed over exactly where they are declared."""
+        if (actions is not None) != self.declared.buttons:
+            self.violations.append("actions were given where no buttons are declared, or the other way round")
+
     def _check_text(self, text: str) -> None:
         if is_blank(text):
             self.violations.append("a blank text was sent")
@@ -368,6 +386,8 @@ class FakeChannel:
         lifetime = self.declared.stream_lifetime
         if stream is None or (lifetime is not None and self.now() > stream.began + lifetime):
             raise Refused("not_in_streaming_state")
+        if stream.message is not None and stream.message.is_deleted:
+            raise Gone(GoneWhat.MESSAGE)
         return stream
 
     def _message(self, message_id: str) -> FakeMessage:

@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from channels.base import HistoryLine, ModelChoice
 from channels.commands import CommandSpec
 from channels.events import ConversationKey, Event, Message, Sent
 from channels.journal import SentPart
 
+EventT = TypeVar("EventT")
+
 PATIENCE = 20.0  # seconds that a test waits for anything to come true
 
 
 class RecordingHost:
-    """A Host that notes the events; it answers False to the first `refuse` of them."""
+    """A Host that notes the events; it answers False to the first `refuse` of them.
+
+    `refusals`: sender id -> what `refusal` says of whatever that person does.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.events: list[Event] = []
         self.refuse = 0
         self.refused: list[Event] = []
         self.signals: list[str] = []
+        self.refusals: dict[str, str] = {}
         self.is_online = False
         self._folder = folder
         self._cursors: dict[str, str] = {}
@@ -45,6 +52,10 @@ class RecordingHost:
         self._changed.set()
         return is_taken
 
+    def refusal(self, event: Event) -> str | None:
+        """As `refusals` say."""
+        return self.refusals.get(event.sender.id) if event.sender is not None else None
+
     async def until_messages(self, count: int) -> list[Message]:
         """The messages, as soon as there are `count`. Raises TimeoutError."""
         async with asyncio.timeout(PATIENCE):
@@ -52,6 +63,16 @@ class RecordingHost:
                 self._changed.clear()
                 await self._changed.wait()
         return self.messages
+
+    async def until_event(self, kind: type[EventT]) -> EventT:
+        """The first event of that kind. Raises TimeoutError."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for event in self.events:
+                    if isinstance(event, kind):
+                        return event
+                self._changed.clear()
+                await self._changed.wait()
 
     async def until_online(self) -> None:
         """The account said that it is connected. Raises TimeoutError."""
@@ -79,10 +100,6 @@ class RecordingHost:
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """One."""
         return (ModelChoice("demo/demo", "Demo", is_current=True),)
-
-    async def fetch(self, url: str, max_bytes: int) -> bytes:
-        """Nothing can be fetched here."""
-        raise OSError("this host fetches nothing")
 
     def signal(self, name: str, value: float = 1.0) -> None:
         """Noted."""

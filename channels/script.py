@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from channels.capabilities import Capabilities, Operation, SendKey, Streaming
 from channels.errors import ChannelError, RateLimited
-from channels.events import Sent
+from channels.events import Action, Sent
 from channels.journal import SentPart
 from channels.markup import missing_from, reached_by
 from channels.pacing import Budgets, EditPacer, Priority
@@ -32,7 +32,10 @@ WINDOW_MARGIN = 1.0  # seconds before the end of an edit window after which we d
 
 
 class Script:
-    """One reply's course. `hold`: seconds that a very short first text may wait for more."""
+    """One reply's course. `hold`: seconds that a very short first text may wait for more.
+
+    `running`: the buttons under the last message while the answer grows; `finished` those under the whole answer.
+    """
 
     __slots__ = (
         "_held_until",
@@ -45,6 +48,7 @@ class Script:
         "edits",
         "error",
         "failures",
+        "finished",
         "front",
         "is_begun",
         "is_visible",
@@ -52,6 +56,7 @@ class Script:
         "mode",
         "pacer",
         "plan",
+        "running",
         "shown",
         "trouble",
         "visible_end",
@@ -68,6 +73,8 @@ class Script:
         hold: float = 0.0,
     ) -> None:
         self.capabilities = capabilities
+        self.running: tuple[Action, ...] = ()
+        self.finished: tuple[Action, ...] = ()
         self.abilities = abilities
         self.buckets = buckets
         self.mode = _mode(capabilities.streaming, abilities)
@@ -151,8 +158,10 @@ class Script:
                 step = self._new_message(shown, part, now, is_whole=is_whole)
             elif shown.stream is not None:
                 step = self._in_stream(shown, part, now, is_whole=is_whole)
-            elif shown.is_gone or (shown.text == part.text and not shown.is_stale):
+            elif shown.is_gone:
                 step = None
+            elif shown.text == part.text and not shown.is_stale:
+                step = self._swap_buttons(shown, part, now) if is_whole else None
             elif is_whole and not self.can_edit(shown, now):
                 self.maybe_doubled += int(shown.is_stale)
                 shown.is_stale = False
@@ -195,6 +204,24 @@ class Script:
                 return None
         step = self._step(Kind.EDIT, Operation.EDIT, part, is_whole=is_whole)
         return self._when(step, self._priority(), now)
+
+    def _swap_buttons(self, shown: Shown, part: Part, now: float) -> Next | None:
+        """It reads what it should; the buttons of the growing answer have to go, those of the whole one to come."""
+        if shown.actions == self._buttons(Kind.EDIT) or not self.can_edit(shown, now):
+            return None
+        step = self._step(Kind.EDIT, Operation.EDIT, part, is_whole=True)
+        return self._when(step, self._priority(), now)
+
+    def _buttons(self, kind: Kind) -> tuple[Action, ...]:
+        """What belongs under the message in front: buttons stand under the last one of an answer alone."""
+        if not self.capabilities.buttons or kind in {Kind.START, Kind.UPDATE}:
+            return ()
+        closed = len(self.plan.closed)
+        if self.front < closed and not (
+            self.is_final and self.front == closed - 1 and self._open(self.wording.current) is None
+        ):
+            return ()
+        return self.finished if self.is_final else self.running
 
     def _would_shrink(self, shown: Shown, part: Part) -> bool:
         return len(part.text) < len(shown.text) or len(self.wording.current) < len(self._past.text)
@@ -255,7 +282,16 @@ class Script:
         look_first: bool = False,
     ) -> Step:
         return Step(
-            kind, operation, self.front, part.text, part.end, part.origin, delta, is_whole, look_first
+            kind,
+            operation,
+            self.front,
+            part.text,
+            part.end,
+            part.origin,
+            delta,
+            is_whole,
+            look_first,
+            self._buttons(kind),
         )
 
     # When.
@@ -361,7 +397,7 @@ class Script:
         may_be_older = step.kind is Kind.SEND or (step.kind is Kind.CLOSE and self.capabilities.preview)
         shown.is_stale = may_be_older and self._past.is_resumed and not is_known
         shown.pending = None
-        shown.text, shown.end = step.text, step.end
+        shown.text, shown.end, shown.actions = step.text, step.end, step.actions
         self.visible_end = max(self.visible_end, step.end)
         if step.is_whole and sent is not None and sent.shown is not None:
             self._compare(shown, step, sent.shown, now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from channels.capabilities import Operation
+from channels.events import Action
 
 
 class Kind(StrEnum):
@@ -38,6 +39,7 @@ class Step:
 
     `end`: how far into the answer `text` reaches. `origin`: the answer's character that `text[0]` would be.
     `is_whole`: this message will not grow any more. `look_first`: an earlier try may have succeeded.
+    `actions`: the buttons that it has afterwards.
     """
 
     kind: Kind
@@ -49,6 +51,7 @@ class Step:
     delta: str | None = None
     is_whole: bool = False
     look_first: bool = False
+    actions: tuple[Action, ...] = ()
 
 
 Next = Step | Wait | End
@@ -62,6 +65,7 @@ class Shown:
     stream of that id. `is_sent`: somebody can see it. `is_old`: it reads an earlier answer, which stays until the
     new one is as long. `is_stale`: nobody knows for sure what it reads. `is_gone`: somebody deleted it. `is_frozen`:
     the channel lets nobody edit it. `pending`: the send whose outcome is not known. `tries`: how many of these.
+    `actions`: the buttons under it.
     """
 
     part: int
@@ -80,6 +84,7 @@ class Shown:
     pending: Step | None = None
     tries: int = 0
     repairs: int = 0
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

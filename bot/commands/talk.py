@@ -42,6 +42,8 @@ async def stop(call: Call) -> str:
         record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), Outcome.WITHDRAWN)
         end_turn(call.desk.store, record)
     was_running = lanes.stop(call.turn.key, StopReason.STOPPED)
+    if call.turn.is_press:
+        return ""  # the answer itself says that it was stopped
     if not was_running and not dropped:
         return words.NOTHING_TO_STOP
     waiting = f" {len(dropped)} waiting message{'s' if len(dropped) > 1 else ''} dropped." if dropped else ""

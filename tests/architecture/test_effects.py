@@ -9,11 +9,11 @@ from pathlib import Path
 from tests.architecture.source import entry_points, expect_none, is_inside, module, name, python_files, tree
 
 # Words that only a channel has, and words that other things have too.
-DISTINCT = frozenset({"start_stream", "update_stream", "finish_stream", "show_buttons", "show_note"})
+DISTINCT = frozenset({"start_stream", "update_stream", "finish_stream", "show_note"})
 COMMON = frozenset({"send", "edit", "delete", "typing"})
 
 # The one writer, and the kits that exercise channels without a daemon.
-WRITERS = ("channels.delivery", "channels.conformance", "channels.fake")
+WRITERS = ("channels.delivery", "channels.conformance", "channels.conformance_people", "channels.fake")
 
 # Calls in the core that look like a channel's and are none: (file, receiver.method) and what they are.
 OTHERS: dict[tuple[str, str], str] = {}

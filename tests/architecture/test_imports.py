@@ -39,7 +39,7 @@ HOMES = {
     "sqlite3": ("bot.store",),
     "prometheus_client": ("bot.telemetry", "bot.metrics"),
     "uvloop": ("bot",),
-    "pytest": ("channels.conformance", "providers.conformance"),
+    "pytest": ("channels.conformance", "channels.conformance_people", "providers.conformance"),
 }
 
 # What routing reads of the bottom floor: its words, never an adapter and never delivery.

@@ -10,7 +10,7 @@ import pytest
 from channels.capabilities import Capabilities, LatencyClass, LengthUnit, SendKey, Streaming
 from channels.conformance import ChannelConformance
 from channels.errors import RateLimited, Unavailable
-from channels.events import Address
+from channels.events import Address, Event, Pressed, Reaction, Sender
 from channels.fake import FakeChannel, direct
 from channels.fake_daemon import RecordingHost
 
@@ -30,6 +30,26 @@ class FakePeer:
 
     async def say(self, text: str) -> None:
         await self._channel.say(text)
+
+    async def react(self, message_id: str, emoji: str) -> None:
+        await self._tell(Reaction("r1", message_id, direct(), Sender("ann"), emoji))
+
+    async def buttons(self, message_id: str) -> Sequence[str]:
+        (message,) = [m for m in self._channel.messages if m.id == message_id]
+        return [action.id for action in message.actions]
+
+    async def press(self, message_id: str, action_id: str) -> None:
+        await self._tell(Pressed("p1", message_id, direct(), Sender("ann"), action_id))
+
+    async def remove(self, message_id: str) -> None:
+        self._channel.delete_by_hand(message_id)
+
+    async def close(self) -> None:
+        self._channel.gone.add(self.address.key)
+
+    async def _tell(self, event: Event) -> None:
+        assert self._channel.host is not None
+        await self._channel.host.accept(event)
 
     def limit_next(self, seconds: float) -> None:
         self._channel.fail_next("send", RateLimited(seconds))
@@ -72,6 +92,10 @@ class TestEdits(FakeConformance):
 
 class TestDrafts(FakeConformance):
     declared = replace(PLAIN, streaming=Streaming.NATIVE, preview=True, buttons=True)
+
+
+class TestButtons(FakeConformance):
+    declared = replace(PLAIN, streaming=Streaming.EDIT, buttons=True, reactions=True, deletes=True)
 
 
 class TestAppends(FakeConformance):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.base import Deletes, Edits, ReadsBack, ShowsButtons, ShowsNotes, Streams, Typing
+from channels.base import Deletes, Edits, ReadsBack, ShowsNotes, Streams, Typing
 from channels.capabilities import LengthUnit, SendKey, Streaming
 from channels.errors import Gone, GoneWhat, RateLimited, Refused, TooLong, Unavailable
 from channels.fake import FakeChannel, direct, limited
@@ -21,7 +21,7 @@ EDITS = replace(CAPABILITIES, max_text=50)
 
 
 def test_it_has_the_abilities_that_it_declares_and_no_others() -> None:
-    abilities = (Edits, Deletes, Typing, Streams, ReadsBack, ShowsButtons, ShowsNotes)
+    abilities = (Edits, Deletes, Typing, Streams, ReadsBack, ShowsNotes)
     bare: object = FakeChannel(WHOLE)
     assert [ability for ability in abilities if isinstance(bare, ability)] == []
     everything = replace(
