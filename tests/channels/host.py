@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +36,6 @@ class RecordingHost:
     events: list[Event] = field(default_factory=list)
     lines: dict[ConversationKey, list[HistoryLine]] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
-    files: Mapping[str, bytes] = field(default_factory=dict)
     signals: list[tuple[str, float]] = field(default_factory=list)
     states: list[tuple[bool, str]] = field(default_factory=list)
     has_room: bool = True
@@ -68,6 +67,10 @@ class RecordingHost:
             await self._changed.wait_for(lambda: len(self.messages) >= count)
         return self.messages
 
+    def refusal(self, event: Event) -> str | None:
+        """Everybody may do everything."""
+        return None
+
     async def cursor(self, name: str) -> str | None:
         """As stored."""
         return self.cursors.get(name)
@@ -87,10 +90,6 @@ class RecordingHost:
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """What the test laid down."""
         return self.known_models
-
-    async def fetch(self, url: str, max_bytes: int) -> bytes:
-        """A file that the test laid down."""
-        return self.files[url][:max_bytes]
 
     def signal(self, name: str, value: float = 1.0) -> None:
         """Count it."""

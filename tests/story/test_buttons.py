@@ -1,0 +1,96 @@
+"""What people do to an answer by hand, and what a channel may ask of the daemon, through the real app."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot import metrics, words
+from bot.access import Policy
+from bot.store.base import Outcome
+from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
+from channels.errors import Refused
+from channels.events import Membership, MembershipChange, Pressed, Sender
+from providers.base import Started, TextDelta
+from providers.fake import FakeProvider, Hang, answer
+from tests.story.inside import address, inside, message
+
+BUTTONS = Capabilities(LatencyClass.SYNC, Streaming.EDIT, deletes=True, buttons=True)
+
+
+async def test_stop_stands_under_a_running_answer_and_a_press_on_it_says_nothing_more(tmp_path: Path) -> None:
+    """The answer that stands there says that it was stopped; afterwards it offers to try again."""
+    script = (Started(), TextDelta("The beginning"), Hang())
+    async with inside(tmp_path, FakeProvider("one", script, answer("again")), BUTTONS) as world:
+        await world.say("a question")
+        async with asyncio.timeout(10):
+            while not world.channel.messages:
+                await asyncio.sleep(0.01)
+        assert [action.id for action in world.channel.messages[0].actions] == ["stop"]
+        await world.accept(Pressed("p1", "1", address(), Sender("ann"), "stop"))
+        await world.quiet()
+        assert world.channel.visible() == ["The beginning\n\n(stopped)"]
+        assert [action.id for action in world.channel.messages[0].actions] == ["retry"]
+        await world.accept(Pressed("p2", "1", address(), Sender("ann"), "retry"))
+        await world.quiet()
+        assert world.channel.visible() == ["The beginning\n\n(stopped)", "again"]
+        assert world.channel.violations == []
+
+
+async def test_answers_of_commands_have_no_buttons(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("x")), BUTTONS) as world:
+        await world.say("/whoami")
+        await world.quiet()
+        assert [message.actions for message in world.channel.messages] == [()]
+
+
+async def test_an_answer_that_a_channel_will_never_show_ends_and_says_so(tmp_path: Path) -> None:
+    """A missing right: it is not tried again after the next start, and the person is told in plain words."""
+    async with inside(tmp_path, FakeProvider("one", answer("words"))) as world:
+        world.channel.fail_next("send", Refused("not_permitted"))
+        await world.say("a question")
+        await world.quiet()
+        assert world.channel.visible() == [words.UNSHOWN]
+        (row,) = await world.app.store.turns(None, 10)
+        assert row.outcome is Outcome.UNDELIVERABLE
+
+
+@pytest.mark.parametrize(
+    ("policy", "surface", "expected"),
+    [
+        (Policy(allow=frozenset({"ann"})), Surface.DIRECT, None),
+        (Policy(), Surface.DIRECT, words.stranger("ann", "allow")),
+        (Policy(allow=frozenset({"ann"}), groups=frozenset({"room"})), Surface.GROUP, None),
+        (Policy(allow=frozenset({"ann"})), Surface.GROUP, words.NOT_HERE),
+        (Policy(owners=frozenset({"ann"})), Surface.GROUP, words.closed_group("room", "groups")),
+    ],
+)
+async def test_a_channel_can_ask_who_may_do_what_before_it_answers(
+    tmp_path: Path, policy: Policy, surface: Surface, expected: str | None
+) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("x"))) as world:
+        world.account.policy = policy
+        said = message("/help")
+        said = replace(said, address=replace(said.address, surface=surface))
+        assert world.channel.host is not None
+        assert world.channel.host.refusal(said) == expected
+        bot = replace(said, sender=Sender("ann", is_bot=True))
+        assert world.channel.host.refusal(bot) == ""
+
+
+async def test_joining_and_leaving_is_counted_whoever_did_it(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("x"))) as world:
+        world.account.policy = Policy()
+        kicked = Membership("m1", "", address(), Sender("stranger"), MembershipChange.KICKED)
+        before = metrics.exposition().decode()
+        assert await world.accept(kicked)
+        line = 'firstword_events_accepted_total{channel="fake",kind="membership"} '
+        assert _value(metrics.exposition().decode(), line) == _value(before, line) + 1
+
+
+def _value(exposition: str, line: str) -> float:
+    found = [each for each in exposition.splitlines() if each.startswith(line)]
+    return float(found[0].removeprefix(line)) if found else 0.0
