@@ -1,6 +1,6 @@
 """The daemon's health seen from outside: each check is a row that says what is wrong and what to do.
 
-Imports no SDK: providers are asked through their own contract, channels are only looked at.
+Imports no SDK by itself: channels and providers are asked through their own contracts.
 """
 
 from __future__ import annotations
@@ -9,52 +9,26 @@ import asyncio
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from bot.checkup import Row, State
 from bot.credentials import Stored, is_open_to_others, read_credentials, write_credentials
+from bot.doctor_channels import account_rows, probe_rows, running_rows
+from bot.doctor_providers import provider_rows
 from bot.errors import BotError, SettingsError
 from bot.home import PRIVATE_FILE, PRIVATE_FOLDER, Home
 from bot.plugins import collisions
-from bot.settings import ProviderSettings, Settings, load_settings
+from bot.settings import Settings, load_settings
 from bot.settings.edit import ConfigFile
 from bot.settings.paths import get_at, set_at
 from bot.settings.problems import join_path
 from bot.settings.sources import read_file
 
 LEAST_FREE_BYTES = 200_000_000
-PROVIDER_DEADLINE = 8.0
 CHECK_STORE_BYTES = 500_000_000
-
-
-class State(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One check. `what` was seen; `todo` is the next step, "" where there is none."""
-
-    name: str
-    state: State
-    what: str
-    todo: str = ""
-
-    def line(self) -> str:
-        """As people read it."""
-        return f"{self.name}: {self.what}" + (f"; {self.todo}" if self.todo else "")
-
-    def values(self) -> dict[str, str]:
-        """As programs read it."""
-        return {"name": self.name, "state": str(self.state), "what": self.what, "todo": self.todo}
 
 
 @dataclass(slots=True)
@@ -70,11 +44,19 @@ class Patient:
 
 
 async def examine(patient: Patient, *, is_offline: bool = False) -> list[Row]:
-    """Every check, in order. Asks providers unless `is_offline`; takes at most some seconds. Never raises."""
+    """Every check, in order; takes at most half a minute and never raises.
+
+    Asks the channels' services and the providers side by side unless `is_offline`.
+    """
     _load(patient)
     rows = [row for check in CHECKS for row in _guarded(check, patient)]
-    if patient.settings is not None and not is_offline:
-        rows += [row async for row in _providers(patient.settings)]
+    settings = patient.settings
+    if settings is not None:
+        if _daemon_runs(patient.home):
+            rows += await running_rows(settings)
+        if not is_offline:
+            for found in await asyncio.gather(probe_rows(settings), provider_rows(settings)):
+                rows += found
     return rows
 
 
@@ -203,20 +185,8 @@ def _daemon_runs(home: Home) -> bool:
 
 
 def _channels(patient: Patient) -> Iterator[Row]:
-    if patient.settings is None:
-        return
-    for account in patient.settings.accounts:
-        name = f"{account.channel}/{account.name}"
-        if account.spec.is_foreground:
-            continue
-        if not account.spec.is_local and not account.allow and not account.owner:
-            todo = f"add your id: firstword config set {account.path}.owner '[\"ID\"]'"
-            yield Row("channel", State.WARN, f"{name} answers nobody", todo)
-        else:
-            yield Row("channel", State.OK, f"{name} is configured")
-        if "*" in account.allow:
-            todo = f"name ids in {account.path}.allow, unless that is meant"
-            yield Row("channel", State.WARN, f"{name} lets everybody in, at your cost", todo)
+    if patient.settings is not None:
+        yield from account_rows(patient.settings)
 
 
 def _disk(patient: Patient) -> Iterator[Row]:
@@ -254,99 +224,6 @@ CHECKS: tuple[Callable[[Patient], Iterator[Row]], ...] = (
     _store,
 )
 """What is looked at without asking anybody, in this order; each gives one row or more."""
-
-
-async def _providers(settings: Settings) -> AsyncIterator[Row]:
-    """Every provider that is configured, named by a model, or has a key: reachable, key valid, models there."""
-    from providers import presets
-    from providers.http import Pools
-
-    agent = settings.agents.defaults
-    refs = [ref for ref in (agent.model.primary, *agent.model.fallbacks, *agent.models) if ref and "/" in ref]
-    names = dict.fromkeys(
-        [*(row.name for row in settings.providers), *(ref.partition("/")[0] for ref in refs)]
-    )
-    names |= dict.fromkeys(name for name in presets.KEY_ORDER if settings.keys(name).credentials)
-    if not names:
-        todo = "set a provider's key in the environment, or: firstword auth add NAME --provider PROVIDER"
-        yield Row(
-            "model", State.WARN, "no provider is configured; a local server or the stand-in answers", todo
-        )
-    async with Pools(environ=settings.environ) as pools:
-        asked = [_provider(settings, settings.provider(name), pools, refs) for name in names]
-        for rows in await asyncio.gather(*asked):
-            for row in rows:
-                yield row
-
-
-async def _provider(settings: Settings, row: ProviderSettings, pools: Any, refs: list[str]) -> list[Row]:
-    from bot.remedies import remedy
-    from providers.base import Credential
-    from providers.errors import ProviderError
-
-    found = settings.keys(row.name)
-    rows = [
-        Row(
-            "key",
-            State.WARN,
-            f"{row.name}: {each.where}: {each.trouble.replace('_', ' ')}",
-            _key_todo(row.name),
-        )
-        for each in found.findings
-        if each.trouble != "literal"
-    ]
-    try:
-        provider = row.spec.open(row.name, row.settings, pools)
-    except (ValueError, ImportError) as error:
-        return [*rows, Row("provider", State.FAIL, f"{row.name}: {error}")]
-    listed: set[str] | None = None
-    for credential in found.credentials or (Credential(f"{row.name}:none"),):
-        try:
-            async with asyncio.timeout(PROVIDER_DEADLINE):
-                listed = {spec.ref for spec in await provider.list_models(credential)}
-            rows.append(
-                Row("provider", State.OK, f"{row.name} answers ({credential.id}), {len(listed)} models")
-            )
-        except ProviderError as error:
-            todo = remedy(error.kind, row.name, error.retry_after)
-            rows.append(Row("provider", State.FAIL, f"{row.name} ({credential.id}): {error}", todo))
-        except TimeoutError:
-            rows.append(
-                Row("provider", State.FAIL, f"{row.name} did not answer within {PROVIDER_DEADLINE:.0f} s")
-            )
-    await provider.aclose()
-    return [*rows, *(each for ref in refs if ref.startswith(f"{row.name}/") for each in _model(ref, listed))]
-
-
-def _key_todo(provider: str) -> str:
-    return f"store it: firstword models auth paste-token --provider {provider}"
-
-
-def _model(ref: str, listed: set[str] | None) -> Iterator[Row]:
-    from providers.models import catalogue
-
-    provider, _, model = ref.partition("/")
-    facts = catalogue().get((provider, model))
-    if listed and ref in listed:
-        yield Row("model", State.OK, f"{ref} is there")
-        return
-    retired = facts.retired_on if facts is not None else None
-    after = (
-        f"use {provider}/{facts.successor}"
-        if facts is not None and facts.successor
-        else "firstword models list"
-    )
-    if retired is not None:
-        is_gone = retired <= datetime.now(UTC).date()
-        what = f"{ref} {'was' if is_gone else 'will be'} retired on {retired}"
-        yield Row("model", State.FAIL if is_gone else State.WARN, what, after)
-    elif listed:
-        yield Row(
-            "model",
-            State.WARN,
-            f"{ref} is not among the models that {provider} lists",
-            "firstword models list",
-        )
 
 
 def _move_secrets(patient: Patient) -> list[str]:

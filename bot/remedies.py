@@ -1,6 +1,8 @@
-"""What to do about a model that did not answer: one row for each kind of error."""
+"""What to do about a model that did not answer and about a channel that is silent: one row for each cause."""
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 from providers.errors import ErrorKind
 
@@ -35,6 +37,36 @@ def remedy(kind: ErrorKind, provider: str, retry_after: float | None = None) -> 
     return _REMEDIES[kind].format(provider=provider, wait=wait)
 
 
+class Silence(StrEnum):
+    """Why a channel answers nobody, as far as that can be told without knowing the channel."""
+
+    NOBODY = "nobody"  # nobody is on its lists
+    ANYBODY = "anybody"  # everybody is let in, until the budget is gone
+    SHARED = "shared"  # another account uses the same secret
+    NO_DAEMON = "no_daemon"
+    NOT_OPENED = "not_opened"  # the daemon runs without it
+    OFFLINE = "offline"  # the daemon runs it and it is not connected
+    UNANSWERED = "unanswered"  # its service did not answer the probe in time
+    PROBE_FAILED = "probe_failed"
+
+
+_SILENCES: dict[Silence, str] = {
+    Silence.NOBODY: "add your id: firstword config set {path}.owner '[\"ID\"]'",
+    Silence.ANYBODY: "name ids in {path}.allow, unless that is meant",
+    Silence.SHARED: "give each account a bot of its own: the service hands every message to one of them alone",
+    Silence.NO_DAEMON: "start it: firstword run",
+    Silence.NOT_OPENED: "restart the daemon; if it still stays away, its log says why",
+    Silence.OFFLINE: "it tries again by itself unless it is not authorised; see: firstword channels status --probe",
+    Silence.UNANSWERED: "check the network, a proxy or firewall, and any address under {path}",
+    Silence.PROBE_FAILED: "update the channel, or tell its maintainers; the daemon runs it all the same",
+}
+
+
+def silence_remedy(why: Silence, path: str = "") -> str:
+    """What to do about a channel that is silent; `path`: where its account stands in the configuration."""
+    return _SILENCES[why].format(path=path)
+
+
 def is_every_kind_covered() -> bool:
-    """For the test: a new kind needs a row."""
-    return set(_REMEDIES) == set(ErrorKind)
+    """For the test: a new kind or cause needs a row."""
+    return set(_REMEDIES) == set(ErrorKind) and set(_SILENCES) == set(Silence)

@@ -13,19 +13,22 @@ _COLORS = {"ok": "32", "warn": "33", "fail": "31"}
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
-    parser = verbs.add("doctor", "check configuration, home, keys, providers and store", _doctor)
+    summary = "check configuration, home, channels, keys, providers and store"
+    parser = verbs.add("doctor", summary, _doctor)
     parser.add_argument(
         "--fix", action="store_true", help="mend what can be mended: file modes, secrets in the file"
     )
-    parser.add_argument("--offline", action="store_true", help="ask no provider")
+    parser.add_argument("--offline", action="store_true", help="ask no channel's service and no provider")
 
 
 def _doctor(arguments: argparse.Namespace, context: Context) -> int:
+    from bot.cli.quiet import silent
     from bot.doctor import Patient, examine, mend
 
     patient = Patient(context.home, context.config_file, context.environ, context.folder)
     fixed = mend(patient) if arguments.fix else []
-    rows = run_async(examine(patient, is_offline=arguments.offline))
+    with silent():
+        rows = run_async(examine(patient, is_offline=arguments.offline))
     states = {str(row.state) for row in rows}
     context.say(
         {"ok": "fail" not in states, "fixed": fixed, "checks": [row.values() for row in rows]},

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from bot.redact import Redactor
 from bot.settings import Settings
+from bot.settings.tree import LoggingSection
 from bot.telemetry import open_logging
 
 
@@ -15,4 +16,11 @@ def quiet(settings: Settings) -> Iterator[None]:
     """Log to HOME/logs while the block runs; nowhere when the home does not exist yet."""
     log_file = settings.home.log_file if settings.home.root.is_dir() else None
     with open_logging(settings.logging, Redactor(settings.secrets()), log_file=log_file, to_stderr=False):
+        yield
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Log nowhere while the block runs: for a verb that says all it learns, even of a home that is broken."""
+    with open_logging(LoggingSection(), Redactor(), to_stderr=False):
         yield

@@ -32,14 +32,14 @@ def _options(parser: Parser) -> None:
 
 
 def _status(arguments: argparse.Namespace, context: Context) -> int:
-    daemon = run_async(_ask(context, "status"))
+    daemon = run_async(ask_daemon(context, "status"))
     if daemon is None:
         return _without_daemon(arguments, context)
     data: dict[str, Any] = {"running": True, "daemon": daemon}
     lines = _daemon_lines(daemon)
     if arguments.deep:
-        models = run_async(_ask(context, "models")) or {}
-        recent = run_async(_ask(context, "turns", {"limit": _RECENT})) or []
+        models = run_async(ask_daemon(context, "models")) or {}
+        recent = run_async(ask_daemon(context, "turns", {"limit": _RECENT})) or []
         data |= {"models": models, "figures": figures(recent)}
         lines += [*_model_lines(models), *_figure_lines(data["figures"])]
     context.say(data, lines)
@@ -47,7 +47,7 @@ def _status(arguments: argparse.Namespace, context: Context) -> int:
     return WARNING if offline else OK
 
 
-async def _ask(context: Context, method: str, params: dict[str, Any] | None = None) -> Any:
+async def ask_daemon(context: Context, method: str, params: dict[str, Any] | None = None) -> Any:
     """The daemon's answer, None when none runs."""
     from bot.control import call
     from bot.errors import BotError

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bot.doctor import Patient, Row, State, examine, mend
+from bot.checkup import Row, State
+from bot.doctor import Patient, examine, mend
 from bot.home import Home
 from bot.store.lock import HomeLock
 from tests.mock_model.client import MockModel
