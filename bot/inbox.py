@@ -31,6 +31,7 @@ from channels.events import (
     Pressed,
     Reaction,
     TypingStarted,
+    Unreadable,
 )
 from channels.markup import clean
 
@@ -127,6 +128,8 @@ class Inbox:
                 return await self._deleted(account, event)
             case TypingStarted():
                 self.warm()
+            case Unreadable():
+                return await self._unreadable(account, event)
             case Reaction():
                 metrics.event_accepted(channel, "reaction")
             case _:
@@ -306,6 +309,26 @@ class Inbox:
             metrics.event_duplicate(account.channel.name)
         return is_new
 
+    async def _unreadable(self, account: Account, event: Unreadable) -> bool:
+        """Say that it could not be read, once an hour in a conversation."""
+        metrics.event_accepted(account.channel.name, "unreadable")
+        log.warning("message unreadable", conversation=str(event.address.key), reason=str(event.reason))
+        if self.told.seen(f"unreadable {event.address.key}", self.clock(), NOTE_INTERVAL):
+            return True
+        return await self._note(account, event, words.unreadable(event.reason))
+
+    async def _note(self, account: Account, event: Message | Unreadable, note: str) -> bool:
+        """Answer with a line of our own, once; nothing of what was said is kept."""
+        if not await self.store.add_key(account.channel.name, account.channel.account, event.event_key):
+            return True
+        sent_at = datetime.fromtimestamp(self.wall(), UTC)
+        said = Message(event.event_key, event.message_id, event.address, event.sender, "", sent_at)
+        turn = self._turn(account, said, is_owner=False)
+        turn.committed.set_result(True)
+        turn.say = note
+        self.lanes.beside(turn)
+        return True
+
     async def _refuse(self, account: Account, event: Event, verdict: Verdict) -> bool:
         """Tell a stranger, seldom, how to be let in. Nothing of what they said is kept."""
         sender = event.sender
@@ -320,10 +343,4 @@ class Inbox:
             return True
         if self.told.seen(f"{verdict} {account.scope} {about}", self.clock(), NOTE_INTERVAL):
             return True
-        if not await self.store.add_key(account.channel.name, account.channel.account, event.event_key):
-            return True
-        turn = self._turn(account, replace(event, text=""), is_owner=False)
-        turn.committed.set_result(True)
-        turn.say = note
-        self.lanes.beside(turn)
-        return True
+        return await self._note(account, event, note)

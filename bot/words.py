@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from channels.events import UnreadableReason
 from providers.errors import ErrorKind
 from routing.health import Breaker
 from routing.policy import Reason
@@ -74,6 +75,13 @@ _REASONS: dict[Reason, str] = {
 }
 
 
+_UNREADABLE = {
+    UnreadableReason.ENCRYPTED: (
+        "I could not decrypt your message: I have no key for it. I have asked for it; please say it again. "
+        "If this happens each time, your client may not share keys with devices that are not verified."
+    ),
+}
+
 _BREAKERS = {
     Breaker.CLOSED: "in use",
     Breaker.OPEN: "resting",
@@ -119,6 +127,11 @@ def stranger(sender_id: str, path: str) -> str:
 def closed_group(space: str, path: str) -> str:
     """An owner spoke to us in a group that is not on the list."""
     return f"This group is not on my list. Its id is {space}; add it to {path} and restart me."
+
+
+def unreadable(why: UnreadableReason) -> str:
+    """A message that arrived and could not be read."""
+    return _UNREADABLE[why]
 
 
 def stand_in(origin: str, advice: str) -> str:

@@ -181,7 +181,27 @@ class TypingStarted:
     sender: Sender
 
 
-Event = Message | MessageEdited | MessageDeleted | Reaction | Pressed | Membership | TypingStarted
+class UnreadableReason(StrEnum):
+    """Why a message could not be read."""
+
+    ENCRYPTED = "encrypted"  # we have no key for it
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Somebody said something that the channel cannot read; they are told so, seldom, and can say it again."""
+
+    event_key: str
+    message_id: str
+    address: Address
+    sender: Sender
+    reason: UnreadableReason
+    addressed: bool = True
+
+
+Event = (
+    Message | MessageEdited | MessageDeleted | Reaction | Pressed | Membership | TypingStarted | Unreadable
+)
 
 
 @dataclass(frozen=True, slots=True)

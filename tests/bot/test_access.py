@@ -23,6 +23,8 @@ from channels.events import (
     Reaction,
     Sender,
     TypingStarted,
+    Unreadable,
+    UnreadableReason,
 )
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -39,6 +41,7 @@ def events(sender: str, surface: Surface, *, space: str = "g1", is_bot: bool = F
         Pressed("k", "m", where, who, "stop"),
         Membership("k", "m", where, who, MembershipChange.JOINED),
         TypingStarted("k", "m", where, who),
+        Unreadable("k", "m", where, who, UnreadableReason.ENCRYPTED),
     ]
 
 

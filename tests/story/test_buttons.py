@@ -13,7 +13,7 @@ from bot.access import Policy
 from bot.store.base import Outcome
 from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
 from channels.errors import Refused
-from channels.events import Membership, MembershipChange, Pressed, Sender
+from channels.events import Membership, MembershipChange, Pressed, Sender, Unreadable, UnreadableReason
 from providers.base import Started, TextDelta
 from providers.fake import FakeProvider, Hang, answer
 from tests.story.inside import address, inside, message
@@ -89,6 +89,18 @@ async def test_joining_and_leaving_is_counted_whoever_did_it(tmp_path: Path) -> 
         assert await world.accept(kicked)
         line = 'firstword_events_accepted_total{channel="fake",kind="membership"} '
         assert _value(metrics.exposition().decode(), line) == _value(before, line) + 1
+
+
+async def test_a_message_without_a_key_is_answered_in_words_once_an_hour(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("x"))) as world:
+        for number in range(3):
+            unread = Unreadable(
+                f"u{number}", f"m{number}", address(), Sender("ann"), UnreadableReason.ENCRYPTED
+            )
+            assert await world.accept(unread)
+        await world.quiet()
+        assert world.channel.visible() == [words.unreadable(UnreadableReason.ENCRYPTED)]
+        assert world.provider.asked == []
 
 
 def _value(exposition: str, line: str) -> float:
