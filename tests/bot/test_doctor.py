@@ -131,6 +131,24 @@ def test_an_account_that_is_open_to_everybody_is_a_warning(ward: Ward) -> None:
     assert "lets everybody in" in row.what
 
 
+def test_two_accounts_with_one_token_are_a_failure(ward: Ward) -> None:
+    token = "123456789:AAabcdefghijklmnopqrstuvwxyz012345678"
+    rows = {name: {"token": token, "owner": ["1"]} for name in ("main", "team")}
+    rows["other"] = {"token": "987654321:AAabcdefghijklmnopqrstuvwxyz012345678", "owner": ["1"]}
+    ward.write({"channels": {"telegram": {"accounts": rows}}})
+    [row] = [row for row in of(ward.rows(), "channel") if row.state is State.FAIL]
+    assert row.what == "telegram/team is the same bot as telegram/main"
+    assert "a bot of its own" in row.todo
+    assert token not in row.line()
+
+
+def test_an_account_without_groups_is_said_to_be_silent_there(ward: Ward) -> None:
+    account = {"token": "123456789:AAabcdefghijklmnopqrstuvwxyz012345678", "owner": ["1"]}
+    ward.write({"channels": {"telegram": {"accounts": {"main": account}}}})
+    found = [row.what for row in of(ward.rows(), "channel") if row.what.startswith("telegram")]
+    assert found == ["telegram/main is configured: 1 owners, 0 allowed, no group, so it is silent in all"]
+
+
 def test_a_damaged_store_is_a_failure(ward: Ward) -> None:
     ward.write({})
     ward.home.database.write_bytes(b"this is no database" * 500)

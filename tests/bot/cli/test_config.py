@@ -148,12 +148,12 @@ def test_channels_say_who_may_talk(terminal: Terminal) -> None:
     }
     terminal.write({"channels": {"telegram": {"accounts": rows}, "web": {"enabled": False}}})
     result = terminal.run("channels", "list")
-    assert result.out == (
-        "console/main: in the foreground; whoever is at this machine\n"
-        "telegram/main: on; nobody yet; add ids to channels.telegram.accounts.main.owner\n"
-        "telegram/team: on; 1 owners, 2 allowed, 1 groups\n"
-        "web: off\n"
-    )
+    assert {
+        "console/main: Terminal, in the foreground; whoever is at this machine",
+        "telegram/main: Telegram, on; nobody yet; add ids to channels.telegram.accounts.main.owner",
+        "telegram/team: Telegram, on; 1 owners, 2 allowed, 1 groups",
+        "web: Web page, off",
+    } <= set(result.out.splitlines())
     assert token not in terminal.run("--json", "channels", "list").out
 
 
