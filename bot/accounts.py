@@ -14,7 +14,8 @@ class Account:
     """A running account.
 
     `allow_path` and `groups_path` name its lists in the settings, for people. `agent` names who answers (None:
-    the default agent), `system` is that agent's prompt. `is_online` and `offline_reason`: what the adapter said.
+    the default agent), `system` is that agent's prompt. `is_online` and `offline_reason`: what the adapter said, and
+    `since` when that began (Unix time; None while it has said nothing).
     """
 
     channel: Channel
@@ -26,6 +27,15 @@ class Account:
     budgets: Budgets = field(default_factory=Budgets)
     is_online: bool = False
     offline_reason: str = "starting"
+    since: float | None = None
+
+    def report(self, *, is_online: bool, reason: str, now: float) -> bool:
+        """Take over how the connection is; True when that is news. `now` is Unix time."""
+        is_news = (self.is_online, self.offline_reason) != (is_online, reason)
+        if is_news or self.since is None:
+            self.since = now
+        self.is_online, self.offline_reason = is_online, reason
+        return is_news
 
     @property
     def scope(self) -> str:

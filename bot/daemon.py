@@ -72,7 +72,8 @@ class Daemon:
                 await channel.run()
                 reason = "its connection ended"
             except NotAuthorized as error:
-                account.is_online, account.offline_reason = False, f"not authorised: {error.detail}"
+                reason = f"not authorised: {error.detail}"
+                _went_offline(account, reason)
                 log.error(
                     "channel stopped", channel=channel.name, account=channel.account, reason=error.detail
                 )
@@ -82,7 +83,7 @@ class Daemon:
             except Exception as error:  # an adapter's fault must not take the others down
                 log.exception("channel failed", channel=channel.name, account=channel.account)
                 reason = type(error).__name__
-            account.is_online, account.offline_reason = False, reason
+            _went_offline(account, reason)
             pause = RESTART_FIRST if time.monotonic() - began > RESTART_MAX else min(pause * 2, RESTART_MAX)
             log.warning("channel restarting", channel=channel.name, reason=reason, retry_after=pause)
             await asyncio.sleep(pause)
@@ -115,6 +116,11 @@ class Daemon:
         finally:
             for each in waits:
                 each.cancel()
+
+
+def _went_offline(account: Account, reason: str) -> None:
+    account.report(is_online=False, reason=reason, now=time.time())
+    metrics.channel_online(account.channel.name, account.channel.account, is_online=False)
 
 
 async def _measure_lag() -> None:
@@ -166,6 +172,8 @@ def _open_account(app: App, row: AccountSettings) -> None:
         app.open_account(row)
     except (ImportError, ChannelError, ValueError) as error:
         log.error("channel not opened", channel=row.channel, account=row.name, error=str(error))
+    except Exception:  # an adapter's fault must not keep the others from starting
+        log.exception("channel not opened", channel=row.channel, account=row.name)
 
 
 def control_methods(app: App, listening: Listening) -> Mapping[str, Method]:
@@ -184,7 +192,11 @@ def control_methods(app: App, listening: Listening) -> Mapping[str, Method]:
             "running": app.lanes.running,
             "waiting": app.lanes.waiting,
             "channels": {
-                f"{channel}:{name}": {"online": account.is_online, "reason": account.offline_reason}
+                f"{channel}:{name}": {
+                    "online": account.is_online,
+                    "reason": account.offline_reason,
+                    "since": account.since,
+                }
                 for (channel, name), account in app.accounts.items()
             },
         }

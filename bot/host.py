@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,10 +107,9 @@ class AccountHost:
         account = self.account
         if account is None:
             return
-        if account.is_online != is_online or account.offline_reason != reason:
+        if account.report(is_online=is_online, reason=reason, now=time.time()):
             event = "channel online" if is_online else "channel offline"
             log.info(event, channel=self.channel, account=self.name, reason=reason or None)
-        account.is_online, account.offline_reason = is_online, reason
         metrics.channel_online(self.channel, self.name, is_online=is_online)
 
 

@@ -62,6 +62,13 @@ def test_a_look_loads_no_sdk_and_opens_no_socket(code: str, tmp_path: Path) -> N
     assert probe(code, tmp_path, HEAVY) == {"loaded": [], "sockets": [], "code": 0}
 
 
+@pytest.mark.parametrize("verb", ["status", "channels status", "gateway status"])
+def test_asking_after_the_daemon_loads_no_sdk(verb: str, tmp_path: Path) -> None:
+    """They look for the daemon's socket; where there is none they say so with exit code 3."""
+    result = probe(f"from bot.cli.main import main; sys.exit(main({verb.split()}))", tmp_path, HEAVY)
+    assert (result["loaded"], result["code"]) == ([], 3)
+
+
 def test_loading_every_spec_loads_no_sdk(tmp_path: Path) -> None:
     """The dialects may load httpx; it is the base of all of them."""
     modules = [*entry_points("firstword.channels").values(), *entry_points("firstword.providers").values()]

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -227,9 +228,23 @@ def test_the_status_of_a_running_daemon_says_who_is_offline_and_why(terminal: Te
         assert result.code == 3
         [row] = result.data["channels"]
         assert (result.data["running"], row["online"], row["reason"]) == (True, False, "the loft is closed")
+        day = datetime.fromtimestamp(row["since"], UTC).strftime("%Y-%m-%d %H:%M")
+        assert (
+            f"pigeon/main: offline since {day} UTC: the loft is closed"
+            in terminal.run("channels", "status").out
+        )
         terminal.write(pigeons(main={}, later={}))
         later = terminal.run("channels", "status").out.splitlines()[-1]
         assert later == "pigeon/later: offline: the daemon runs without it; restart it, or see its log"
+
+
+def test_a_channel_that_cannot_be_opened_keeps_no_other_from_starting(terminal: Terminal, site: Path) -> None:
+    (site / "pigeon_library.py").write_text("NAME = 1 / 0\n")
+    terminal.write(pigeons() | {"channels": pigeons()["channels"] | {"web": {}}})
+    with terminal.daemon(environ={"PYTHONPATH": f"{site}{os.pathsep}{ROOT}"}) as daemon:
+        terminal.wait(lambda: "web/main: online" in terminal.run("channels", "status").out)
+        assert "pigeon/main: offline: the daemon runs without it" in terminal.run("channels", "status").out
+    assert "channel not opened" in daemon.said
 
 
 def test_the_doctor_probes_every_account_and_says_what_to_do(
