@@ -143,7 +143,7 @@ def example(spec: ChannelSpec, account: str, surface: Surface) -> Address:
 
     Where ids are numbers and may be negative, the negative ones are those of groups.
     """
-    numbers = ("-1", "1") if surface in _SHARED else ("1",)
+    numbers = (*(("-1",) if surface in _SHARED else ()), "1", "1" * 18)
     fits = (each for each in numbers if spec.id_pattern and re.fullmatch(spec.id_pattern, each))
     space = next(fits, "example")
     thread = "1" if surface is Surface.THREAD else None

@@ -60,7 +60,7 @@ def _is_typing_block(node: ast.stmt) -> bool:
 
 
 def _is_lazy_opener(node: ast.stmt) -> bool:
-    """A function that imports and hands on: how a spec opens its adapter without loading it before."""
-    if not isinstance(node, ast.FunctionDef):
+    """A function that imports and hands on: how a spec reaches its adapter without loading it before."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
     return all(isinstance(line, ast.ImportFrom | ast.Return) or _is_docstring(line) for line in node.body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 
 from bot.cli.main import main
 from bot.home import Home
+from bot.plugins import DISTRIBUTION, discover
 from bot.settings import load_settings
+from tests.bot.cli.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = sorted(
@@ -62,7 +65,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("line", commands())
 def test_a_command_of_the_readme_is_one(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(line)[1:]
-    verbs = words[:2] if words[0] in ("config", "message") else words[:1]
+    verbs = words[:2] if words[0] in ("auth", "channels", "config", "message") else words[:1]
     try:
         code = main([*verbs, "--help"])
     except SystemExit as end:
@@ -71,9 +74,27 @@ def test_a_command_of_the_readme_is_one(line: str, capsys: pytest.CaptureFixture
     assert "usage" in capsys.readouterr().out
 
 
-def test_a_setting_of_the_readme_is_written_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_accounts_of_the_readme_are_made_as_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123456789:AA" + "x" * 33)
-    (line,) = (line for line in commands() if "config set" in line)
-    assert main(["--home", str(tmp_path), *shlex.split(line)[1:]]) == 0
-    settings = json.loads((tmp_path / "config.json").read_text())
-    assert settings["channels"]["telegram"]["accounts"]["main"]["allow"] == ["4711"]
+    terminal = Terminal(tmp_path, capsys, monkeypatch)
+    for line in (line for line in commands() if "config set" in line or "auth add" in line):
+        assert terminal.run(*shlex.split(line)[1:], stdin="987654321:AA" + "x" * 33).code == 0
+    accounts = load_settings(Home(terminal.home), terminal.config, dict(os.environ)).accounts
+    found = {each.name: each for each in accounts if each.channel == "telegram"}
+    assert found["main"].allow == ("4711",)
+    assert found["team"].owner == ("4711",)
+    assert found["team"].settings.token.get_secret_value().startswith("987654321:")
+
+
+def test_every_channel_of_ours_has_its_row_with_its_variables_and_its_page() -> None:
+    rows = dict(re.findall(r"^\| ([A-Z][\w ]+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
+    plugins = discover()
+    for name, listed in plugins.channels.items():
+        if listed.distribution == DISTRIBUTION:
+            spec = plugins.channel(name)
+            assert f"(channels/{name}/README.md)" in rows[spec.title]
+            fields = spec.settings.model_fields
+            needed = [each for each, field in spec.environment.items() if fields[field].is_required()]
+            assert [each for each in needed if f"`{each}`" not in rows[spec.title]] == []
