@@ -6,6 +6,7 @@ A test elsewhere takes them with `from tests.channels.matrix.fixtures import hom
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ import pytest_asyncio
 from tests.channels.matrix.peer.home import Account, Home, open_home
 from tests.channels.matrix.peer.person import Person
 from tests.channels.matrix.peer.relay import Relay, open_relay
+from tests.channels.matrix.peer.secret import SecretPerson
 from tests.channels.matrix.peer.server import Synapse, open_synapse
 from tests.peers import find_synapse, require_peer
 
@@ -49,3 +51,10 @@ async def alice(home: Home) -> Person:
 async def bot(home: Home) -> Account:
     """The bot's account, without a message limit."""
     return await home.bot()
+
+
+@pytest_asyncio.fixture
+async def secret_alice(home: Home, tmp_path: Path) -> AsyncIterator[SecretPerson]:
+    """Somebody whose client can read encrypted rooms."""
+    async with home.secret_person(tmp_path / "alice") as person:
+        yield person

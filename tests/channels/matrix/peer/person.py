@@ -170,15 +170,7 @@ class Person:
     ) -> str:
         """A message with a file. `is_voice`: an m.audio marked as a voice note (MSC3245)."""
         uri = await self.api.upload(name, mime, data)
-        content = {
-            "msgtype": _KINDS.get(mime.partition("/")[0], "m.file"),
-            "body": caption or name,
-            "filename": name,
-            "url": uri,
-            "info": {"mimetype": mime, "size": len(data)},
-        }
-        if is_voice:
-            content |= {"org.matrix.msc3245.voice": {}, "org.matrix.msc1767.audio": {"duration": 1000}}
+        content = file_content(name, mime, len(data), caption, is_voice=is_voice) | {"url": uri}
         return await self.send(room, "m.room.message", content | relates(thread, ""))
 
     # Seeing.
@@ -279,3 +271,17 @@ def relates(thread: str, reply_to: str) -> dict[str, Any]:
             }
         }
     return {"m.relates_to": {"m.in_reply_to": {"event_id": reply_to}}} if reply_to else {}
+
+
+def file_content(name: str, mime: str, size: int, caption: str, *, is_voice: bool) -> dict[str, Any]:
+    """A message about a file, without the place where it lies."""
+    content: dict[str, Any] = {
+        "msgtype": _KINDS.get(mime.partition("/")[0], "m.file"),
+        "body": caption or name,
+        "filename": name,
+        "info": {"mimetype": mime, "size": size},
+        "m.mentions": {},
+    }
+    if is_voice:
+        content |= {"org.matrix.msc3245.voice": {}, "org.matrix.msc1767.audio": {"duration": 1000}}
+    return content

@@ -24,6 +24,7 @@ class Watch:
         self._lock = asyncio.Lock()
         self._since = ""
         self._round = 0
+        self.hook: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         self.typing: dict[str, set[str]] = {}
         self.typing_changes: dict[str, int] = {}
         self.read: dict[str, dict[str, str]] = {}
@@ -36,7 +37,7 @@ class Watch:
         try:
             async with asyncio.timeout(timeout):
                 if not self._since:
-                    await self.sync(0)
+                    await self.refresh()
                 while True:
                     before = self._round
                     if found := await look():
@@ -45,14 +46,18 @@ class Watch:
         except TimeoutError:
             raise TimeoutError(f"waited {timeout} s in vain; now: {what()}") from None
 
+    async def refresh(self) -> None:
+        """Learn what has happened until now; returns at once."""
+        async with self._lock:
+            await self._sync(0)
+
     async def _more(self, seen: int) -> None:
         """Return once a sync has ended that began after round `seen`; several waiters share one."""
         async with self._lock:
             if self._round == seen:
-                await self.sync(_POLL_MS)
+                await self._sync(_POLL_MS)
 
-    async def sync(self, poll_ms: int) -> None:
-        """One /sync; with 0 it returns at once."""
+    async def _sync(self, poll_ms: int) -> None:
         query = {"timeout": str(poll_ms), "filter": _FILTER}
         if self._since:
             query["since"] = self._since
@@ -65,6 +70,8 @@ class Watch:
             for event in joined.get("ephemeral", {}).get("events", ()):
                 self._ephemeral(room, event)
         self.invites |= set(rooms.get("invite", {}))
+        if self.hook is not None:
+            await self.hook(found)
 
     def _ephemeral(self, room: str, event: dict[str, Any]) -> None:
         if event["type"] == "m.typing":
