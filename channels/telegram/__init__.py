@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from channels.base import Channel, ChannelSpec, Host
+from channels.base import Channel, ChannelSpec, Finding, Host
+from channels.capabilities import Surface
 from channels.telegram.settings import TelegramSettings
 
 
@@ -12,6 +14,12 @@ def _open(account: str, settings: Any, host: Host) -> Channel:
     from channels.telegram.channel import TelegramChannel
 
     return TelegramChannel(account, settings, host)
+
+
+async def _probe(account: str, settings: Any) -> Sequence[Finding]:
+    from channels.telegram.probe import probe
+
+    return await probe(account, settings)
 
 
 SPEC = ChannelSpec(
@@ -22,6 +30,8 @@ SPEC = ChannelSpec(
     id_pattern=r"-?\d{1,20}",
     id_hint='an id as a number, for example 4711 (a group\'s is negative), or "*" in a list of guests; no @name',
     environment={"TELEGRAM_BOT_TOKEN": "token"},
+    surfaces=(Surface.DIRECT, Surface.GROUP, Surface.THREAD),
+    probe=_probe,
 )
 
 __all__ = ["SPEC", "TelegramSettings"]

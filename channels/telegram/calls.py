@@ -10,7 +10,7 @@ import structlog
 from telegram.error import BadRequest, ChatMigrated, TelegramError
 
 from channels.base import Host
-from channels.errors import Gone, GoneWhat, RateLimited, Refused
+from channels.errors import ChannelError, Gone, GoneWhat, NotAuthorized, RateLimited, Refused
 from channels.events import Address
 from channels.telegram.problems import NOT_MODIFIED, problem
 
@@ -23,7 +23,8 @@ _MAX_MOVED = 1000
 class Calls:
     """One account's way out. Exceptions are never chained: those of the library may quote the server's answer."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, account: str, host: Host) -> None:
+        self._account = account
         self._host = host
         self._moved: OrderedDict[int, int] = OrderedDict()
 
@@ -44,12 +45,27 @@ class Calls:
         except BadRequest as error:
             if NOT_MODIFIED in error.message.lower():
                 raise Refused("not_modified") from None
-            raise problem(error, scope=scope, is_write=is_write) from None
+            found = problem(error, scope=scope, is_write=is_write)
         except TelegramError as error:
             found = problem(error, scope=scope, is_write=is_write)
-            if isinstance(found, RateLimited):
-                self._host.signal("rate_limited")
-            raise found from None
+        self._note(address, found)
+        raise found
+
+    def _note(self, address: Address, found: ChannelError) -> None:
+        """What somebody has to know: where the bot may not write any more, and why."""
+        if isinstance(found, RateLimited):
+            self._host.signal("rate_limited")
+        elif isinstance(found, Gone) and found.what is GoneWhat.CONVERSATION:
+            self._host.signal("conversation_gone")
+            log.warning(
+                "conversation cannot be written to",
+                channel="telegram",
+                account=self._account,
+                conversation=str(address.key),
+                reason=found.detail,
+            )
+        elif isinstance(found, NotAuthorized):
+            self._host.signal("token_refused")
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """A call that shows nothing. Raises ChannelError."""

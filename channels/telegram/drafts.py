@@ -1,9 +1,14 @@
-"""Previews that are on show: Telegram drops one after 30 s, a slow model may need longer."""
+"""Previews that are on show: Telegram drops one after 30 s, a slow model may need longer.
+
+One is painted again only while the task that painted it is at work. Whatever ends that (a stop, a deleted question, a
+fault) leaves a preview that nobody renews, and Telegram takes it away within 30 s.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,6 +32,13 @@ class _Draft:
     text: str
     painted: float
     since: float
+    writer: weakref.ref[asyncio.Task[object]] | None
+
+    @property
+    def is_left(self) -> bool:
+        """Whoever painted it is gone."""
+        writer = None if self.writer is None else self.writer()
+        return writer is None or writer.done()
 
 
 class Drafts:
@@ -48,11 +60,12 @@ class Drafts:
         return len(self._open)
 
     def painted(self, address: Address, number: int, text: str) -> None:
-        """Keep it in mind that this text has just been shown."""
+        """Keep it in mind that the task that is running has just shown this text."""
         key, now = (str(address.key), number), self._clock()
         if key not in self._open and len(self._open) >= MAX_OPEN:
             return
-        self._open[key] = _Draft(address, text, now, now)
+        task = asyncio.current_task()
+        self._open[key] = _Draft(address, text, now, now, None if task is None else weakref.ref(task))
         self._open.move_to_end(key)
         self._begun.set()
 
@@ -72,7 +85,7 @@ class Drafts:
             if due > 0:
                 await asyncio.sleep(due)
                 continue
-            if self._clock() - oldest.since > self._timing.draft_forget:
+            if oldest.is_left or self._clock() - oldest.since > self._timing.draft_forget:
                 del self._open[key]
                 continue
             oldest.painted = self._clock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from channels.telegram.poll import Poller
 from channels.telegram.request import AiohttpRequest
 from channels.telegram.settings import TelegramSettings
 from channels.telegram.timing import Timing, backoff
+from channels.telegram.topics import Topics
 from channels.telegram.webhook import Webhook, public_url
 
 log = structlog.get_logger()
@@ -29,6 +31,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 # Presses that are being acknowledged at once; one more only keeps its little clock a bit longer.
 _MAX_PRESSES = 100
+# Bot API docs, answerCallbackQuery: text of 0-200 characters.
+_MAX_TOLD = 200
 
 
 @dataclass(slots=True)
@@ -44,6 +48,8 @@ class Life:
     webhook: Webhook | None
     timing: Timing
     chance: random.Random
+    topics: Topics
+    clock: Callable[[], float] = time.monotonic
     _group: asyncio.TaskGroup | None = None
     _presses: int = 0
     _bot_id: int = 0
@@ -75,13 +81,29 @@ class Life:
         user = await self._until_it_works(lambda: self.bot.get_me(read_timeout=self.timing.ask))
         self._bot_id = user.id
         me = Me(self.account, user.id, (user.username or "").lower())
-        intake = Intake(me, self.host, self._acknowledge, self.calls.moved)
-        log.info("signed in", channel="telegram", account=self.account, username=user.username)
+        intake = Intake(
+            me,
+            self.host,
+            topics=self.topics,
+            timing=self.timing,
+            clock=self.clock,
+            on_press=self._acknowledge,
+            on_migration=self.calls.moved,
+        )
+        log.info(
+            "signed in",
+            channel="telegram",
+            account=self.account,
+            username=user.username,
+            sees_all=bool(user.can_read_all_group_messages),
+        )
+        await intake.albums.restore()
         self._presses = 0
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._group.create_task(keep_drafts())
                 self._group.create_task(self._keep_menu())
+                self._group.create_task(intake.albums.run())
                 if self.webhook is None:
                     await self._poll(intake)
                 else:
@@ -163,16 +185,18 @@ class Life:
 
     # -- presses
 
-    def _acknowledge(self, press: str) -> None:
-        """Take the clock off a pressed button at once, whatever becomes of the press."""
+    def _acknowledge(self, press: str, told: str) -> None:
+        """Take the clock off a pressed button at once, whatever becomes of the press; `told` shows to its person."""
         if self._group is not None and self._presses < _MAX_PRESSES:
             self._presses += 1
-            self._group.create_task(self._answer(press))
+            self._group.create_task(self._answer(press, told[:_MAX_TOLD]))
 
-    async def _answer(self, press: str) -> None:
+    async def _answer(self, press: str, told: str) -> None:
         try:
             await self.calls.ask(
-                lambda: self.bot.answer_callback_query(press, read_timeout=self.timing.typing)
+                lambda: self.bot.answer_callback_query(
+                    press, text=told or None, read_timeout=self.timing.typing
+                )
             )
         except ChannelError as error:
             log.debug("press not acknowledged", channel="telegram", reason=error.detail)

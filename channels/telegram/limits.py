@@ -18,7 +18,8 @@ from channels.capabilities import (
     WriteBudget,
 )
 from channels.events import Address
-from channels.telegram.settings import Limits, StreamMode, TelegramSettings
+from channels.telegram.rich import MAX_RICH
+from channels.telegram.settings import Limits, RichMode, StreamMode, TelegramSettings
 from channels.telegram.text import MAX_TEXT
 
 _SENDS = frozenset({Operation.SEND, Operation.EDIT})
@@ -58,10 +59,15 @@ def draft_scope(address: Address) -> str:
 
 
 class Offers:
-    """What one account offers, by address; remembers chats in which drafts were refused."""
+    """What one account offers, by address.
+
+    Remembers chats in which drafts were refused, and that the server knows no rich messages: the first refusal
+    settles that until the process ends.
+    """
 
     def __init__(self, settings: TelegramSettings) -> None:
         self._settings = settings
+        self.has_rich = settings.rich is not RichMode.OFF
         self._without_drafts: dict[str, None] = {}
         self._made: dict[str, Capabilities] = {}
 
@@ -82,6 +88,11 @@ class Offers:
         self._without_drafts[address.key.space] = None
         self._made.pop(address.key.space, None)
 
+    def forget_rich(self) -> None:
+        """The server knows no rich messages: everything goes with entities from now on."""
+        self.has_rich = False
+        self._made.clear()
+
     def _streaming(self, address: Address) -> Streaming:
         mode = self._settings.stream
         if mode is StreamMode.OFF:
@@ -98,14 +109,14 @@ class Offers:
             latency=LatencyClass.SEMI_SYNC,
             streaming=streaming,
             markup=Markup.RICH,
-            max_text=MAX_TEXT,
+            max_text=MAX_RICH if self.has_rich else MAX_TEXT,
             unit=LengthUnit.UTF16,
             budgets=self._budgets(address, streaming),
             typing_ttl=TYPING_SECONDS,
             preview=streaming is Streaming.NATIVE,
             threads=True,
             reactions=True,
-            buttons=True,
+            buttons=self._settings.buttons,
             deletes=True,
             attachments_in=True,
             send_key=SendKey.NONE,

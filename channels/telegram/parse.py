@@ -8,7 +8,7 @@ Every field is checked for its type before it is used; what does not fit is drop
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +29,19 @@ from channels.telegram.content import attachments_of, text_of, text_without_ment
 from channels.telegram.text import clean_name, wash
 
 # What the channel asks Telegram for (Bot API docs, Update; reactions come only when named).
-WANTED = ("message", "edited_message", "callback_query", "my_chat_member", "message_reaction")
+# A server that does not know one of them passes over it (tdlib/telegram-bot-api, Client.cpp, 2026-11; assumed).
+WANTED = (
+    "message",
+    "edited_message",
+    "callback_query",
+    "my_chat_member",
+    "message_reaction",
+    "stopped_message_generation",
+)
+
+# What the button under a preview does; the one under a message carries the same as its data.
+STOP = "stop"
+_MAX_GROUP = 64
 
 Json = dict[str, Any]
 
@@ -47,13 +59,14 @@ class Me:
 class Parsed:
     """What an update holds. `dropped` says why there are no events; `press` is a callback query to answer.
 
-    `migrated`: (old, new) chat id when a group became a supergroup.
+    `migrated`: (old, new) chat id when a group became a supergroup. `album`: what the parts of one album share.
     """
 
     events: tuple[Event, ...] = ()
     dropped: str = ""
     press: str = ""
     migrated: tuple[int, int] | None = None
+    album: str = ""
 
 
 class _Odd(Exception):
@@ -121,6 +134,8 @@ def _user(value: Any) -> Sender:
 def _address(message: Json, me: Me, *, reply_to: int | None = None) -> Address:
     chat = _object(message.get("chat"), "chat")
     space = _whole(chat.get("id"), "chat")
+    if chat.get("is_direct_messages") is True:
+        raise _Odd("direct_messages")  # letters to a channel: an answer would need a topic of another kind
     # message_thread_id also stands on plain replies in supergroups; only a topic is a place of its own.
     thread = message.get("message_thread_id") if message.get("is_topic_message") is True else None
     key = ConversationKey("telegram", me.account, str(space), str(thread) if type(thread) is int else None)
@@ -193,7 +208,15 @@ def _message(value: Any, _number: Any, me: Me) -> Parsed:
         attachments=attachments,
         addressed=addressed,
     )
-    return Parsed((event,))
+    return Parsed((event,), album=_album(message, address))
+
+
+def _album(message: Json, address: Address) -> str:
+    """Bot API docs, Message: media_group_id is the same for all parts of an album, and theirs alone."""
+    group = message.get("media_group_id")
+    if not isinstance(group, str) or not 0 < len(group) <= _MAX_GROUP:
+        return ""
+    return f"{address.key.space}:{group}"
 
 
 def _edited(value: Any, number: Any, me: Me) -> Parsed:
@@ -216,7 +239,7 @@ def _edited(value: Any, number: Any, me: Me) -> Parsed:
         sent_at=_time(edited_at),
         addressed=_is_addressed(message, text, entities, me),
     )
-    return Parsed((event,))
+    return Parsed((event,), album=_album(message, address))
 
 
 def _pressed(value: Any, _number: Any, me: Me) -> Parsed:
@@ -231,11 +254,30 @@ def _pressed(value: Any, _number: Any, me: Me) -> Parsed:
     event = Pressed(
         event_key=f"p:{press}",
         message_id=str(message_id),
-        address=_address(message, me),
+        address=replace(_address(message, me), reply_to=str(message_id)),
         sender=_user(query.get("from")),
         action=wash(action),
     )
     return Parsed((event,), press=press)
+
+
+def _stopped(value: Any, number: Any, me: Me) -> Parsed:
+    """The button under a preview (Bot API docs, MessageGenerationStopped, 10.3): private chats only, so we know who."""
+    stopped = _object(value, "message_generation")
+    chat = _object(stopped.get("chat"), "chat")
+    draft = _whole(stopped.get("draft_id"), "draft_id")
+    topic = stopped.get("message_thread_id")
+    address = _address({"chat": chat, "message_thread_id": topic, "is_topic_message": type(topic) is int}, me)
+    if address.surface is not Surface.DIRECT:
+        return Parsed(dropped="no_content")
+    event = Pressed(
+        event_key=f"s:{address.key.space}:{draft}:{number}",
+        message_id=str(draft),
+        address=address,
+        sender=_user(chat),
+        action=STOP,
+    )
+    return Parsed((event,))
 
 
 _INSIDE = ("member", "administrator", "creator")
@@ -309,4 +351,5 @@ _READERS: dict[str, Callable[[Any, Any, Me], Parsed]] = {
     "callback_query": _pressed,
     "my_chat_member": _membership,
     "message_reaction": _reaction,
+    "stopped_message_generation": _stopped,
 }

@@ -1,37 +1,25 @@
 """Markdown -> (text, entities). Pure; nothing that a person wrote in Markdown is lost on the way.
 
-Entities, not parse_mode: they need no escaping, so no text can break them. The parser is pyromark (CommonMark with
-tables, strikethrough and task lists). What it would drop is written out: raw HTML, link targets that Telegram
-takes for no link, cells beyond a table's header, link definitions.
+Entities, not parse_mode: they need no escaping, so no text can break them. What the parser would drop is written
+out: raw HTML, link targets that Telegram takes for no link, cells beyond a table's header, link definitions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pyromark
-
+from channels.telegram.markdown import LANGUAGE, Span, events, is_break, is_link, keep_definitions
 from channels.telegram.table import columns, paragraphs, source_cells
 from channels.telegram.text import wash
 from channels.telegram.writer import Entity, Scope, Writer
 
-_OPTIONS = (
-    pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
-)
 # Anything that Markdown would read as more than words; without it the text is taken as it stands.
 _SPECIAL = re.compile(
     r"[*_`~\[<|\\&]|^[ \t]*(?:[#>+=-]|\d+[.)])|^(?: {4}| *\t)|\n[ \t]*\n[ \t]*\n| {2}\n", re.MULTILINE
 )
-_BREAK_TAG = re.compile(r"<br\s*/?>\s*\Z", re.IGNORECASE)
-# TDLib drops a link entity silently when it takes the target for no URL.
-_LINK = re.compile(r"(?:https?://[^\s/?#@]+\.[^\s/?#@.]|tg://)\S*\Z", re.IGNORECASE)
-_MAX_LINK = 2000
-_LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,32}\Z")
 _RULE = "\N{EM DASH}" * 3
 _STYLES = {"Emphasis": "italic", "Strong": "bold", "Strikethrough": "strikethrough"}
-_DEFINITION_PASSES = 20
 
 
 def render(markdown: str) -> tuple[str, list[Entity]]:
@@ -42,24 +30,10 @@ def render(markdown: str) -> tuple[str, list[Entity]]:
     markdown = wash(markdown)
     if not _SPECIAL.search(markdown):
         return markdown.replace("\t", " ").strip(" \n"), []
-    if "]:" in markdown:
-        markdown = _keep_definitions(markdown)
-    walker = _Walker(markdown)
+    walker = _Walker(keep_definitions(markdown))
     walker.walk()
     text, entities = walker.writer.result()
     return (text, entities) if text.strip() else (markdown.replace("\t", " ").strip(" \n"), [])
-
-
-def _keep_definitions(markdown: str) -> str:
-    """Escape link definitions: CommonMark takes them out of the text, also those that no link uses."""
-    source = markdown.encode()
-    for _ in range(_DEFINITION_PASSES):
-        found = pyromark.reference_definitions(source.decode(), options=_OPTIONS)
-        if not found:
-            return source.decode()
-        for start in sorted((one["span"]["start"] for one in found.values()), reverse=True):
-            source = source[:start] + b"\\" + source[start:]
-    return source.decode().replace("]:", "]\\:")
 
 
 class _Walker:
@@ -68,7 +42,7 @@ class _Walker:
     def __init__(self, markdown: str) -> None:
         self.writer = Writer()
         self._markdown = markdown
-        self._source = b""
+        self._source: bytes | None = None
         self._lists: list[int | None] = []
         self._marker = ""
         self._is_fresh = False  # an item has begun and nothing of it stands yet
@@ -84,7 +58,7 @@ class _Walker:
 
     def walk(self) -> None:
         """Write everything."""
-        for event, span in self._events():
+        for event, span in events(self._markdown):
             if isinstance(event, str):
                 self._plain_event(event)
             elif "Text" in event:
@@ -101,14 +75,6 @@ class _Walker:
                 self._text(event["Html"])
             elif "TaskListMarker" in event:
                 self._marker = f"{self._marker.rstrip('•◦ ')}{'☑' if event['TaskListMarker'] else '☐'} "
-
-    def _events(self) -> Iterator[tuple[Any, dict[str, int] | None]]:
-        if "|" in self._markdown:  # only tables need to look back at their source
-            self._source = self._markdown.encode()
-            yield from pyromark.events_with_range(self._markdown, options=_OPTIONS)  # type: ignore[misc]
-        else:
-            for event in pyromark.events(self._markdown, options=_OPTIONS):
-                yield event, None
 
     # -- words
 
@@ -146,7 +112,7 @@ class _Walker:
         self.writer.fixed(code.replace("\t", "    "), "code")
 
     def _html(self, html: str) -> None:
-        self._write("\n" if _BREAK_TAG.match(html) else html)
+        self._write("\n" if is_break(html) else html)
 
     # -- blocks
 
@@ -211,7 +177,7 @@ class _Walker:
             self._lists[-1] = number + 1
         self._marker, self._is_fresh = "  " * depth + bullet, True
 
-    def _end(self, tag: Any, span: dict[str, int] | None) -> None:
+    def _end(self, tag: Any, span: Span | None) -> None:
         name = tag if isinstance(tag, str) else next(iter(tag))
         if name in _STYLES or name == "Heading":
             self.writer.close(self._scopes.pop())
@@ -249,9 +215,9 @@ class _Walker:
             text = held[2]
             self._cell = [held[0], text]
         else:
-            is_link = bool(_LINK.match(url)) and len(url) <= _MAX_LINK and not scope.is_silent
+            may_link = is_link(url) and not scope.is_silent
             text = "".join(self.writer.pieces[scope.mark :])
-            if is_link and text.strip() and text != url:
+            if may_link and text.strip() and text != url:
                 self.writer.close(scope, url=url)
                 url = ""
             else:
@@ -263,7 +229,7 @@ class _Walker:
     def _end_code(self) -> None:
         code, info = "".join(self._code or ()).rstrip("\n").expandtabs(4), self._info
         self._code, self._info = None, ""
-        language = info if _LANGUAGE.match(info) else ""
+        language = info if LANGUAGE.match(info) else ""
         if info and not (language and code.strip()):
             self._write(info)
             self.writer.line_break(1)
@@ -274,9 +240,11 @@ class _Walker:
 
     # -- tables
 
-    def _end_row(self, span: dict[str, int] | None) -> None:
+    def _end_row(self, span: Span | None) -> None:
         if span is not None and self._rows:
-            source = self._source[span["start"] : span["end"]].decode("utf-8", "replace")
+            if self._source is None:
+                self._source = self._markdown.encode()
+            source = self._source[span[0] : span[1]].decode("utf-8", "replace")
             self._row += source_cells(source)[len(self._row) :]
         self._rows.append(self._row)
 

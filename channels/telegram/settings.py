@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -25,6 +26,14 @@ class StreamMode(StrEnum):
     AUTO = "auto"
     DRAFTS = "drafts"
     EDITS = "edits"
+    OFF = "off"
+
+
+class RichMode(StrEnum):
+    """When an answer becomes a rich message. AUTO: for headings, tables, and what is too long for a plain one."""
+
+    AUTO = "auto"
+    ON = "on"
     OFF = "off"
 
 
@@ -59,6 +68,12 @@ def _check_webhook_url(url: str) -> str:
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("an https URL under which Telegram reaches the webhook listener")
     return url.rstrip("/")
+
+
+def _check_folder(folder: Path) -> Path:
+    if not folder.is_absolute():
+        raise ValueError("an absolute path such as /var/lib/telegram-bot-api")
+    return folder
 
 
 class _Section(BaseModel):
@@ -103,6 +118,12 @@ class TelegramSettings(_Section):
         default=StreamMode.AUTO,
         description="auto (drafts in private chats, edits in groups), drafts, edits or off.",
     )
+    rich: RichMode = Field(
+        default=RichMode.AUTO,
+        description="Rich messages (real tables and headings, 32,768 characters): auto (where an answer needs them),"
+        " on (always) or off (apps from before June 2026 cannot show them).",
+    )
+    buttons: bool = Field(default=True, description="Stop and Retry under answers, and Stop under a preview.")
     edit_interval: float | None = Field(
         default=None,
         ge=0.2,
@@ -118,6 +139,11 @@ class TelegramSettings(_Section):
     limits: Limits = Field(
         default=Limits.TELEGRAM,
         description="telegram (keep below the published flood limits) or none (a server without limits).",
+    )
+    local_files: Annotated[Path, AfterValidator(_check_folder)] | None = Field(
+        default=None,
+        description="Folder in which a Bot API server of your own that runs with --local keeps its files;"
+        " files there may then be read from the disk. Left out: never.",
     )
     poll_seconds: int = Field(
         default=30, ge=1, le=50, description="How long one getUpdates is held, seconds."

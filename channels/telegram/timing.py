@@ -11,6 +11,7 @@ class Timing:
 
     `poll_grace`: how much longer than asked a getUpdates may take before its connection is thrown away.
     `retry_*`: waits after failures, doubled from first to last. `conflict_*`: the same after 409.
+    `album_quiet`: an album is whole when no part has come for so long; `album_longest`: or so long after the first.
     `full`: before updates are offered again for which there was no room.
     `draft_refresh`: Bot API docs, sendMessageDraft (2026-11): a draft is shown for 30 s; painted again before.
     """
@@ -27,6 +28,8 @@ class Timing:
     conflict_first: float = 4.0
     conflict_last: float = 60.0
     full: float = 1.0
+    album_quiet: float = 0.5
+    album_longest: float = 5.0
     draft_refresh: float = 22.0
     draft_forget: float = 900.0
     cursor_every: float = 1.0

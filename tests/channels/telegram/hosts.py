@@ -30,6 +30,7 @@ QUICK = Timing(
     conflict_first=0.05,
     conflict_last=0.2,
     full=0.02,
+    album_quiet=0.1,
     cursor_every=0.01,
     webhook_check=0.1,
 )
@@ -44,6 +45,7 @@ class KeepingHost:
         self.seen: set[str] = set()
         self.cursors: dict[str, str] = {}
         self.signals: dict[str, float] = {}
+        self.refusals: dict[str, str] = {}
         self.states: list[tuple[bool, str]] = []
         self.room: Callable[[Event], bool] = lambda _: True
         self.gate: Callable[[Event], Any] | None = None
@@ -70,6 +72,9 @@ class KeepingHost:
         await self._note()
         return True
 
+    def refusal(self, event: Event) -> str | None:
+        return None if event.sender is None else self.refusals.get(event.sender.id)
+
     async def cursor(self, name: str) -> str | None:
         return self.cursors.get(name)
 
@@ -85,9 +90,6 @@ class KeepingHost:
 
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         return ()
-
-    async def fetch(self, url: str, max_bytes: int) -> bytes:
-        raise AssertionError("the adapter fetches nothing through the host")
 
     def signal(self, name: str, value: float = 1.0) -> None:
         self.signals[name] = self.signals.get(name, 0.0) + value

@@ -51,6 +51,22 @@ class Peer:
         """A person presses a button; returns the callback query's id."""
         return str(await self.control("press", chat=chat, message_id=message_id, data=data, **more))
 
+    async def album(self, chat: int, group: str, names: list[str], **more: Any) -> list[dict[str, Any]]:
+        """A person sends photos together: one update each, the caption (`caption`) with the first."""
+        caption = more.pop("caption", "")
+        items = []
+        for place, name in enumerate(names):
+            extra: dict[str, Any] = {"media_group_id": group}
+            extra["photo"] = [{"file_id": name, "file_unique_id": f"u{name}", "width": 9, "height": 9}]
+            if caption and not place:
+                extra["caption"] = caption
+            items.append({"chat": chat, "extra": extra, **more})
+        return await self.say_all(items)
+
+    async def hang_up(self) -> int:
+        """Cut every connection of the bot now."""
+        return int(await self.control("hang_up"))
+
     async def update(self, kind: str, payload: Any, **more: Any) -> int:
         """Any update; returns its id."""
         return int(await self.control("update", kind=kind, payload=payload, **more))
@@ -84,7 +100,7 @@ class Peer:
         """Wait until a condition holds, and return what it is about.
 
         `chat=` with contains/equals/count/draft; `method=` with count/since/chat/status (`arrived=True` counts calls
-        that are still being answered); `holding=True`: a poll is held, after that many with `after=`; `confirmed=`;
+        that are still being answered); `holding=True`: a poll is held, after that many with `after=`; `confirmed=`; `answered=` a press;
         `webhook_errors=`. Raises TimeoutError with the chat as it is.
         """
         found = await self.control("wait", timeout=timeout, **condition)

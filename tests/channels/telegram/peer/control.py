@@ -18,7 +18,7 @@ from aiohttp import web
 
 from .flood import Flood
 from .methods import live_drafts
-from .people import edit, member, press, react, say
+from .people import edit, member, press, react, remove, say, stop_draft
 from .state import Bot, Chat, Fault, Update
 from .wire import ApiError, bad, reply
 
@@ -31,8 +31,11 @@ Verb = Callable[[Bot, dict[str, Any]], Any]
 class Control:
     """The verbs below /control/."""
 
-    def __init__(self, bots: dict[str, Bot], outgoing: dict[str, Outgoing]) -> None:
+    def __init__(
+        self, bots: dict[str, Bot], outgoing: dict[str, Outgoing], hang_up: Callable[[str], int]
+    ) -> None:
         self._bots = bots
+        self._hang_up = hang_up
         self._outgoing = outgoing
         self._limits = {token: bot.limits for token, bot in bots.items()}
 
@@ -46,12 +49,15 @@ class Control:
         if verb == "reset":
             self._reset(bot)
             return reply(True)
+        if verb == "hang_up":
+            return reply(self._hang_up(bot.token))
         if verb == "state":
             return reply(self._state(bot))
         handler = _VERBS.get(verb)
         if handler is None:
             raise ApiError(
-                404, f"no such verb: {verb}; there are {', '.join(sorted(_VERBS))}, state, reset, wait"
+                404,
+                f"no such verb: {verb}; there are {', '.join(sorted(_VERBS))}, state, reset, hang_up, wait",
             )
         result = handler(bot, body)
         bot.changed()
@@ -107,6 +113,7 @@ def chat_json(bot: Bot, chat: Chat) -> dict[str, Any]:
             "from_bot": message.sender["id"] == bot.id,
             "text": message.text,
             "entities": message.entities,
+            "rich": message.rich,
             "reply_to": message.reply_to,
             "thread": message.thread,
             "markup": message.markup,
@@ -115,7 +122,14 @@ def chat_json(bot: Bot, chat: Chat) -> dict[str, Any]:
         for message in sorted(chat.messages.values(), key=lambda m: m.id)
     ]
     drafts = {
-        str(thread): {"id": draft.id, "text": draft.text, "entities": draft.entities, "at": draft.at}
+        str(thread): {
+            "id": draft.id,
+            "text": draft.text,
+            "entities": draft.entities,
+            "at": draft.at,
+            "is_rich": draft.is_rich,
+            "can_stop": draft.can_stop,
+        }
         for thread, draft in live_drafts(chat).items()
     }
     return {
@@ -137,9 +151,9 @@ def _chat(bot: Bot, body: dict[str, Any]) -> Any:
 
 
 def _set_chat(bot: Bot, body: dict[str, Any]) -> Any:
-    """Make or change a chat: type, title, is_forum, trouble, migrated_to, threads, closed_threads, limits."""
+    """Make or change a chat: type, title, is_forum, is_admin, trouble, migrated_to, threads, closed_threads, limits."""
     chat = bot.chat(body["chat"])
-    for name in ("type", "title", "is_forum", "trouble", "migrated_to"):
+    for name in ("type", "title", "is_forum", "is_admin", "trouble", "migrated_to"):
         if name in body:
             setattr(chat, name, body[name])
     for name in ("threads", "closed_threads"):
@@ -212,6 +226,14 @@ def _revoke(bot: Bot, body: dict[str, Any]) -> Any:
     return bot.revoked
 
 
+def _set_bot(bot: Bot, body: dict[str, Any]) -> Any:
+    """`user`: fields of getMe; `has_rich`: a server from before 10.1 without; `press_life`: seconds of a press."""
+    bot.user.update(body.get("user", {}))
+    bot.has_rich = body.get("has_rich", bot.has_rich)
+    bot.press_life = float(body.get("press_life", bot.press_life))
+    return bot.user
+
+
 _VERBS: dict[str, Verb] = {
     "calls": _calls,
     "chat": _chat,
@@ -229,6 +251,9 @@ _VERBS: dict[str, Verb] = {
     "press": press,
     "react": react,
     "member": member,
+    "stop_draft": stop_draft,
+    "remove": remove,
+    "set_bot": _set_bot,
 }
 
 
@@ -253,6 +278,8 @@ def _condition(bot: Bot, body: dict[str, Any]) -> Callable[[], Any]:
             return [call.json() for call in found] if len(found) >= count else None
 
         return enough
+    if "answered" in body:
+        return lambda: bot.answers.get(str(body["answered"]))
     if "confirmed" in body:
         return lambda: bot.confirmed if bot.confirmed >= body["confirmed"] else None
     if body.get("holding"):
@@ -264,7 +291,7 @@ def _condition(bot: Bot, body: dict[str, Any]) -> Callable[[], Any]:
         )
     if "chat" in body:
         return lambda: _seen(bot, bot.chat(body["chat"]), body)
-    raise bad("wait for one of: method, confirmed, holding, webhook_errors, chat")
+    raise bad("wait for one of: method, answered, confirmed, holding, webhook_errors, chat")
 
 
 def _seen(bot: Bot, chat: Chat, body: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .rich import read_rich
 from .state import DRAFT_LIFE, Bot, Chat, Draft, Message, find_chat, writable_chat
 from .text import stored
 from .wire import ApiError, Args, bad
@@ -19,6 +20,8 @@ ACTIONS = frozenset(
 )
 # Bot API docs, deleteMessage: a message can only be deleted if it was sent less than 48 hours ago.
 DELETE_WINDOW = 48 * 3600
+# Bot API docs, InlineKeyboardButton.
+MAX_CALLBACK_DATA = 64
 
 
 def _flood(bot: Bot, chat: Chat, kind: str) -> None:
@@ -68,11 +71,42 @@ def send_message(bot: Bot, args: Args) -> dict[str, Any]:
         raise bad("message text is empty")
     chat = writable_chat(bot, args.values.get("chat_id"))
     text, entities = _formatted(args, too_long="message is too long")
-    thread, reply_to = _thread(chat, args), _reply_to(chat, args)
+    return _post(bot, chat, args, text, entities, None)
+
+
+def send_rich_message(bot: Bot, args: Args) -> dict[str, Any]:
+    """Bot API docs, sendRichMessage (10.1): any chat; the answer's Message holds `rich_message` and no `text`."""
+    if not bot.has_rich:
+        raise ApiError(404, "Not Found")
+    chat = writable_chat(bot, args.values.get("chat_id"))
+    rich, text = read_rich(args.nested("rich_message"))
+    return _post(bot, chat, args, text, [], rich)
+
+
+def _markup(args: Args) -> Any:
+    """Bot API docs, InlineKeyboardButton: callback_data is 1-64 bytes; a keyboard without buttons is none."""
+    markup = args.nested("reply_markup")
+    if not isinstance(markup, dict) or not markup.get("inline_keyboard"):
+        return None
+    for row in markup["inline_keyboard"]:
+        for button in row:
+            if not 1 <= len(str(button.get("callback_data", "")).encode()) <= MAX_CALLBACK_DATA:
+                raise bad("BUTTON_DATA_INVALID")
+            if not button.get("text"):
+                raise bad(
+                    "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"
+                )
+    return markup
+
+
+def _post(
+    bot: Bot, chat: Chat, args: Args, text: str, entities: list[dict[str, Any]], rich: dict[str, Any] | None
+) -> dict[str, Any]:
+    thread, reply_to, markup = _thread(chat, args), _reply_to(chat, args), _markup(args)
     _flood(bot, chat, "send")
     now = time.monotonic()
     message = Message(bot.new_id(chat), bot.user, text, entities, int(time.time()), reply_to, thread)
-    message.markup = args.nested("reply_markup")
+    message.markup, message.rich = markup, rich
     message.history.append((now, text))
     chat.messages[message.id] = message
     # Bot API docs, sendMessageDraft: the sent message takes the place of the preview.
@@ -81,8 +115,15 @@ def send_message(bot: Bot, args: Args) -> dict[str, Any]:
 
 
 def edit_message_text(bot: Bot, args: Args) -> dict[str, Any]:
-    """Bot API docs, editMessageText: own messages only; the result is the edited Message."""
-    if not args.text("text"):
+    """Bot API docs, editMessageText: own messages only; the result is the edited Message.
+
+    `text` or, since 10.1, `rich_message`; an older server does not see the latter. Without `reply_markup` the message
+    has no buttons afterwards.
+    """
+    is_rich = bot.has_rich and "rich_message" in args.values
+    if is_rich and args.text("text"):
+        raise bad("text and rich_message can't be used together")
+    if not is_rich and not args.text("text"):
         raise bad("message text is empty")
     chat = writable_chat(bot, args.values.get("chat_id"))
     message = chat.messages.get(args.whole("message_id"))
@@ -90,39 +131,26 @@ def edit_message_text(bot: Bot, args: Args) -> dict[str, Any]:
         raise bad("message to edit not found")
     if message.sender["id"] != bot.id:
         raise bad("message can't be edited")
-    text, entities = _formatted(args, too_long="MESSAGE_TOO_LONG")
+    rich: dict[str, Any] | None = None
+    entities: list[dict[str, Any]] = []
+    if is_rich:
+        rich, text = read_rich(args.nested("rich_message"))
+    else:
+        text, entities = _formatted(args, too_long="MESSAGE_TOO_LONG")
+    markup = _markup(args)
     _flood(bot, chat, "edit")
-    markup = args.nested("reply_markup")
-    if (text, entities, markup) == (message.text, message.entities, message.markup):
+    before = (message.text, message.entities, message.markup, message.rich)
+    if (text, entities, markup, rich) == before:
         raise bad(
             "message is not modified: specified new message content and reply markup are exactly the same"
             " as a current content and reply markup of the message"
         )
-    message.text, message.entities, message.markup = text, entities, markup
+    message.text, message.entities, message.markup, message.rich = text, entities, markup, rich
     message.edit_date = int(time.time())
     if bot.lean:
         message.history[1:] = [(time.monotonic(), text)]
     else:
         message.history.append((time.monotonic(), text))
-    return bot.message_json(chat, message)
-
-
-def edit_message_reply_markup(bot: Bot, args: Args) -> dict[str, Any]:
-    """Bot API docs, editMessageReplyMarkup."""
-    chat = writable_chat(bot, args.values.get("chat_id"))
-    message = chat.messages.get(args.whole("message_id"))
-    if message is None or message.sender["id"] != bot.id:
-        raise bad("message to edit not found" if message is None else "message can't be edited")
-    _flood(bot, chat, "edit")
-    markup = args.nested("reply_markup")
-    if isinstance(markup, dict) and not markup.get("inline_keyboard"):
-        markup = None
-    if markup == message.markup:
-        raise bad(
-            "message is not modified: specified new message content and reply markup are exactly the same"
-            " as a current content and reply markup of the message"
-        )
-    message.markup = markup
     return bot.message_json(chat, message)
 
 
@@ -162,11 +190,34 @@ def send_message_draft(bot: Bot, args: Args) -> bool:
     entities: list[dict[str, Any]] = []
     if args.text("text"):
         text, entities = _formatted(args, too_long="MESSAGE_TOO_LONG")
+    return _paint(bot, chat, args, Draft(draft_id, text, entities, 0.0))
+
+
+def send_rich_message_draft(bot: Bot, args: Args) -> bool:
+    """Bot API docs, sendRichMessageDraft (10.1): as sendMessageDraft, with a rich message."""
+    if not bot.has_rich:
+        raise ApiError(404, "Not Found")
+    chat = writable_chat(bot, args.values.get("chat_id"))
+    if chat.is_group:
+        raise bad("TEXTDRAFT_PEER_INVALID")
+    if not args.whole("draft_id"):
+        raise bad("draft_id must be non-zero")
+    _, text = read_rich(args.nested("rich_message"), is_draft=True)
+    return _paint(bot, chat, args, Draft(args.whole("draft_id"), text, [], 0.0, is_rich=True))
+
+
+def _paint(bot: Bot, chat: Chat, args: Args, draft: Draft) -> bool:
     _flood(bot, chat, "draft")
-    now = time.monotonic()
-    chat.drafts[args.whole("message_thread_id")] = Draft(draft_id, text, entities, now)
+    draft.at = now = time.monotonic()
+    # Bot API docs, sendMessageDraft (10.3): can_stop shows a button to stop further drafts.
+    draft.can_stop = args.flag("can_stop")
+    thread = args.whole("message_thread_id")
+    shown = chat.drafts.get(thread)
+    if shown is not None and shown.id == draft.id and shown.is_stopped:
+        return True  # no further drafts; that they are passed over without a word is assumed
+    chat.drafts[thread] = draft
     if not bot.lean or not chat.draft_log:
-        chat.draft_log.append((now, draft_id, text))
+        chat.draft_log.append((now, draft.id, draft.text))
     return True
 
 
@@ -204,7 +255,8 @@ def live_drafts(chat: Chat) -> dict[int, Draft]:
 CHAT_METHODS: dict[str, Handler] = {
     "sendmessage": send_message,
     "editmessagetext": edit_message_text,
-    "editmessagereplymarkup": edit_message_reply_markup,
+    "sendrichmessage": send_rich_message,
+    "sendrichmessagedraft": send_rich_message_draft,
     "deletemessage": delete_message,
     "sendchataction": send_chat_action,
     "sendmessagedraft": send_message_draft,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .state import Bot, Chat, Message
-
-# Bot API docs, InlineKeyboardButton: callback_data is 1-64 bytes.
-MAX_CALLBACK_DATA = 64
+from .methods import MAX_CALLBACK_DATA
+from .state import DRAFT_LIFE, Bot, Chat, Message
+from .wire import bad
 
 
 def person(user: Any) -> dict[str, Any]:
@@ -91,21 +90,56 @@ def press(bot: Bot, body: dict[str, Any]) -> Any:
 
 
 def react(bot: Bot, body: dict[str, Any]) -> Any:
-    """A person changes their reactions to a message from `old` to `new` (lists of emoji)."""
-    chat = bot.chat(body["chat"])
+    """A person changes their reactions to a message from `old` to `new` (emoji, or objects as they are).
 
-    def kinds(name: str) -> list[dict[str, str]]:
-        return [{"type": "emoji", "emoji": emoji} for emoji in body.get(name, [])]
+    `actor`: an anonymous administrator's or channel's id in the person's place. Bot API docs, Update: the bot has to
+    be an administrator of a group (`set_chat` with is_admin) and to have asked for them; reactions of bots are left out.
+    """
+    chat = bot.chat(body["chat"])
+    if chat.is_group and not chat.is_admin:
+        return 0
+
+    def kinds(name: str) -> list[Any]:
+        given = body.get(name, [])
+        return [one if isinstance(one, dict) else {"type": "emoji", "emoji": one} for one in given]
 
     payload = {
         "chat": chat.json(),
         "message_id": body["message_id"],
-        "user": _sender(chat, body),
         "date": int(time.time()),
         "old_reaction": kinds("old"),
         "new_reaction": kinds("new"),
     }
+    if "actor" in body:
+        payload["actor_chat"] = {
+            "id": int(body["actor"]),
+            "type": "channel",
+            "title": f"Channel {body['actor']}",
+        }
+    else:
+        payload["user"] = _sender(chat, body)
     return bot.add_update("message_reaction", payload, chat.id)
+
+
+def stop_draft(bot: Bot, body: dict[str, Any]) -> Any:
+    """The person presses the button under the preview (of `thread`); 0 where it carries none or there is none.
+
+    Bot API docs, MessageGenerationStopped (10.3): chat, message_thread_id and draft_id.
+    """
+    chat, thread = bot.chat(body["chat"]), int(body.get("thread", 0))
+    draft = chat.drafts.get(thread)
+    if draft is None or not draft.can_stop or time.monotonic() - draft.at >= DRAFT_LIFE:
+        raise bad("there is no preview with a button")
+    draft.is_stopped = True
+    payload: dict[str, Any] = {"chat": chat.json(), "draft_id": draft.id}
+    if thread:
+        payload["message_thread_id"] = thread
+    return bot.add_update("stopped_message_generation", payload, chat.id)
+
+
+def remove(bot: Bot, body: dict[str, Any]) -> Any:
+    """Somebody deletes a message; bots are not told (Bot API docs, Update, knows no such kind)."""
+    return bot.chat(body["chat"]).messages.pop(int(body["message_id"]), None) is not None
 
 
 def member(bot: Bot, body: dict[str, Any]) -> Any:

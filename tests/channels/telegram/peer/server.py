@@ -32,7 +32,16 @@ class Server:
         self.outgoing = {
             token: Outgoing(bot, webhook_retry=webhook_retry) for token, bot in self.bots.items()
         }
-        self.control = Control(self.bots, self.outgoing)
+        self.control = Control(self.bots, self.outgoing, self._hang_up)
+        self._lines: dict[str, set[asyncio.Transport]] = {token: set() for token in tokens}
+
+    def _hang_up(self, token: str) -> int:
+        """Cut every connection over which this bot has called, whatever is on its way; returns how many there were."""
+        lines = list(self._lines[token])
+        for line in lines:
+            line.abort()
+        self._lines[token].clear()
+        return len(lines)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request of anybody."""
@@ -65,6 +74,11 @@ class Server:
 
     async def _call(self, request: web.BaseRequest, token: str, method: str) -> web.StreamResponse:
         bot, at = self._bot(token), time.monotonic()
+        if request.transport is not None:
+            lines = self._lines[token]
+            if len(lines) > 100:
+                lines -= {line for line in lines if line.is_closing()}
+            lines.add(request.transport)
         args = await read_args(request)
         method = method.lower()  # Bot API docs: "All methods in the Bot API are case-insensitive"
         call = _record(bot, method, args, at, request.content_type)

@@ -38,17 +38,21 @@ class Message:
     markup: Any = None
     edit_date: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    rich: dict[str, Any] | None = None
     history: list[tuple[float, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Draft:
-    """The preview at the end of a private chat."""
+    """The preview at the end of a private chat. `is_stopped`: its button was pressed."""
 
     id: int
     text: str
     entities: list[dict[str, Any]]
     at: float
+    can_stop: bool = False
+    is_rich: bool = False
+    is_stopped: bool = False
 
 
 @dataclass(slots=True)
@@ -59,6 +63,7 @@ class Chat:
     type: str
     title: str = ""
     is_forum: bool = False
+    is_admin: bool = False
     trouble: str = ""
     migrated_to: int | None = None
     closed_threads: set[int] = field(default_factory=set)
@@ -160,6 +165,9 @@ class Bot:
         self.errors: dict[str, int] = {}
         self.faults: list[Fault] = []
         self.revoked = False
+        self.press_life = PRESS_LIFE
+        # A Bot API server without rich messages is one from before 10.1.
+        self.has_rich = True
         self.is_held = False
         self.on_update: list[Callable[[], None]] = []
         self.watchers: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
@@ -205,7 +213,7 @@ class Bot:
     def press_is_known(self, press_id: str) -> bool:
         offered = self.presses.get(press_id)
         # Bot API: an old or unknown query answers 400; clients wait about 15 s, the server keeps it longer.
-        return offered is not None and time.monotonic() - offered < PRESS_LIFE
+        return offered is not None and time.monotonic() - offered < self.press_life
 
     def changed(self) -> None:
         """Settle the waiting test conditions that hold now."""
@@ -231,6 +239,9 @@ class Bot:
             "date": message.date,
             "text": message.text,
         }
+        if message.rich is not None:
+            del found["text"]
+            found["rich_message"] = message.rich
         if message.entities:
             found["entities"] = message.entities
         if message.edit_date is not None:
