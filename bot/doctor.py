@@ -21,6 +21,7 @@ from bot.doctor_providers import provider_rows
 from bot.errors import BotError, SettingsError
 from bot.home import PRIVATE_FILE, PRIVATE_FOLDER, Home
 from bot.plugins import collisions
+from bot.remedies import Silence, silence_remedy
 from bot.settings import Settings, load_settings
 from bot.settings.edit import ConfigFile
 from bot.settings.paths import get_at, set_at
@@ -55,8 +56,9 @@ async def examine(patient: Patient, *, is_offline: bool = False) -> list[Row]:
         if _daemon_runs(patient.home):
             rows += await running_rows(settings)
         if not is_offline:
-            for found in await asyncio.gather(probe_rows(settings), provider_rows(settings)):
-                rows += found
+            async with asyncio.TaskGroup() as tasks:
+                asked = [tasks.create_task(probe_rows(settings)), tasks.create_task(provider_rows(settings))]
+            rows += [row for task in asked for row in task.result()]
     return rows
 
 
@@ -167,6 +169,14 @@ def _port(patient: Patient) -> Iterator[Row]:
     yield Row("port", State.OK, f"{host}:{port} is free")
 
 
+def _daemon(patient: Patient) -> Iterator[Row]:
+    if _daemon_runs(patient.home):
+        yield Row("daemon", State.OK, f"one runs in {patient.home.root}")
+    else:
+        todo = silence_remedy(Silence.NO_DAEMON)
+        yield Row("daemon", State.OK, f"none runs in {patient.home.root}: nobody is answered", todo)
+
+
 def _daemon_runs(home: Home) -> bool:
     """Whether a process holds the home's lock."""
     import fcntl
@@ -218,6 +228,7 @@ CHECKS: tuple[Callable[[Patient], Iterator[Row]], ...] = (
     _config,
     _home,
     _packages,
+    _daemon,
     _port,
     _channels,
     _disk,

@@ -67,7 +67,9 @@ async def probe_accounts(
             found = (Finding(Level.PROBLEM, f"its probe failed: {type(error).__name__}: {error}", remedy),)
         return Probed(account, tuple(_masked(finding, redactor) for finding in found))
 
-    return list(await asyncio.gather(*(look(each) for each in accounts if not each.spec.is_foreground)))
+    async with asyncio.TaskGroup() as tasks:
+        looking = [tasks.create_task(look(each)) for each in accounts if not each.spec.is_foreground]
+    return [task.result() for task in looking]
 
 
 async def _findings(account: AccountSettings) -> Sequence[Finding]:

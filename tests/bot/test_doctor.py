@@ -131,6 +131,17 @@ def test_an_account_that_is_open_to_everybody_is_a_warning(ward: Ward) -> None:
     assert "lets everybody in" in row.what
 
 
+def test_a_home_without_a_daemon_says_how_to_start_one(ward: Ward) -> None:
+    ward.write({})
+    [row] = of(ward.rows(), "daemon")
+    assert (row.state, row.todo) == (State.OK, "start it: firstword run")
+    with HomeLock(ward.home.root):
+        [row] = of(ward.rows(), "daemon")
+        assert row.what == f"one runs in {ward.home.root}"
+        found = [each.what for each in bad(ward.rows())]
+    assert found == [f"no daemon answers in {ward.home.root}; start one with `firstword run`"]
+
+
 def test_two_accounts_with_one_token_are_a_failure(ward: Ward) -> None:
     token = "123456789:AAabcdefghijklmnopqrstuvwxyz012345678"
     rows = {name: {"token": token, "owner": ["1"]} for name in ("main", "team")}
