@@ -25,8 +25,15 @@ class Row:
 
     def line(self) -> str:
         """As people read it."""
-        return f"{self.name}: {self.what}" + (f"; {self.todo}" if self.todo else "")
+        return f"{self.name}: {joined(self.what, self.todo)}"
 
     def values(self) -> dict[str, str]:
         """As programs read it."""
         return {"name": self.name, "state": str(self.state), "what": self.what, "todo": self.todo}
+
+
+def joined(what: str, todo: str) -> str:
+    """What was seen and what to do in one line, whether they are whole sentences or parts of one."""
+    if not todo:
+        return what
+    return f"{what} {todo}" if what.endswith((".", "!", "?")) else f"{what}; {todo}"

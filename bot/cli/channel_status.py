@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from bot.checkup import joined
 from bot.cli.context import FAULT, OK, WARNING, Context
 from bot.cli.loop import run_async
 from bot.cli.parser import Verbs
@@ -89,8 +90,7 @@ def _lines(row: Mapping[str, Any], context: Context) -> list[str]:
     lines = [f"{row['channel']}/{row['account']}: {state}{since}{reason}"]
     for each in row["findings"]:
         level = context.paint(f"{each['level']:<7}", _COLORS[each["level"]])
-        remedy = f"; {each['remedy']}" if each["remedy"] else ""
-        lines.append(f"  {level} {each['what']}{remedy}")
+        lines.append(f"  {level} {joined(each['what'], each['remedy'])}")
     return lines
 
 

@@ -61,6 +61,14 @@ def bad(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row.state is not State.OK]
 
 
+def test_a_row_reads_well_whether_it_is_made_of_sentences_or_of_parts() -> None:
+    assert Row("port", State.FAIL, "it is in use", "set another").line() == "port: it is in use; set another"
+    assert (
+        Row("port", State.FAIL, "It is in use.", "Set another.").line() == "port: It is in use. Set another."
+    )
+    assert Row("port", State.OK, "it is free").line() == "port: it is free"
+
+
 def test_a_machine_without_a_home_is_in_order(ward: Ward) -> None:
     assert bad(ward.rows()) == []
     assert not ward.home.root.exists()
