@@ -19,7 +19,14 @@ Fixtures (tests/channels/matrix/fixtures.py): `synapse` (the server, one a sessi
         relay.limit_next(1.0); relay.lose_next(); relay.drop_all(); relay.silence(); await relay.refuse(); relay.delay = 0.2
 
 `await home.bot(is_limited=True)` is limited as on a server that nobody configured (10 events, then one in 5 s);
-`home.admin.limit(user, per_second=1, burst=3)` makes it quick to reach. `markup.faults(html)` names what a client would not
-show of a formatted_body. `kit.KitPeer` is the person of the channel's conformance tests.
-`secret.SecretPerson` (`open_secret_person`) is a person in encrypted rooms, at a matrix-nio client with a device of its own.
+`home.admin.limit(user, per_second=1, burst=3)` makes it quick to reach. `markup.faults(html)` names what a client would
+not show of a formatted_body.
+
+`home.secret_person(folder)` (fixture `secret_alice`) is a person who reads encrypted rooms, with the same verbs and
+`until_devices(room, bot.id)` (wait for it before the first message), `withhold`, `hand_over`, `until_key_request`.
+`await kit.open_kit(home, relay, bot, surface=..., person=..., is_encrypted=...)` is the peer of the conformance tests.
+A bench or a test elsewhere: `with open_synapse() as synapse: async with open_home(synapse) as home, open_relay(home.url)
+as relay`.
+
+Room ids have no server part here (room version 12 is the default of Synapse 1.163: "!" and a hash).
 """

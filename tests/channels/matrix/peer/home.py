@@ -27,6 +27,11 @@ class Account:
     token: str = field(repr=False)
     password: str = field(repr=False)
 
+    @property
+    def name(self) -> str:
+        """What people see: the display name is the localpart at first."""
+        return self.id[1:].partition(":")[0]
+
 
 class Home:
     """Users get names that nobody else on the server has, so tests do not see each other."""

@@ -125,18 +125,17 @@ class Person:
         kind: str = "m.text",
     ) -> str:
         """A message as Element writes it; in a thread the fallback reply points at `reply_to` or the root."""
-        content: dict[str, Any] = {"msgtype": kind, "body": text, "m.mentions": {}}
-        if mentions:
-            content["m.mentions"] = {"user_ids": list(mentions)}
+        content: dict[str, Any] = {"msgtype": kind, "body": text, "m.mentions": mentioned(mentions)}
         if html:
             content |= {"format": "org.matrix.custom.html", "formatted_body": html}
         return await self.send(room, "m.room.message", content | relates(thread, reply_to))
 
-    async def edit(self, room: str, event: str, text: str) -> str:
+    async def edit(self, room: str, event: str, text: str, *, mentions: Sequence[str] = ()) -> str:
         """Replace the text of an own message; returns the edit's id."""
-        new = {"msgtype": "m.text", "body": text, "m.mentions": {}}
+        new = {"msgtype": "m.text", "body": text, "m.mentions": mentioned(mentions)}
         content = new | {
             "body": f"* {text}",
+            "m.mentions": {},  # outside stands who is mentioned for the first time
             "m.new_content": new,
             "m.relates_to": {"rel_type": "m.replace", "event_id": event},
         }
@@ -166,11 +165,13 @@ class Person:
         *,
         caption: str = "",
         thread: str = "",
+        mentions: Sequence[str] = (),
         is_voice: bool = False,
     ) -> str:
         """A message with a file. `is_voice`: an m.audio marked as a voice note (MSC3245)."""
         uri = await self.api.upload(name, mime, data)
         content = file_content(name, mime, len(data), caption, is_voice=is_voice) | {"url": uri}
+        content["m.mentions"] = mentioned(mentions)
         return await self.send(room, "m.room.message", content | relates(thread, ""))
 
     # Seeing.
@@ -280,8 +281,12 @@ def file_content(name: str, mime: str, size: int, caption: str, *, is_voice: boo
         "body": caption or name,
         "filename": name,
         "info": {"mimetype": mime, "size": size},
-        "m.mentions": {},
     }
     if is_voice:
         content |= {"org.matrix.msc3245.voice": {}, "org.matrix.msc1767.audio": {"duration": 1000}}
     return content
+
+
+def mentioned(users: Sequence[str]) -> dict[str, Any]:
+    """The content of `m.mentions`."""
+    return {"user_ids": list(users)} if users else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from nio.crypto import encrypt_attachment
 from nio.events.to_device import RoomKeyRequest
 
 from tests.channels.matrix.peer.api import Api, transaction
-from tests.channels.matrix.peer.person import MEGOLM, Person, file_content, relates
+from tests.channels.matrix.peer.person import MEGOLM, Person, file_content, mentioned, relates
 from tests.channels.matrix.peer.watch import PATIENCE
 
 _CLEAR = frozenset({"m.reaction"})  # clients send reactions unencrypted, and so does matrix-nio 0.26
@@ -61,20 +62,20 @@ class SecretPerson(Person):
         *,
         caption: str = "",
         thread: str = "",
+        mentions: Sequence[str] = (),
         is_voice: bool = False,
     ) -> str:
         """As `Person.attach`; in an encrypted room the file is encrypted too (`file` instead of `url`)."""
         await self.watch.refresh()
         if not self._is_encrypted(room):
             return await super().attach(
-                room, name, mime, data, caption=caption, thread=thread, is_voice=is_voice
+                room, name, mime, data, caption=caption, thread=thread, mentions=mentions, is_voice=is_voice
             )
         locked, keys = encrypt_attachment(data)
         uri = await self.api.upload("file", "application/octet-stream", locked)
         content = file_content(name, mime, len(data), caption, is_voice=is_voice)
-        return await self.send(
-            room, "m.room.message", content | {"file": keys | {"url": uri}} | relates(thread, "")
-        )
+        content |= {"file": keys | {"url": uri}, "m.mentions": mentioned(mentions)}
+        return await self.send(room, "m.room.message", content | relates(thread, ""))
 
     # Seeing.
 
