@@ -3,12 +3,14 @@
 Sources (2026-11): Slack docs, the methods' pages: markdown_text excludes text and blocks (markdown_text_conflict);
 an update without `blocks` keeps the old ones, an empty array takes them away; metadata likewise; a message that is
 still streaming cannot be edited (streaming_state_conflict); an archived channel is_inactive for edits.
+The head of a thread that has replies leaves a tombstone when it is deleted, told as message_changed.
 Assumptions: an update with markdown_text takes old blocks away; posting below a message that is gone answers
 thread_not_found.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from . import checks, text
@@ -21,14 +23,16 @@ if TYPE_CHECKING:
     from .app import App
 
 
+# link_names and parse=full make a bare @here into a notification (docs, "Formatting message text").
+_AT = re.compile(r"(?<!\S)@(here|channel|everyone)\b")
+
+
 def post_message(app: App, args: Args) -> dict[str, Any]:
     """Answers channel, ts and the message."""
     workspace = app.workspace
     channel = _target(workspace, args.required("channel"))
     message = _new(workspace, channel, args)
     _write(workspace, message, args)
-    if not message.text.strip() and not message.blocks and not args.values.get("attachments"):
-        raise ApiError("no_text")
     message.metadata = checks.read_metadata(args) or None
     show(workspace, channel, message)
     emit_message(app, channel, message)
@@ -44,8 +48,6 @@ def post_ephemeral(app: App, args: Args) -> dict[str, Any]:
     if message.to not in channel.members:
         raise ApiError("user_not_in_channel")
     _write(workspace, message, args)
-    if not message.text.strip() and not message.blocks:
-        raise ApiError("no_text")
     show(workspace, channel, message)
     return {"message_ts": message.ts}
 
@@ -69,14 +71,12 @@ def update(app: App, args: Args) -> dict[str, Any]:
     metadata = checks.read_metadata(args)
     before = message_json(workspace, channel, message)
     _write(workspace, message, args)
-    if not message.text.strip() and not message.blocks:
-        raise ApiError("no_text")
     if metadata is not None:
         message.metadata = metadata or None
     if message.state:
         message.state = "completed"
     message.edited = {"user": workspace.identity.bot_user, "ts": workspace.new_ts()}
-    message.settle()
+    workspace.settle(channel, message)
     emit_changed(app, channel, message, before)
     return {**_told(workspace, channel, message), "text": message.text}
 
@@ -93,26 +93,32 @@ def delete(app: App, args: Args) -> dict[str, Any]:
 
 
 def remove(app: App, channel: Channel, message: Message) -> None:
-    """Take a message away, whoever did it."""
-    del channel.messages[message.ts]
+    """Take a message away, whoever did it. The head of a thread with replies leaves a tombstone in its place."""
     channel.deleted.append(message)
-    emit_deleted(app, channel, message)
+    if not channel.thread(message.ts):
+        del channel.messages[message.ts]
+        emit_deleted(app, channel, message)
+        return
+    before = message_json(app.workspace, channel, message)
+    stone = Message(
+        message.ts,
+        "USLACKBOT",
+        text="This message was deleted.",
+        subtype="tombstone",
+        thread_ts=message.ts,
+        sent_at=message.sent_at,
+        extra={"hidden": True},
+    )
+    channel.messages[message.ts] = stone
+    emit_changed(app, channel, stone, before)
 
 
 def show(workspace: Workspace, channel: Channel, message: Message) -> None:
     """Put a message of the bot into the channel; its status line there goes (docs, assistant.threads.setStatus)."""
-    message.settle()
     channel.messages[message.ts] = message
-    note_pings(workspace, channel, message)
+    workspace.settle(channel, message)
     if message.thread_ts is not None and not message.to:
         channel.statuses.pop(message.thread_ts, None)
-
-
-def note_pings(workspace: Workspace, channel: Channel, message: Message) -> None:
-    for ping in message.pings:
-        found = {"channel": channel.id, "ts": message.ts, "ping": ping}
-        if found not in workspace.pings:
-            workspace.pings.append(found)
 
 
 def _target(workspace: Workspace, name: str) -> Channel:
@@ -157,8 +163,12 @@ def _write(workspace: Workspace, message: Message, args: Args) -> None:
     said = args.text("text")
     if len(said) > checks.MAX_TEXT:
         raise ApiError("msg_too_long")
-    if said or "text" in args.values:
-        message.text = text.keep(said)
+    kept = text.keep(said) if "text" in args.values else message.text
+    if not kept.strip() and not (message.blocks if blocks is None else blocks):
+        raise ApiError("no_text")
+    message.text = kept
+    if args.flag("link_names") or args.text("parse") == "full":
+        message.text = _AT.sub(r"<!\1>", message.text)
     if blocks is not None:
         message.blocks = with_ids(workspace, blocks)
     if said or blocks is not None:

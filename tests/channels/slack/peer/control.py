@@ -147,6 +147,8 @@ def _limits(app: App, body: dict[str, Any]) -> Any:
 def _faults(app: App, body: dict[str, Any]) -> Any:
     """Trouble for the next `times` calls of `method` ("*" for all), in one `channel` if given.
 
+    A download of a file is called url_private.
+
     `what` holds one of these. error: a name, with `extra` fields; retry_after: 429; status and body: a raw answer;
     html: a page with status 200; delay and delay_after: seconds; lose: "before" or "after" it was carried out, the
     connection is reset; malformed: half of the JSON; hang: no answer.

@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -39,6 +39,7 @@ class Delivery:
     outcome: str = "waiting"
     attempts: list[dict[str, Any]] = field(default_factory=list)
     answer: Any = None
+    respond: Callable[[dict[str, Any]], None] | None = None
 
     def json(self) -> dict[str, Any]:
         names = ("seq", "kind", "payload", "event_id", "outcome", "attempts", "answer")
@@ -117,6 +118,10 @@ class Dispatcher:
                 break
         if delivery.outcome == "waiting":
             delivery.outcome = "unacked"
+        if delivery.respond is not None and isinstance(delivery.answer, dict):
+            delivery.respond(delivery.answer)
+        if self._workspace.lean:
+            delivery.payload = {}
         self._workspace.changed()
 
     # Socket Mode

@@ -6,12 +6,13 @@ Payloads: Slack docs, "Events API reference", "Slash commands", "block_actions p
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import shapes, text
 from .chat import remove
 from .events import emit, emit_changed
-from .responses import new_url
+from .responses import new_url, respond_at_once
 from .state import Channel, Message, Workspace
 from .wire import ApiError, invalid_arguments
 
@@ -49,8 +50,10 @@ def say(app: App, body: dict[str, Any]) -> dict[str, Any]:
     if body.get("files"):
         message.files = [add_file(workspace, user, one) for one in body["files"]]
         message.subtype = message.subtype or "file_share"
-    message.settle()
+    if message.broadcast:
+        message.subtype = message.subtype or "thread_broadcast"
     channel.messages[message.ts] = message
+    workspace.settle(channel, message)
     found: dict[str, Any] = {"channel": channel.id, "ts": message.ts, "event_ids": []}
     if not body.get("silent"):
         found["event_ids"] = _tell(app, channel, message, int(body.get("copies", 1)))
@@ -103,7 +106,7 @@ def edit(app: App, body: dict[str, Any]) -> dict[str, Any]:
     before = shapes.message_json(app.workspace, channel, message)
     message.text = text.escape(str(body["text"]))
     message.edited = {"user": message.user, "ts": app.workspace.new_ts()}
-    message.settle()
+    app.workspace.settle(channel, message)
     delivery = emit_changed(app, channel, message, before)
     return {"event_id": delivery.event_id if delivery is not None else ""}
 
@@ -210,6 +213,7 @@ def command(app: App, body: dict[str, Any]) -> dict[str, Any]:
         "trigger_id": workspace.new_id("trigger."),
     }
     delivery = app.dispatcher.send("slash_commands", payload)
+    delivery.respond = partial(respond_at_once, app, user, channel)
     return {"delivery": delivery.seq, "response_url": url}
 
 
@@ -228,8 +232,8 @@ def open_assistant(app: App, body: dict[str, Any]) -> dict[str, Any]:
             subtype="assistant_app_thread",
             sent_at=workspace.now(),
         )
-        root.settle()
         channel.messages[root.ts] = root
+        workspace.settle(channel, root)
         thread_ts = root.ts
     event = {
         "type": "assistant_thread_context_changed" if body.get("changed") else "assistant_thread_started",
@@ -332,7 +336,7 @@ def archive(app: App, body: dict[str, Any]) -> bool:
 def revoke(app: App, body: dict[str, Any]) -> bool:
     """The token is not good any more: `trouble` token_revoked, account_inactive, invalid_auth; "" mends it.
 
-    `event`: tokens_revoked or app_uninstalled goes out first.
+    `which`: bot (the default) or app. `event`: tokens_revoked or app_uninstalled goes out first.
     """
     workspace = app.workspace
     if body.get("event") == "tokens_revoked":
@@ -340,7 +344,7 @@ def revoke(app: App, body: dict[str, Any]) -> bool:
         emit(app, {"type": "tokens_revoked", "tokens": tokens, "event_ts": workspace.new_ts()})
     elif body.get("event"):
         emit(app, {"type": body["event"], "event_ts": workspace.new_ts()})
-    workspace.trouble = str(body.get("trouble", "token_revoked"))
+    workspace.trouble[str(body.get("which", "bot"))] = str(body.get("trouble", "token_revoked"))
     return True
 
 

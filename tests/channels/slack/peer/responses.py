@@ -12,10 +12,10 @@ import orjson
 from aiohttp import web
 
 from . import checks, text
-from .chat import note_pings, remove, show
+from .chat import remove, show
 from .events import emit_changed, emit_message
 from .shapes import message_json
-from .state import Message
+from .state import Channel, Message
 from .wire import ApiError, Args
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ async def respond(app: App, number: str, request: web.BaseRequest) -> web.Respon
     return web.Response(text="ok")
 
 
+def respond_at_once(app: App, user: str, channel: Channel, body: dict[str, Any]) -> None:
+    """What the acknowledgement of a command carries is shown as a response is."""
+    if body.get("text") or body.get("blocks"):
+        apply(app, {"channel": channel.id, "user": user, "ts": ""}, body)
+
+
 def apply(app: App, found: dict[str, Any], body: dict[str, Any]) -> None:
     """Show what a response asks for: a new message (to one person unless in_channel), or another original."""
     workspace = app.workspace
@@ -72,7 +78,7 @@ def apply(app: App, found: dict[str, Any], body: dict[str, Any]) -> None:
         before = message_json(workspace, channel, original)
         original.text, original.markdown = said, None
         original.blocks = blocks or []
-        original.settle()
+        workspace.settle(channel, original)
         emit_changed(app, channel, original, before)
         return
     message = Message(
@@ -86,5 +92,4 @@ def apply(app: App, found: dict[str, Any], body: dict[str, Any]) -> None:
         sent_at=workspace.now(),
     )
     show(workspace, channel, message)
-    note_pings(workspace, channel, message)
     emit_message(app, channel, message)

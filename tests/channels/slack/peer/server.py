@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from .responses import respond
 from .state import Call, Fault, Identity
 from .wire import ApiError, Args, answer, read_args, refusal
 
+# How a download by url_private is called in the record and by faults.
+DOWNLOAD = "url_private"
 _LOGIN = "<!DOCTYPE html><html><head><title>Login | Slack</title></head><body>Sign in to Slack</body></html>"
 
 
@@ -59,7 +62,7 @@ class Server:
             if path.startswith("/link"):
                 return await self._link(request)
             if path.startswith("/files/"):
-                return self._file(request, path)
+                return await self._download(request)
             if path.startswith("/response/"):
                 _, _, team, number = path.split("/", 3)
                 return await respond(self.apps[team], number, request)
@@ -68,14 +71,12 @@ class Server:
         return web.Response(status=404, text=_LOGIN, content_type="text/html")
 
     def _app(self, token: str) -> tuple[App, str]:
-        """The app of a token, and which of its tokens it is."""
+        """The app of a token, and which of its tokens it is. Raises ApiError for a token that nobody has."""
         if not token:
             raise ApiError("not_authed")
         for app in self.apps.values():
             identity = app.workspace.identity
             if token in (identity.bot_token, identity.app_token):
-                if app.workspace.trouble:
-                    raise ApiError(app.workspace.trouble)
                 return app, "bot" if token == identity.bot_token else "app"
         raise ApiError("invalid_auth")
 
@@ -86,96 +87,98 @@ class Server:
                 return await app.line.serve(request, ticket)
         raise ApiError("unknown_ticket", status=403)
 
-    def _file(self, request: web.BaseRequest, path: str) -> web.Response:
+    async def _download(self, request: web.BaseRequest) -> web.StreamResponse:
         """url_private: the bytes for a bearer of the token, the way to the login page for all others."""
+        away = web.Response(status=302, headers={"Location": f"{self.base_url}/login"})
+        file_id = request.path.split("/")[2]
         try:
             app, kind = self._app(_bearer(request))
-            found = app.workspace.files[path.split("/")[2]]
-            if kind != "bot" or "files:read" not in app.workspace.settings.scopes:
-                raise ApiError("missing_scope")
-        except (ApiError, KeyError):
-            return web.Response(status=302, headers={"Location": f"{self.base_url}/login"})
-        return web.Response(body=found[1], content_type=found[0]["mimetype"])
+        except ApiError:
+            return away
+
+        def give() -> web.Response:
+            found = app.workspace.files.get(file_id)
+            is_good = kind == "bot" and not app.workspace.trouble.get("bot")
+            if found is None or not is_good or "files:read" not in app.workspace.settings.scopes:
+                return away
+            return web.Response(body=found[1], content_type=found[0]["mimetype"])
+
+        return await self._answer(app, _record(app, DOWNLOAD, Args({"file": file_id}), kind), give, request)
 
     async def _call(self, request: web.BaseRequest, method: str) -> web.StreamResponse:
-        at = time.monotonic()
         args = await read_args(request)
         token = _bearer(request) or args.text("token")
         args.values.pop("token", None)
-        app, kind = self._app_noting(token, method)
-        call = _record(app, method, args, at, kind)
-        fault = _pick_fault(app, method, call.channel)
+        app, kind = self._app(token)
+        call = _record(app, method, args, kind)
+        return await self._answer(app, call, lambda: _run(app, method, args, call), request)
+
+    async def _answer(
+        self, app: App, call: Call, run: Callable[[], web.Response], request: web.BaseRequest
+    ) -> web.StreamResponse:
+        """Carry a call out, or let it meet the fault that waits for it, and note what became of it."""
+        fault = _pick_fault(app, call.method, call.channel)
         try:
-            if fault is None:
-                response: web.StreamResponse = self._run(app, method, args, call)
-            else:
-                response = await self._run_faulty(app, method, args, call, fault.what, request)
+            response = run() if fault is None else await _meet(app, call, fault.what, run, request)
         except ApiError as error:
             response = refusal(error)
             call.error = error.error
             call.retry_after = int(error.headers.get("Retry-After", 0))
-            errors = app.workspace.errors
-            errors[f"{method}:{error.error}"] = errors.get(f"{method}:{error.error}", 0) + 1
+            name = f"{call.method}:{error.error}"
+            app.workspace.errors[name] = app.workspace.errors.get(name, 0) + 1
         call.done, call.status = time.monotonic(), call.status or response.status
         app.workspace.changed()
         return response
 
-    def _app_noting(self, token: str, method: str) -> tuple[App, str]:
-        """The same, and a refused token is counted in the workspace that it belonged to."""
-        try:
-            return self._app(token)
-        except ApiError as error:
-            for app in self.apps.values():
-                if token in (app.workspace.identity.bot_token, app.workspace.identity.app_token):
-                    name = f"{method}:{error.error}"
-                    app.workspace.errors[name] = app.workspace.errors.get(name, 0) + 1
-                    app.workspace.changed()
-            raise
 
-    def _run(self, app: App, method: str, args: Args, call: Call) -> web.Response:
-        handler = METHODS.get(method)
-        if handler is None:
-            raise ApiError("unknown_method", req_method=method)
-        if (call.token == "app") is not (method in APP_TOKEN_METHODS):
-            raise ApiError("not_allowed_token_type")
-        _check_scope(app, method, call.channel)
-        wait = app.workspace.meter.refuse(method, call.channel, app.workspace.now())
-        if wait is not None:
-            raise ratelimited(wait)
-        found = handler(app, args)
-        call.ts = str(found.get("ts", found.get("message_ts", "")))
-        return answer(found, {"x-oauth-scopes": ",".join(app.workspace.settings.scopes)})
+def _run(app: App, method: str, args: Args, call: Call) -> web.Response:
+    """The method itself, behind the token, the scope and the rate limit."""
+    trouble = app.workspace.trouble.get(call.token)
+    if trouble:
+        raise ApiError(trouble)
+    handler = METHODS.get(method)
+    if handler is None:
+        raise ApiError("unknown_method", req_method=method)
+    if (call.token == "app") is not (method in APP_TOKEN_METHODS):
+        raise ApiError("not_allowed_token_type")
+    _check_scope(app, method, call.channel)
+    wait = app.workspace.meter.refuse(method, call.channel, app.workspace.now())
+    if wait is not None:
+        raise ratelimited(wait)
+    found = handler(app, args)
+    call.ts = str(found.get("ts", found.get("message_ts", "")))
+    return answer(found, {"x-oauth-scopes": ",".join(app.workspace.settings.scopes)})
 
-    async def _run_faulty(
-        self, app: App, method: str, args: Args, call: Call, what: dict[str, Any], request: web.BaseRequest
-    ) -> web.StreamResponse:
-        """See Control's `faults` for what each field does."""
-        if "delay" in what:
-            await asyncio.sleep(float(what["delay"]))
-        if what.get("hang"):
-            call.status = -2
-            app.workspace.changed()
-            await asyncio.Event().wait()
-        if what.get("lose") == "before":
-            return _cut(request, call)
-        if "retry_after" in what:
-            raise ratelimited(what["retry_after"])
-        if "error" in what:
-            raise ApiError(what["error"], **what.get("extra", {}))
-        if "status" in what or what.get("html"):
-            return web.Response(
-                status=int(what.get("status", 200)), text=what.get("body", _LOGIN), content_type="text/html"
-            )
-        response = self._run(app, method, args, call)
-        if "delay_after" in what:
-            await asyncio.sleep(float(what["delay_after"]))
-        if what.get("lose") == "after":
-            return _cut(request, call)
-        if what.get("malformed"):
-            body = response.body
-            assert isinstance(body, bytes)
-            return web.Response(body=body[: len(body) // 2], content_type="application/json")
-        return response
+
+async def _meet(
+    app: App, call: Call, what: dict[str, Any], run: Callable[[], web.Response], request: web.BaseRequest
+) -> web.Response:
+    """See Control's `faults` for what each field does."""
+    if "delay" in what:
+        await asyncio.sleep(float(what["delay"]))
+    if what.get("hang"):
+        call.status = -2
+        app.workspace.changed()
+        await asyncio.Event().wait()
+    if what.get("lose") == "before":
+        return _cut(request, call)
+    if "retry_after" in what:
+        raise ratelimited(what["retry_after"])
+    if "error" in what:
+        raise ApiError(what["error"], **what.get("extra", {}))
+    if "status" in what or what.get("html"):
+        status, page = int(what.get("status", 200)), what.get("body", _LOGIN)
+        return web.Response(status=status, text=page, content_type="text/html")
+    response = run()
+    if "delay_after" in what:
+        await asyncio.sleep(float(what["delay_after"]))
+    if what.get("lose") == "after":
+        return _cut(request, call)
+    if what.get("malformed"):
+        body = response.body
+        assert isinstance(body, bytes)
+        return web.Response(body=body[: len(body) // 2], content_type="application/json")
+    return response
 
 
 def ratelimited(seconds: float) -> ApiError:
@@ -207,11 +210,11 @@ def _cut(request: web.BaseRequest, call: Call) -> web.Response:
     return web.Response(status=500)
 
 
-def _record(app: App, method: str, args: Args, at: float, token: str) -> Call:
+def _record(app: App, method: str, args: Args, token: str) -> Call:
     workspace = app.workspace
     seq = workspace.counts.get("calls", 0) + 1
     channel = args.text("channel") or args.text("channel_id")
-    call = Call(seq, at, method, channel, None if workspace.lean else args.values, token)
+    call = Call(seq, time.monotonic(), method, channel, None if workspace.lean else args.values, token)
     workspace.counts["calls"] = seq
     workspace.counts[method] = workspace.counts.get(method, 0) + 1
     workspace.calls.append(call)

@@ -63,13 +63,16 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     """Text and Markdown come back as a rich_text block; whose inner form is only roughly Slack's here."""
     if message.markdown is None and message.blocks:
         return message.blocks
-    said = message.markdown if message.markdown is not None else text.unescape(message.text)
+    if message.markdown is not None:
+        inner = [{"type": "text", "text": message.markdown}] if message.markdown else []
+    else:
+        inner = text.rich_elements(message.text)
     rich = {
         "type": "rich_text",
         "block_id": f"b{message.ts.replace('.', '')}",
-        "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": said}]}],
+        "elements": [{"type": "rich_text_section", "elements": inner}],
     }
-    return [rich, *message.blocks] if said else list(message.blocks)
+    return [rich, *message.blocks] if inner else list(message.blocks)
 
 
 def message_event(workspace: Workspace, channel: Channel, message: Message) -> dict[str, Any]:

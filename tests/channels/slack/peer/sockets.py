@@ -41,10 +41,12 @@ class Line:
         """One connection from its opening to its end."""
         if time.monotonic() > self._tickets.pop(ticket, 0.0):
             raise ApiError("expired_ticket", status=403)
-        if len(self._dispatcher.sockets) >= MAX_SOCKETS:
-            raise ApiError("too_many_websockets", status=429)
         ws = web.WebSocketResponse(autoping=False, autoclose=True, compress=False)
         await ws.prepare(request)
+        if len(self._dispatcher.sockets) >= MAX_SOCKETS:
+            await ws.send_str(orjson.dumps({"type": "disconnect", "reason": "too_many_websockets"}).decode())
+            await ws.close()
+            return ws
         transport = request.transport
         self._numbers += 1
         socket = Socket(

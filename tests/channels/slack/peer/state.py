@@ -60,17 +60,10 @@ class Message:
             return "\n".join(lines)
         return text.unescape(self.text)
 
-    def settle(self) -> None:
-        """Note what can be read now, and whom it pings."""
-        self.history.append((time.monotonic(), self.shown))
-        if not self.bot_id:
-            return
-        found = text.block_pings(self.blocks)
-        if self.markdown is not None:
-            found += text.pings(text.without_code(self.markdown))
-        elif not self.blocks:
-            found += text.pings(self.text)
-        self.pings += [ping for ping in found if ping not in self.pings]
+    def rouses(self) -> list[str]:
+        """Whom it notifies now. The text beside blocks counts too: it is what a notification shows."""
+        said = self.text if self.markdown is None else text.without_code(self.markdown)
+        return [*text.pings(said), *text.block_pings(self.blocks)]
 
 
 @dataclass(slots=True)
@@ -213,7 +206,7 @@ class Workspace:
         self.settings = Settings(scopes=list(ALL_SCOPES))
         self.meter = Meter(enabled=limited)
         self.offset = 0.0
-        self.trouble = ""
+        self.trouble: dict[str, str] = {}
         self.channels: dict[str, Channel] = {}
         self.people: dict[str, str] = {}
         self.files: dict[str, tuple[dict[str, Any], bytes]] = {}
@@ -268,6 +261,16 @@ class Workspace:
             if channel.kind == "im" and channel.user == user:
                 return channel
         return self.channel(self.new_id("D0PEER"), user)
+
+    def settle(self, channel: Channel, message: Message) -> None:
+        """Note what can be read now, and whom it pings. A lean server notes nothing."""
+        if self.lean:
+            return
+        message.history.append((time.monotonic(), message.shown))
+        for ping in message.rouses() if message.bot_id == self.identity.bot else []:
+            if ping not in message.pings:
+                message.pings.append(ping)
+                self.pings.append({"channel": channel.id, "ts": message.ts, "ping": ping})
 
     def changed(self) -> None:
         """Settle the waiting test conditions that hold now."""

@@ -5,7 +5,8 @@ message_not_in_streaming_state, message_not_owned_by_app, stopped_by_user, inval
 of markdown_text a call; blocks of stopStream stand below the text, at most 50); slackapi/python-slack-sdk#1859 and
 #1880: about five minutes after the start append and stop both answer message_not_in_streaming_state, the message
 stays and can be updated.
-Assumptions: each append is echoed as message_changed; the text of a whole stream ends at 40,000 characters.
+Assumptions: a thread whose head is gone answers thread_not_found; a recipient of another team team_not_found; each
+append is echoed as message_changed; the text of a whole stream ends at 40,000 characters.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import checks, text
-from .chat import note_pings, show, with_ids
+from .chat import show, with_ids
 from .events import emit_changed, emit_message
 from .shapes import message_json
 from .state import Channel, Message, find_channel, find_message
@@ -35,6 +36,8 @@ def start(app: App, args: Args) -> dict[str, Any]:
             raise ApiError("missing_recipient_team_id")
         if not args.text("recipient_user_id"):
             raise ApiError("missing_recipient_user_id")
+    if args.text("recipient_team_id", workspace.identity.team) != workspace.identity.team:
+        raise ApiError("team_not_found")
     if args.text("recipient_user_id") and args.text("recipient_user_id") not in workspace.people:
         raise ApiError("user_not_found")
     if args.text("task_display_mode", "timeline") not in ("timeline", "plan"):
@@ -62,7 +65,7 @@ def start(app: App, args: Args) -> dict[str, Any]:
 def append(app: App, args: Args) -> dict[str, Any]:
     """Answers channel and ts."""
     channel, message = _streaming(app, args)
-    said, blocks, tasks = checks.read_chunks(args)
+    said, blocks, tasks = _more(args, message)
     if not said and not blocks and not tasks:
         raise ApiError("no_text")
     _grow(app, channel, message, said, blocks, tasks)
@@ -73,12 +76,11 @@ def stop(app: App, args: Args) -> dict[str, Any]:
     """Answers channel, ts and the message."""
     workspace = app.workspace
     channel, message = _streaming(app, args)
-    said, chunk_blocks, tasks = checks.read_chunks(args)
+    said, chunk_blocks, tasks = _more(args, message)
     blocks = checks.read_blocks(args) or []
     metadata = checks.read_metadata(args)
     message.state = "completed"
-    if metadata:
-        message.metadata = metadata
+    message.metadata = metadata or message.metadata
     _grow(app, channel, message, said, [*chunk_blocks, *blocks], tasks)
     return {
         "channel": channel.id,
@@ -100,6 +102,13 @@ def _streaming(app: App, args: Args) -> tuple[Channel, Message]:
     return channel, message
 
 
+def _more(args: Args, message: Message) -> tuple[str, list[dict[str, Any]], list[dict[str, Any]]]:
+    said, blocks, tasks = checks.read_chunks(args)
+    if len(message.markdown or "") + len(said) > checks.MAX_TEXT:
+        raise ApiError("msg_too_long")
+    return said, blocks, tasks
+
+
 def _grow(
     app: App,
     channel: Channel,
@@ -110,15 +119,12 @@ def _grow(
 ) -> None:
     workspace = app.workspace
     before = message_json(workspace, channel, message)
-    whole = (message.markdown or "") + said
-    if len(whole) > checks.MAX_TEXT:
-        message.state = "in_progress"
-        raise ApiError("msg_too_long")
-    message.markdown, message.text = whole, text.to_mrkdwn(whole)
+    if said:
+        message.markdown = (message.markdown or "") + said
+        message.text = text.to_mrkdwn(message.markdown)
     message.blocks = [*message.blocks, *with_ids(workspace, blocks)]
     known = {task.get("id"): task for task in message.tasks}
     message.tasks = list({**known, **{task.get("id"): task for task in tasks}}.values())
     message.touched = workspace.now()
-    message.settle()
-    note_pings(workspace, channel, message)
+    workspace.settle(channel, message)
     emit_changed(app, channel, message, before)

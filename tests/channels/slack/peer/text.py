@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_TOKEN = re.compile(
+_SEQUENCE = (
     r"<(?:@[UW][A-Z0-9]+|#[CG][A-Z0-9]+|![a-z]+(?:\^[^<>|]+)*|(?:https?|mailto|tel):[^<>|\s]+)(?:\|[^<>]*)?>"
 )
-_ENTITY = re.compile(r"&(?:amp|lt|gt);")
+_TOKEN = re.compile(_SEQUENCE)
+_KEEP_TYPED = re.compile(f"({_SEQUENCE})|[&<>]")
+_KEEP_SENT = re.compile(f"({_SEQUENCE}|&(?:amp|lt|gt);)|[&<>]")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _PING = re.compile(r"<(?:@([UW][A-Z0-9]+)|!(channel|here|everyone)|!subteam\^(S[A-Z0-9]+))(?:\|[^<>]*)?>")
 # CommonMark code: a fence to its end (or the end of the text), and spans of backticks.
 _CODE = re.compile(
@@ -22,12 +25,16 @@ _CODE = re.compile(
 
 def escape(text: str) -> str:
     """What a person typed, as an event carries it; control sequences stay."""
-    return _replace(text, keep=(_TOKEN,))
+    return _KEEP_TYPED.sub(_escaped, text)
 
 
 def keep(text: str) -> str:
     """What a bot sent in `text`, as Slack echoes it: stray `&`, `<`, `>` are escaped, entities and sequences stay."""
-    return _replace(text, keep=(_TOKEN, _ENTITY))
+    return _KEEP_SENT.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match.group(1) or _ENTITIES[match.group()]
 
 
 def unescape(text: str) -> str:
@@ -35,18 +42,24 @@ def unescape(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _replace(text: str, keep: tuple[re.Pattern[str], ...]) -> str:
-    found, at = [], 0
-    while at < len(text):
-        hit = next((match for pattern in keep if (match := pattern.match(text, at))), None)
-        if hit is not None:
-            found.append(hit.group())
-            at = hit.end()
-            continue
-        character = text[at]
-        found.append({"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(character, character))
-        at += 1
-    return "".join(found)
+def rich_elements(text: str) -> list[dict[str, Any]]:
+    """The elements of the rich_text block that goes with a text: words, users, broadcasts, links."""
+    found: list[dict[str, Any]] = []
+    at = 0
+    for match in _TOKEN.finditer(text):
+        found.append({"type": "text", "text": unescape(text[at : match.start()])})
+        name, _, label = match.group()[1:-1].partition("|")
+        if name.startswith("@"):
+            found.append({"type": "user", "user_id": name[1:]})
+        elif name.startswith("#"):
+            found.append({"type": "channel", "channel_id": name[1:]})
+        elif name in ("!here", "!channel", "!everyone"):
+            found.append({"type": "broadcast", "range": name[1:]})
+        else:
+            found.append({"type": "link", "url": name, "text": label or name})
+        at = match.end()
+    found.append({"type": "text", "text": unescape(text[at:])})
+    return [element for element in found if element.get("text") != ""]
 
 
 def without_code(markdown: str) -> str:
