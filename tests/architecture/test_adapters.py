@@ -63,3 +63,10 @@ def test_parsing_and_rendering_are_plain_functions(channel: str, file: str) -> N
         return
     waiting = [node for node in ast.walk(tree(path)) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
     assert not waiting
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_what_a_channel_parses_is_also_generated(channel: str) -> None:
+    """`make chaos` finds these tests by their mark (tests/generated.py)."""
+    tests = (ROOT / "tests" / "channels" / channel).rglob("test_*.py")
+    assert [name(path) for path in tests if "\n@generated\n@given" in path.read_text()]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.console.parse import clean, to_message
+from tests.generated import generated
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -26,6 +27,7 @@ def test_an_empty_line_is_none(line: str) -> None:
     assert to_message(line, "id-1", "main", NOW) is None
 
 
+@generated
 @given(st.text(st.characters(codec=None)))
 def test_whatever_bytes_come_the_text_can_be_encoded(text: str) -> None:
     clean(text).encode()

@@ -25,6 +25,7 @@ from channels.web.parse import (
     to_event,
     well_formed,
 )
+from tests.generated import generated
 
 LIMIT = 1000
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -131,6 +132,7 @@ def test_mending_surrogates_keeps_the_length_that_a_browser_counts(text: str) ->
     assert len(well_formed(text).encode("utf-16-le")) == units
 
 
+@generated
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
