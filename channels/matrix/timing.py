@@ -1,0 +1,38 @@
+"""How long things may take, in seconds. Tests hand in smaller values; nothing else is patched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Deadlines and waits.
+
+    `send` covers an answer's message with the sharing of its room key. `snapshot`: the first sync, which large
+    accounts take long for. `poll_grace`: how much longer than asked a sync may take before it is given up. `join`: a
+    room of another server. `retry_*`: waits after failures, doubled from first to last. `full`: before events are
+    offered again for which there was no room. `receipts`: between two receipts of a room. `unread`: how long a
+    message that cannot be decrypted waits for its key. `cursor_every`: how old the stored token may get while only
+    our own events come.
+    """
+
+    send: float = 20.0
+    edit: float = 15.0
+    typing: float = 5.0
+    ask: float = 10.0
+    snapshot: float = 180.0
+    join: float = 60.0
+    download: float = 60.0
+    poll_grace: float = 15.0
+    retry_first: float = 0.5
+    retry_last: float = 30.0
+    full: float = 1.0
+    receipts: float = 0.5
+    unread: float = 600.0
+    cursor_every: float = 30.0
+
+
+def backoff(failures: int, first: float, last: float, chance: float) -> float:
+    """The wait after the n-th failure in a row; `chance` in 0..1 moves it by up to a fifth either way."""
+    return float(min(last, first * 2.0 ** min(failures - 1, 16)) * (0.8 + 0.4 * chance))
