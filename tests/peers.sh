@@ -51,7 +51,7 @@ synapse_is_here() {
 }
 
 synapse_with_uv() {
-  "$bin/uv" venv -q --clear --python "$bin/python" "$peers/synapse" &&
+  [ -x "$bin/uv" ] && "$bin/uv" venv -q --clear --python "$bin/python" "$peers/synapse" &&
     "$bin/uv" pip install -q --python "$peers/synapse/bin/python" --require-hashes --no-build -r "$locks/synapse.txt"
 }
 

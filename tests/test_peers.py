@@ -73,3 +73,50 @@ def test_an_installation_that_was_broken_off_is_no_synapse(tmp_path: Path) -> No
     assert find_synapse(tmp_path) is None
     (tmp_path / SYNAPSE_DONE).touch()
     assert find_synapse(tmp_path) == python
+
+
+STUBS = {
+    "uname": "echo Linux",
+    "chromium": "exit 0",
+    # The environment is made, but what is to go into it may be missing.
+    "uv": 'case $1 in venv) for folder in "$@"; do :; done; mkdir -p "$folder/bin"; cp "$0" "$folder/bin/python";; esac\n'
+    "test ! -e broken || { echo the index is away; exit 1; }",
+    "python": "test ! -e broken",
+}
+
+
+def run_peers(folder: Path) -> subprocess.CompletedProcess[str]:
+    """`make peers` in an empty project with programs that only pretend."""
+    script = ROOT / "tests" / "peers.sh"
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", script, "bin", "."],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_peer_is_installed_once_for_each_lock(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name, body in STUBS.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    lock = tmp_path / "synapse.txt"
+    lock.write_text("one")
+    (tmp_path / "broken").touch()
+    broken = run_peers(tmp_path)
+    assert broken.returncode == 1
+    assert "the index is away" in broken.stderr
+    assert find_synapse(tmp_path / ".peers" / "synapse") is None
+    (tmp_path / "broken").unlink()
+    for content in ("one", "two"):
+        lock.write_text(content)
+        first, second = run_peers(tmp_path), run_peers(tmp_path)
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr
+        assert first.stdout.splitlines()[0] == "installing Synapse into .peers/synapse"
+        assert second.stdout.splitlines() == ["Synapse is here", "Chromium is here"]
+        assert find_synapse(tmp_path / ".peers" / "synapse") is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator
 
 import nio
@@ -119,6 +120,7 @@ async def test_an_edit_by_somebody_else_changes_nothing(client: nio.AsyncClient,
     assert [(message.text, message.edits) for message in seen] == [("mine", 0), ("after it", 0)]
 
 
+@pytest.mark.slow  # Synapse answers a refused event after half a second (Ratelimiter.ratelimit, pause)
 async def test_a_usual_account_is_refused_after_ten_events(
     home: Home, client: nio.AsyncClient, alice: Person
 ) -> None:
@@ -135,6 +137,7 @@ async def test_a_usual_account_is_refused_after_ten_events(
     assert isinstance(await text(client, room, "free"), nio.RoomSendResponse)
 
 
+@pytest.mark.slow  # thirty messages, one after the other
 async def test_a_gap_is_left_where_more_was_said_than_a_sync_holds(
     client: nio.AsyncClient, alice: Person
 ) -> None:
@@ -260,3 +263,13 @@ async def test_a_stranger_may_not_write(home: Home, alice: Person) -> None:
     with pytest.raises(MatrixError) as caught:
         await bob.say(room, "let me in")
     assert (caught.value.status, caught.value.errcode) == (403, "M_FORBIDDEN")
+
+
+async def test_files_pass_the_relay_in_both_directions(client: nio.AsyncClient, relay: Relay) -> None:
+    data = bytes(range(256)) * 2000
+    uploaded, _ = await client.upload(
+        lambda *_: io.BytesIO(data), "application/octet-stream", "a.bin", filesize=len(data)
+    )
+    found = await client.download(uploaded.content_uri)
+    assert found.body == data
+    assert [request.status for request in relay.requests if "media" in request.path] == [200, 200]

@@ -32,6 +32,7 @@ class _Reader(HTMLParser):
         self._open: list[str] = []
         self._numbers: list[int | None] = []
         self._reply = 0
+        self._is_after_bullet = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "mx-reply":
@@ -43,7 +44,7 @@ class _Reader(HTMLParser):
         if tag in {"ul", "ol"}:
             start = dict(attrs).get("start") or "1"
             self._numbers.append(int(start) if tag == "ol" else None)
-        if tag in _BLOCKS or tag == "li":
+        if (tag in _BLOCKS and not (tag == "p" and self._is_after_bullet)) or tag == "li":
             self._line()
         if tag == "br":
             self.out.append("\n")
@@ -86,6 +87,7 @@ class _Reader(HTMLParser):
             data = ("" if begins or not lead else " ") + data + (" " if tail and data else "")
         if data:
             self.out.append(data)
+            self._is_after_bullet = False
 
     def _line(self) -> None:
         if self.out and not self.out[-1].endswith("\n"):
@@ -97,6 +99,7 @@ class _Reader(HTMLParser):
         self.out.append(f"{indent}- " if number is None else f"{indent}{number}. ")
         if number is not None:
             self._numbers[-1] = number + 1
+        self._is_after_bullet = True
 
     def _check(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in ALLOWED:
