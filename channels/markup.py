@@ -28,6 +28,7 @@ _BARE_MARKER = re.compile(r"(?:#{1,6}|[-*+=_~]+|\d{1,9}[.)]|>)?[ \t]*\Z")
 
 _DESTINATION = re.compile(r"\]\([^\s()]*(?:\([^\s()]*\)[^\s()]*)*(?:[ \t]+\"[^\"\n]*\")?\)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,100}>")
+_TASK = re.compile(r"^([ \t>]*+(?:[-*+]|\d{1,9}[.)])[ \t]++)\[[ xX]\](?=\s)", re.MULTILINE)
 _NO_WORD = re.compile(r"[\W_]+")
 _TAIL_WORDS = 24
 
@@ -201,14 +202,14 @@ def reached_by(text: str, shown: str) -> int | None:
 
 
 def _own_words(text: str) -> str:
-    """The words that every rendering shows: no fence's language, no link's target, no raw tag."""
+    """The words that every rendering shows: no fence's language, no link's target, no raw tag, no box's cross."""
     pieces = []
     position = 0
     for line in fence_lines(text):
         pieces.append(text[position : line.start])
         position = line.end
     pieces.append(text[position:])
-    return words(_TAG.sub(" ", _DESTINATION.sub("] ", "".join(pieces))))
+    return words(_TAG.sub(" ", _DESTINATION.sub("] ", _TASK.sub(r"\1", "".join(pieces)))))
 
 
 def _common_prefix(left: str, right: str) -> int:

@@ -164,6 +164,11 @@ def test_a_rendering_without_a_fences_language_lacks_nothing() -> None:
     assert missing_from("```python\nx = 1\n```", "x = 1") is None
 
 
+def test_a_box_that_is_drawn_in_the_place_of_its_cross_lacks_nothing() -> None:
+    assert missing_from("- [x] done\n- [ ] open\n\n1. [X] done", "☑ done\n☐ open\n1. ☑ done") is None
+    assert missing_from("see [x] there", "see there") is not None
+
+
 def test_a_few_words_lost_in_the_middle_are_no_reason_to_repair() -> None:
     text = f"{'start ' * 30} <weird> {'words to the end ' * 10}"
     assert missing_from(text, text.replace("<weird>", "")) is None
