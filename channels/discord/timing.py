@@ -1,0 +1,43 @@
+"""How long things may take, in seconds. Tests hand in smaller values; nothing else is patched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Deadlines and waits.
+
+    `ready`: from opening a socket to READY or RESUMED. `silence`: a socket without any frame for so long is dead;
+    the gateway asks for a heartbeat every 41.25 s (Discord docs, Gateway, 2026-11) and confirms each.
+    `retry_*`: waits after failures, doubled from first to last. `full`: before an event is offered again for which
+    there was no room. `intents`: before the application is asked again whether its intents are switched on.
+    `spacing`: Discord docs, Gateway, Sharding: `max_concurrency` identifies every 5 s. `fresh_nonce`: a nonce is
+    unique "in the past few minutes"; beyond this its message is looked for.
+    """
+
+    send: float = 15.0
+    edit: float = 10.0
+    typing: float = 5.0
+    ask: float = 10.0
+    acknowledge: float = 2.5
+    download: float = 60.0
+    hello: float = 15.0
+    ready: float = 30.0
+    silence: float = 60.0
+    retry_first: float = 0.5
+    retry_last: float = 60.0
+    full: float = 1.0
+    full_patience: float = 600.0
+    intents: float = 20.0
+    identify_again: float = 300.0
+    spacing: float = 5.0
+    cursor_every: float = 1.0
+    backfill: float = 20.0
+    fresh_nonce: float = 120.0
+
+
+def backoff(failures: int, first: float, last: float, chance: float) -> float:
+    """The wait after the n-th failure in a row; `chance` in 0..1 moves it by up to a fifth either way."""
+    return float(min(last, first * 2.0 ** min(failures - 1, 16)) * (0.8 + 0.4 * chance))
