@@ -49,7 +49,7 @@ class Calls:
         except TelegramError as error:
             found = problem(error, scope=scope, is_write=is_write)
         self._note(address, found)
-        raise found
+        raise found from None
 
     def _note(self, address: Address, found: ChannelError) -> None:
         """What somebody has to know: where the bot may not write any more, and why."""

@@ -198,7 +198,7 @@ async def test_a_long_answer_comes_in_whole_parts_that_fit(
 ) -> None:
     lines = [f"line {number} of a very long program" for number in range(300)]
     mock_model.script(default={"text": "```python\n" + "\n".join(lines) + "\n```\nthe end"})
-    await start()
+    await start(rich="off")
     await peer.say(ANN, "write much")
     await peer.wait(chat=ANN, contains="the end", timeout=20)
     texts = await peer.texts(ANN)

@@ -47,8 +47,8 @@ async def test_messages_edits_presses_reactions_and_membership_arrive(
 ) -> None:
     said = await peer.say(CHAT, "hello 👋")
     await peer.edit(CHAT, said["message_id"], "hello there")
-    sent = await channel.send(address(CHAT), "choose", "k")
-    await channel.show_buttons(address(CHAT), sent.id, [Action("yes", "Yes"), Action("no", "No")])
+    actions = [Action("yes", "Yes"), Action("no", "No")]
+    sent = await channel.send(address(CHAT), "choose", "k", actions=actions)
     press = await peer.press(CHAT, int(sent.id), "yes")
     await peer.control("react", chat=CHAT, message_id=int(sent.id), old=["👍"], new=["❤"])
     await peer.control("member", chat=GROUP, user=7, new="member")

@@ -12,12 +12,10 @@ from channels.base import (
     OpensAttachments,
     RegistersCommands,
     Routes,
-    ShowsButtons,
     Streams,
     Typing,
 )
 from channels.errors import Gone, GoneWhat, RateLimited, Refused, TooLong, Unavailable
-from channels.events import Action
 from channels.telegram.channel import TelegramChannel
 from channels.telegram.timing import Timing
 from tests.channels.telegram.hosts import KeepingHost, address, running, settings
@@ -38,7 +36,6 @@ def test_it_has_the_abilities_that_it_declares(peer: Peer, host: KeepingHost) ->
         RegistersCommands,
         Routes,
         OpensAttachments,
-        ShowsButtons,
     ):
         assert isinstance(channel, ability)
     assert channel.routes() == ()
@@ -107,11 +104,13 @@ async def test_typing_is_shown_and_turning_it_off_asks_nothing(peer: Peer, chann
 
 
 async def test_a_text_that_becomes_too_long_is_refused_before_it_is_sent(
-    peer: Peer, channel: TelegramChannel
+    peer: Peer, host: KeepingHost
 ) -> None:
-    await channel.send(address(CHAT), "👍" * 2048, "fits")
-    with pytest.raises(TooLong):
-        await channel.send(address(CHAT), "👍" * 2048 + "x", "k")
+    await peer.control("set_chat", chat=CHAT)
+    async with running(peer, host, rich="off") as channel:
+        await channel.send(address(CHAT), "👍" * 2048, "fits")
+        with pytest.raises(TooLong):
+            await channel.send(address(CHAT), "👍" * 2048 + "x", "k")
     assert len(await peer.calls("sendMessage")) == 1
 
 
@@ -210,19 +209,3 @@ async def test_an_answer_follows_a_group_that_became_a_supergroup(
     await channel.send(address(BASIC_GROUP), "again", "k2")
     assert await peer.texts(GROUP) == ["moved", "again"]
     assert len(await peer.calls("sendMessage", chat=BASIC_GROUP)) == 1
-
-
-async def test_buttons_can_be_taken_away_and_long_ids_are_refused(
-    peer: Peer, channel: TelegramChannel
-) -> None:
-    await peer.control("flood", limits={"enabled": False})
-    sent = await channel.send(address(CHAT), "choose", "k")
-    await channel.show_buttons(address(CHAT), sent.id, [Action("a", "A")])
-    assert (await peer.chat(CHAT))["messages"][0]["markup"] == {
-        "inline_keyboard": [[{"text": "A", "callback_data": "a"}]]
-    }
-    await channel.show_buttons(address(CHAT), sent.id, [])
-    await channel.show_buttons(address(CHAT), sent.id, [])
-    assert (await peer.chat(CHAT))["messages"][0]["markup"] is None
-    with pytest.raises(Refused):
-        await channel.show_buttons(address(CHAT), sent.id, [Action("x" * 65, "X")])

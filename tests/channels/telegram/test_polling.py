@@ -145,6 +145,7 @@ async def test_the_wanted_kinds_are_named_and_a_set_webhook_is_removed(peer: Pee
             "callback_query",
             "my_chat_member",
             "message_reaction",
+            "stopped_message_generation",
         }
         [call] = await peer.calls("deleteWebhook")
         assert not call["args"].get("drop_pending_updates")

@@ -234,6 +234,12 @@ def _set_bot(bot: Bot, body: dict[str, Any]) -> Any:
     return bot.user
 
 
+def _garble(bot: Bot, body: dict[str, Any]) -> Any:
+    """The next new message of the bot in `chat` keeps `keep` characters only: a fault, to see whether it is noticed."""
+    bot.chat(body["chat"]).garble = int(body["keep"])
+    return True
+
+
 _VERBS: dict[str, Verb] = {
     "calls": _calls,
     "chat": _chat,
@@ -254,6 +260,7 @@ _VERBS: dict[str, Verb] = {
     "stop_draft": stop_draft,
     "remove": remove,
     "set_bot": _set_bot,
+    "garble": _garble,
 }
 
 

@@ -105,6 +105,9 @@ def _post(
     thread, reply_to, markup = _thread(chat, args), _reply_to(chat, args), _markup(args)
     _flood(bot, chat, "send")
     now = time.monotonic()
+    if chat.garble:
+        text, entities, chat.garble = text[: chat.garble], [], 0
+        rich = None if rich is None else {"blocks": [{"type": "paragraph", "text": text}]}
     message = Message(bot.new_id(chat), bot.user, text, entities, int(time.time()), reply_to, thread)
     message.markup, message.rich = markup, rich
     message.history.append((now, text))

@@ -74,6 +74,7 @@ class Chat:
     actions: list[tuple[float, str]] = field(default_factory=list)
     reactions: list[tuple[int, Any]] = field(default_factory=list)
     last_id: int = 0
+    garble: int = 0
 
     @property
     def is_group(self) -> bool:
