@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import sys
+import urllib.request
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,6 +63,15 @@ class Peer:
             raise RuntimeError(f"/control/{verb}: {found['description']}")
         return found["result"]
 
+    def order(self, verb: str, **body: Any) -> Any:
+        """The same, but it blocks: for what must be arranged before the next line of a synchronous method runs."""
+        request = urllib.request.Request(f"{self.base_url}/control/{verb}", orjson.dumps(body))
+        with urllib.request.urlopen(request, timeout=10) as response:
+            found = orjson.loads(response.read())
+        if not found["ok"]:
+            raise RuntimeError(f"/control/{verb}: {found['description']}")
+        return found["result"]
+
     async def reset(self) -> None:
         """A fresh world: one guild, one text channel, one person, a DM with each bot; every socket is cut."""
         found = await self.control("reset")
@@ -94,6 +104,10 @@ class Peer:
     async def edit(self, message: str, content: str) -> None:
         """A person edits a message."""
         await self.control("edit", message=message, content=content)
+
+    async def say_again(self, message: str) -> None:
+        """The gateway dispatches a message a second time."""
+        await self.control("again", message=message)
 
     async def delete(self, message: str) -> None:
         """Somebody deletes a message; also one of ours."""
@@ -171,10 +185,14 @@ class Peer:
     async def fault(self, route: str, times: int = 1, **what: Any) -> None:
         """Trouble for the next calls of a route (a name of rest.ROUTES, or "*").
 
-        `what`: error=[status, code, message], status=502, delay=s, delay_after=s, drop="before" | "after", hang=True,
-        malformed=True, rate_limit={"retry_after": s, "global": False, "scope": "user", "via": True}.
+        `what`: error=[status, code, message], status=502, delay=s, delay_after=s, hold=True (until `release`),
+        drop="before" | "after", hang=True, malformed=True, rate_limit={"retry_after": s, "global": False, "scope": "user", "via": True}.
         """
         await self.control("fault", route=route, times=times, what=what)
+
+    async def release(self) -> None:
+        """Calls that are held go on."""
+        await self.control("release")
 
     async def socket(self, do: str, *, bot: Bot | None = None, **more: Any) -> int:
         """Trouble on the bot's sockets now: drop, close (code=), no_acks, silent, reconnect, invalid, forget, raw."""

@@ -215,8 +215,8 @@ def _fault(world: World, body: Body) -> int:
     """Trouble for the next `times` calls of `route` ("*" for all), of one `bot` or `channel` if given.
 
     `what` holds one or more of these. error: [status, code, message, more]; status and body: a raw answer; delay and
-    delay_after: seconds; drop: "before" or "after" it was carried out (the connection is reset); malformed: half of
-    the JSON; hang: no answer; rate_limit: {retry_after, global, scope, via}.
+    delay_after: seconds; hold: until the verb release; drop: "before" or "after" it was carried out (the connection
+    is reset); malformed: half of the JSON; hang: no answer; rate_limit: {retry_after, global, scope, via}.
     """
     world.faults.append(
         Fault(
@@ -229,6 +229,13 @@ def _fault(world: World, body: Body) -> int:
 def _clear_faults(world: World, body: Body) -> bool:
     world.faults.clear()
     world.socket_faults.clear()
+    return True
+
+
+def _release(world: World, body: Body) -> bool:
+    """Calls that are held go on; those that come later are held anew."""
+    world.released.set()
+    world.released = asyncio.Event()
     return True
 
 
@@ -272,6 +279,7 @@ _VERBS: dict[str, Callable[[World, Body], Any]] = {
     "limits": _limits,
     "fault": _fault,
     "clear_faults": _clear_faults,
+    "release": _release,
     "next_socket": _next_socket,
     "grant": _grant,
     "revoke": _revoke,
@@ -282,10 +290,12 @@ _VERBS: dict[str, Callable[[World, Body], Any]] = {
 def _condition(world: World, body: Body) -> Callable[[], Any]:
     """What `wait` waits for; returns None until it holds."""
     if "route" in body:
-        count = int(body.get("count", 1))
+        count, names = int(body.get("count", 1)), str(body["route"]).split()
+        since = int(body.get("since", 0))
 
         def enough() -> Any:
-            since = int(body.get("since", 0))
+            if sum(world.route_counts.get(name, 0) for name in names) < count:
+                return None
             there = [
                 one
                 for one in world.calls

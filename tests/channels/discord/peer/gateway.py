@@ -102,6 +102,9 @@ class Gateway:
         self.sockets.add(socket)
         pump = asyncio.create_task(socket.pump())
         try:
+            socket.send(
+                HELLO, {"heartbeat_interval": int(world.settings.heartbeat * 1000), "_trace": ["fake"]}
+            )
             if request.query.get("v", "10") not in ("9", "10"):
                 socket.close(INVALID_VERSION)
             await self._talk(world, socket, ws, path=request.path)
@@ -122,7 +125,6 @@ class Gateway:
 
     async def _talk(self, world: World, socket: Socket, ws: web.WebSocketResponse, *, path: str) -> None:
         interval = world.settings.heartbeat
-        socket.send(HELLO, {"heartbeat_interval": int(interval * 1000), "_trace": ["fake"]})
         socket.last_beat = asyncio.get_running_loop().time()
         sent: deque[float] = deque(maxlen=MAX_SENDS)
         while True:
@@ -238,7 +240,7 @@ class Gateway:
             world.socket_faults["ignore_resume"] = ignored - 1
             return None
         session = account.sessions.get(str(body["session_id"]))
-        if session is None or _is_over(world, session):
+        if session is None or session.is_over(world):
             account.sessions.pop(str(body["session_id"]), None)
             socket.send(INVALID_SESSION, False)
             return None
@@ -257,10 +259,6 @@ class Gateway:
         account.count("resumed")
         world.changed()
         return None
-
-
-def _is_over(world: World, session: Session) -> bool:
-    return session.left_at is not None and (world.clock.now() > session.left_at + world.settings.session_life)
 
 
 def _may_identify(world: World, account: Account, number: int) -> bool:

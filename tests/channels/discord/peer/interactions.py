@@ -36,13 +36,12 @@ def begin(
     asked = Interaction(
         world.ids.next(), world.new_token(), kind, account, place, who, world.clock.now(), data, message
     )
-    world.interactions[asked.id] = asked
+    world.interactions[asked.id] = world.interaction_tokens[asked.token] = asked
     payload = _payload(world, asked)
     account.count("interactions")
     for session in account.sessions.values():
         if session.covers(place.guild):
             session.push("INTERACTION_CREATE", payload)
-            break
     world.changed()
     return asked
 
@@ -146,7 +145,7 @@ def _update(
 
 def of_webhook(world: World, application_id: str, token: str) -> Interaction:
     """The interaction of a webhook route. Raises ApiError 10015 or 50027."""
-    found = next((one for one in world.interactions.values() if one.token == token), None)
+    found = world.interaction_tokens.get(token)
     if found is None or found.account.id != application_id or found.acked is None:
         raise known(10015)
     if world.clock.now() > found.created + world.settings.token_life:

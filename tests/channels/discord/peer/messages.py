@@ -68,10 +68,9 @@ def _check_nonce(world: World, account: Account, body: dict[str, Any]) -> Messag
     """Discord docs, Create Message, enforce_nonce: the message that was sent with it in the past few minutes."""
     if body.get("nonce") is None or not body.get("enforce_nonce"):
         return None
-    now = world.clock.now()
-    account.nonces = {
-        key: (at, one) for key, (at, one) in account.nonces.items() if at > now - world.settings.nonce_window
-    }
+    oldest = world.clock.now() - world.settings.nonce_window
+    while account.nonces and next(iter(account.nonces.values()))[0] < oldest:
+        del account.nonces[next(iter(account.nonces))]
     found = account.nonces.get(str(body["nonce"]))
     # Assumption: a message that was deleted meanwhile does not count.
     return None if found is None or found[1].is_deleted else found[1]
@@ -95,6 +94,7 @@ def create(
     _mention(world, one, body.get("allowed_mentions"), replied)
     one.nonce = None if body.get("nonce") is None else str(body["nonce"])
     if one.nonce is not None:
+        account.nonces.pop(one.nonce, None)
         account.nonces[one.nonce] = (world.clock.now(), one)
     place.is_archived = False
     put(world, one)
@@ -212,7 +212,7 @@ def _mention(
 
 def put(world: World, one: Message, *, is_told: bool = True) -> None:
     """Let a message stand in its channel."""
-    one.history.append((0.0, one.content))
+    one.history.append((world.clock.now(), one.content))
     place = one.channel
     last = next(reversed(place.messages), "0")
     place.messages[one.id] = one
@@ -261,7 +261,7 @@ def changed(world: World, one: Message) -> None:
     """An edit is made: note it and tell it."""
     one.flags &= ~LOADING
     one.edited = world.clock.wall()
-    one.history.append((one.edited - one.created, one.content))
+    one.history.append((world.clock.now(), one.content))
     tell_message(world, "MESSAGE_UPDATE", one)
 
 

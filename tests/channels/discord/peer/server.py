@@ -42,7 +42,7 @@ class Server:
 
     def reset(self) -> None:
         """A new world; the sockets of the old one are cut and what hangs is let go."""
-        self.world.ended.set()
+        self.world.end()
         for link in list(self.gateway.sockets):
             link.drop()
         self.world = World(self._tokens, lean=self._lean)
@@ -104,6 +104,8 @@ class Server:
         what = fault.what
         world = asked.world
         await _wait(world, float(what.get("delay", 0)))
+        if what.get("hold"):
+            await world.released.wait()
         if what.get("hang"):
             call.status = -2
             world.changed()
@@ -197,6 +199,7 @@ def _record(
 ) -> Call:
     previous = world.calls[-1].at if world.calls else None
     world.call_count += 1
+    world.route_counts[route.name] = world.route_counts.get(route.name, 0) + 1
     shown = {name: value for name, value in args.items() if name != "token"}
     bot = account.id if account is not None else _owner(world, args)
     hidden = ("authorization", "cookie")
@@ -218,6 +221,7 @@ def _record(
         files=[name for name, _, _ in files],
     )
     world.calls.append(call)
+    world.changed()
     return call
 
 

@@ -82,6 +82,10 @@ class Session:
         """Whether the bot asked for it."""
         return bool(self.intents & intent)
 
+    def is_over(self, world: World) -> bool:
+        """Left so long ago that it cannot be resumed."""
+        return self.left_at is not None and world.clock.now() > self.left_at + world.settings.session_life
+
     def covers(self, guild: Guild | None) -> bool:
         """Discord docs, Sharding: (guild_id >> 22) % shards; DMs go to shard 0."""
         number, count = self.shard
@@ -98,7 +102,10 @@ def tell(
 ) -> None:
     """Dispatch to every session that asked for it; `intent` 0 reaches all."""
     for account in accounts:
-        for session in account.sessions.values():
+        for session in list(account.sessions.values()):
+            if session.is_over(world):
+                del account.sessions[session.id]
+                continue
             if (not intent or session.has(intent)) and session.covers(guild):
                 session.push(name, make(session))
     world.changed()

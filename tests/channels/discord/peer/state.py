@@ -100,7 +100,7 @@ class Attachment:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """A message. `history`: (seconds since it was made, content) of every state it had, the first included."""
+    """A message. `history`: (monotonic seconds, content) of every state it had, the first included."""
 
     id: str
     channel: Channel
@@ -252,12 +252,15 @@ class World:
         self.channels: dict[str, Channel] = {}
         self.files: dict[str, tuple[Channel, Attachment]] = {}
         self.interactions: dict[str, Interaction] = {}
+        self.interaction_tokens: dict[str, Interaction] = {}
         self.calls: deque[Call] = deque(maxlen=MAX_CALLS)
         self.call_count = 0
+        self.route_counts: dict[str, int] = {}
         self.faults: list[Fault] = []
         self.socket_faults: dict[str, Any] = {}
         self.watchers: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
         self.ended = asyncio.Event()
+        self.released = asyncio.Event()
         self.accounts: dict[str, Account] = {}
         for number, token in enumerate(tokens, 1):
             user = User(f"9100000000000000{number:02}", f"bot{number}", bot=True)
@@ -278,6 +281,15 @@ class World:
         if channel.guild.is_down or "VIEW_CHANNEL" in (channel.denied | (channel.parent or channel).denied):
             return []
         return [account for account in self.accounts.values() if account.id in channel.guild.members]
+
+    def end(self) -> None:
+        """Let go of all who wait or hang."""
+        self.ended.set()
+        self.released.set()
+        for _, future in self.watchers:
+            if not future.done():
+                future.set_result(None)
+        self.watchers = []
 
     def changed(self) -> None:
         """Look at what is being waited for."""
