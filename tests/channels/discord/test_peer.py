@@ -61,10 +61,15 @@ class Echo(discord.Client):
         async def complete(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
             return [app_commands.Choice(name=current + "st", value=current + "st")]
 
-        command = app_commands.Command(name="model", description="Choose", callback=model)
+        command: app_commands.Command[Any, ..., None] = app_commands.Command(
+            name="model", description="Choose", callback=model
+        )
         command.autocomplete("name")(complete)
         self.tree.add_command(command)
         await self.tree.sync()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """The library's own waits for 5 s, which the server asks for only when it is told to."""
 
     async def on_ready(self) -> None:
         self.ready.set()
@@ -245,5 +250,5 @@ async def test_a_process_of_its_own_can_be_started_by_any_program() -> None:
     async with start_peer("--lean") as peer:
         await peer.say("hello")
         assert [one["content"] for one in await peer.messages(from_bot=False)] == ["hello"]
-        with pytest.raises(TimeoutError, match="waited 0.01 s"):
+        with pytest.raises(TimeoutError, match="waited"):
             await peer.wait(timeout=0.01, channel=peer.channel, equals="never")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import aiohttp
 import orjson
@@ -148,12 +149,13 @@ async def test_a_wrong_frame_closes_with_its_code(peer: Peer, raw: Raw, frame: s
 async def test_an_identify_that_asks_for_too_much_closes_with_its_code(peer: Peer, raw: Raw) -> None:
     await peer.control("grant", intents=["members"])
     codes = {}
-    for name, intents, more in (
+    cases: tuple[tuple[str, int, dict[str, Any]], ...] = (
         ("not granted", GUILDS | CONTENT, {}),
         ("granted", GUILDS | MEMBERS, {}),
         ("unknown bits", 1 << 30, {}),
         ("no such shard", GUILDS, {"shard": [2, 2]}),
-    ):
+    )
+    for name, intents, more in cases:
         socket = await (await raw.socket()).identify(intents, **more)
         codes[name] = await socket.closed() if name != "granted" else (await socket.receive())["t"]
     assert codes == {"not granted": 4014, "granted": "READY", "unknown bits": 4013, "no such shard": 4010}

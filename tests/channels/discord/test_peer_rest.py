@@ -167,7 +167,7 @@ async def test_mentions_ping_only_as_allowed(peer: Peer, raw: Raw) -> None:
     role = await peer.add_role("helpers", mentionable=True)
     asked = await peer.say("question")
     text = f"@everyone <@{peer.person}> <@&{role}> `<@{peer.bot.id}>`"
-    reply = {"message_reference": {"message_id": asked}}
+    reply: dict[str, Any] = {"message_reference": {"message_id": asked}}
     await raw.send(text, **reply)
     await raw.send(text, allowed_mentions={"parse": []}, **reply)
     await raw.send(text, allowed_mentions={"parse": ["roles"], "users": [], "replied_user": True}, **reply)
@@ -256,7 +256,9 @@ async def test_reactions_typing_threads_and_dms(peer: Peer, raw: Raw) -> None:
 async def test_commands_are_registered_once_and_new_ones_are_counted(peer: Peer, raw: Raw) -> None:
     await peer.settings(daily_creates=3)
     path = f"/applications/{peer.bot.id}/commands"
-    menu = [{"name": name, "description": "d", "options": []} for name in ("model", "why")]
+    menu: list[dict[str, Any]] = [
+        {"name": name, "description": "d", "options": []} for name in ("model", "why")
+    ]
     first = await raw.result("PUT", path, menu)
     again = await raw.result("PUT", path, menu)
     assert [one["id"] for one in first] == [one["id"] for one in again]
