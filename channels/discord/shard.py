@@ -11,14 +11,12 @@ from typing import Any
 
 import aiohttp
 import structlog
-from discord.errors import ConnectionClosed
-from discord.gateway import ReconnectWebSocket
 
 from channels.discord.intake import Arrived, Intake
 from channels.discord.sequence import Progress
 from channels.discord.session import Session
 from channels.discord.timing import Timing, backoff
-from channels.discord.wire import Identity, Socket
+from channels.discord.wire import ConnectionClosed, Identity, ReconnectWebSocket, Socket
 from channels.errors import NotAuthorized, Unavailable
 
 log = structlog.get_logger()
@@ -52,7 +50,9 @@ class DisallowedIntents(Exception):
 class Shard:
     """`gateway` gives the address for a new session after waiting as long as an identify has to wait.
 
-    `on_state` is told why the shard is not ready, "" when it is; `on_interaction` is called at once with each interaction and its confirmation.
+    `on_state` is told why the shard is not ready, "" when it is.
+
+    `on_interaction` is called at once with each interaction and its confirmation.
     """
 
     session_pool: Callable[[], aiohttp.ClientSession]

@@ -11,16 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
 import aiohttp
-import discord
 import yarl
-from discord.gateway import DiscordWebSocket
 
 from channels.discord.session import Session
+
+with warnings.catch_warnings():
+    # The library's voice player imports audioop, which Python 3.11 and 3.12 deprecate.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import discord
+    from discord.errors import ConnectionClosed
+    from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+
+__all__ = ["ConnectionClosed", "Identity", "ReconnectWebSocket", "Socket", "intents_value", "quiet_library_logs"]
 
 Dispatched = Callable[[str, Any], None]
 _FAREWELL = 1.0  # seconds
