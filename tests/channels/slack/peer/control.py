@@ -15,8 +15,7 @@ import orjson
 from aiohttp import web
 
 from . import people
-from .deliveries import Socket, drop
-from .sockets import say_goodbye
+from .deliveries import Socket
 from .state import Fault
 from .views import channel_json, condition
 from .wire import ApiError, answer
@@ -192,7 +191,7 @@ def _drop(app: App, body: dict[str, Any]) -> Any:
     """Cut connections now, without a close frame."""
     found = _sockets(app, body)
     for socket in found:
-        drop(socket)
+        app.dispatcher.cut(socket)
     return len(found)
 
 
@@ -211,9 +210,9 @@ async def _disconnect(app: App, body: dict[str, Any]) -> Any:
     reason, after = str(body.get("reason", "refresh_requested")), body.get("close_after")
     for socket in found:
         if after is None:
-            await say_goodbye(socket, reason, close_after=None)
+            await app.dispatcher.dismiss(socket, reason, None)
         else:
-            app.dispatcher.run(say_goodbye(socket, reason, close_after=float(after)))
+            app.dispatcher.run(app.dispatcher.dismiss(socket, reason, float(after)))
     return len(found)
 
 

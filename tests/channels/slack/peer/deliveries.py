@@ -96,7 +96,7 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for socket in list(self.sockets):
-            drop(socket)
+            self.cut(socket)
         if self._session is not None:
             await self._session.close()
 
@@ -140,6 +140,23 @@ class Dispatcher:
         if not self.sockets:
             self._arrived.clear()
         self._workspace.changed()
+
+    def cut(self, socket: Socket) -> None:
+        """End a connection without a word."""
+        self.remove(socket)
+        if socket.transport is not None:
+            socket.transport.abort()
+
+    async def dismiss(self, socket: Socket, reason: str, close_after: float | None) -> None:
+        """`disconnect` with a reason; the connection is cut after that many seconds (None: the app has to go)."""
+        frame = {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-of-the-fake-slack"}}
+        socket.is_leaving = True
+        await socket.ws.send_str(orjson.dumps(frame).decode())
+        if close_after is not None:
+            try:
+                await asyncio.wait_for(socket.gone.wait(), close_after)
+            except TimeoutError:
+                self.cut(socket)
 
     def acknowledge(self, raw: str) -> None:
         """A text frame of the app."""
@@ -266,10 +283,3 @@ async def _send(socket: Socket, frame: dict[str, Any]) -> None:
         await socket.ws.send_str(orjson.dumps(frame).decode())
     except (ConnectionError, RuntimeError):
         socket.gone.set()
-
-
-def drop(socket: Socket) -> None:
-    """Cut the connection without a word."""
-    socket.gone.set()
-    if socket.transport is not None:
-        socket.transport.abort()

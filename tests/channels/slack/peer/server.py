@@ -199,7 +199,8 @@ def _check_scope(app: App, method: str, channel_id: str) -> None:
 
 
 def _bearer(request: web.BaseRequest) -> str:
-    return request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if kind == "Bearer" else ""
 
 
 def _cut(request: web.BaseRequest, call: Call) -> web.Response:
@@ -233,9 +234,10 @@ def _pick_fault(app: App, method: str, channel: str) -> Fault | None:
 
 async def serve(server: Server, host: str, port: int) -> tuple[web.ServerRunner, int]:
     """Listen; returns the runner and the port that it got."""
-    runner = web.ServerRunner(web.Server(server.handle, access_log=None, handler_cancellation=True))
+    listener = web.Server(server.handle, access_log=None, handler_cancellation=True)
+    runner = web.ServerRunner(listener, shutdown_timeout=0.5)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, shutdown_timeout=0.5, backlog=4096)
+    site = web.TCPSite(runner, host, port, backlog=4096)
     await site.start()
     taken = int(runner.addresses[0][1])
     server.begin(f"http://{host}:{taken}")

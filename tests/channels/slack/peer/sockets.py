@@ -13,7 +13,7 @@ import time
 import orjson
 from aiohttp import WSMsgType, web
 
-from .deliveries import MAX_SOCKETS, Dispatcher, Socket, drop
+from .deliveries import MAX_SOCKETS, Dispatcher, Socket
 from .state import Workspace
 from .wire import ApiError
 
@@ -47,14 +47,8 @@ class Line:
             await ws.send_str(orjson.dumps({"type": "disconnect", "reason": "too_many_websockets"}).decode())
             await ws.close()
             return ws
-        transport = request.transport
         self._numbers += 1
-        socket = Socket(
-            self._numbers,
-            ws,
-            transport if isinstance(transport, asyncio.Transport) else None,
-            time.monotonic(),
-        )
+        socket = Socket(self._numbers, ws, request.transport, time.monotonic())
         await ws.send_str(orjson.dumps(self._hello()).decode())
         self._dispatcher.add(socket)
         pinging = asyncio.ensure_future(self._ping(socket))
@@ -97,15 +91,3 @@ class Line:
                 await socket.ws.ping(b"Ping from applink-of-the-fake-slack")
             except (ConnectionError, RuntimeError):
                 return
-
-
-async def say_goodbye(socket: Socket, reason: str, *, close_after: float | None) -> None:
-    """`disconnect` with a reason; the connection is closed after that many seconds (None: the app has to)."""
-    frame = {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-of-the-fake-slack"}}
-    socket.is_leaving = True
-    await socket.ws.send_str(orjson.dumps(frame).decode())
-    if close_after is not None:
-        try:
-            await asyncio.wait_for(socket.gone.wait(), close_after)
-        except TimeoutError:
-            drop(socket)
