@@ -31,6 +31,10 @@ class Person:
         """The localpart, as registered."""
         return self.id[1:].partition(":")[0]
 
+    async def set_name(self, name: str) -> None:
+        """The display name, everywhere."""
+        await self.api.call("PUT", f"{V3}/profile/{part(self.id)}/displayname", {"displayname": name})
+
     # Rooms.
 
     async def create_room(

@@ -183,11 +183,14 @@ class Relay:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: asyncio of Python 3.11 logs an error when a connection's own task is cancelled.
+        task = asyncio.create_task(self._connection(reader, writer))
         self._connections[writer] = task
+        task.add_done_callback(lambda _: self._connections.pop(writer, None))
         self.accepted += 1
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up: asyncio.StreamWriter | None = None
         try:
             answers, up = await asyncio.open_connection(self._host, self._port, limit=MAX_HEAD)
@@ -195,7 +198,6 @@ class Relay:
         except (OSError, asyncio.IncompleteReadError):
             pass  # the connection is over, whoever ended it
         finally:
-            del self._connections[writer]
             for end in (writer, up):
                 if end is not None:
                     end.transport.abort()

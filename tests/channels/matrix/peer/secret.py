@@ -131,11 +131,11 @@ class SecretPerson(Person):
             "session_id": session_id,
             "session_key": session_key,
         }
-        # matrix-nio has no public call that sends a key late.
-        letters = {
-            device.id: olm._olm_encrypt(olm.session_store.get(device.curve25519), device, "m.room_key", key)  # noqa: SLF001
-            for device in devices
-        }
+        letters = {}
+        for device in devices:
+            session = olm.session_store.get(device.curve25519)
+            # matrix-nio 0.26 has no public call that sends a key late.
+            letters[device.id] = olm._olm_encrypt(session, device, "m.room_key", key)  # noqa: SLF001
         await self.to_device("m.room.encrypted", user, letters)
 
     async def to_device(self, kind: str, user: str, letters: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ from tests.peers import find_synapse
 SERVER_NAME = "localhost"
 START = 90.0  # seconds until it must answer; it takes about 4 (2 cores, 2026-11)
 _LAUNCH = Path(__file__).with_name("launch.py")
+# A proxy of the environment leads elsewhere.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _PLENTY = {"per_second": 10_000, "burst_count": 10_000}
 
 
@@ -120,7 +122,7 @@ def register(url: str, secret: str, name: str, *, is_admin: bool = False) -> dic
 def _call(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with _OPENER.open(request, timeout=30) as response:
         found: dict[str, Any] = json.loads(response.read())
     return found
 
@@ -158,7 +160,7 @@ def _start(
 def _answers(process: subprocess.Popen[bytes], url: str, deadline: float) -> bool:
     """Whether it became ready: asked again and again while the process lives."""
     while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+        with contextlib.suppress(OSError), _OPENER.open(url, timeout=5):
             return True
         time.sleep(0.05)
     return False
