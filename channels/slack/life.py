@@ -1,0 +1,210 @@
+"""The life of one account: sign in, receive over sockets or signed requests, look back, keep names."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+
+from channels.base import Host
+from channels.errors import ChannelError, NotAuthorized, RateLimited
+from channels.events import Message
+from channels.slack.assistant import Assistant
+from channels.slack.backfill import Backfill, Seen
+from channels.slack.calls import Api
+from channels.slack.intake import Hooks, Intake
+from channels.slack.manifest import SCOPES
+from channels.slack.memory import Memory, Names
+from channels.slack.payload import Me, Opened
+from channels.slack.settings import Place, SlackSettings
+from channels.slack.sockets import Sockets
+from channels.slack.text import escape
+from channels.slack.timing import Timing, backoff
+from channels.slack.webhook import Webhook
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+# Small things that are under way beside the events; one more is left out.
+_MAX_ERRANDS = 100
+
+
+@dataclass(slots=True)
+class Life:
+    """Runs one account. Everything is handed in; nothing is shared with other accounts."""
+
+    account: str
+    settings: SlackSettings
+    host: Host
+    api: Api
+    memory: Memory
+    webhook: Webhook | None
+    timing: Timing
+    chance: random.Random
+    clock: Callable[[], float]
+    now: Callable[[], float]
+    _group: asyncio.TaskGroup | None = None
+    _errands: int = 0
+    _revoked: asyncio.Future[str] | None = field(default=None)
+
+    async def run(self) -> None:
+        """Until cancelled. Raises NotAuthorized when a token is refused or the app is removed."""
+        try:
+            await self._run()
+        except ExceptionGroup as group:
+            refused, others = group.split(NotAuthorized)
+            if refused is None or others is not None:
+                raise
+            raise _leaf(refused) from None
+        finally:
+            self.host.online(is_online=False, reason="stopped")
+            if self.webhook is not None:
+                self.webhook.intake = None
+            await self.api.close()
+
+    async def _run(self) -> None:
+        me, app_id = await self._sign_in()
+        seen = Seen(self.host, f"seen:{me.team}:{me.user}", self.settings.backfill.conversations)
+        await seen.load()
+        names = Names(self.api, self.memory, self.clock, self.timing.name_keep)
+        assistant = Assistant(me, self.api, self.host, self.settings.prompts, self.timing)
+        hooks = Hooks(
+            on_opened=lambda opened: self._greet(assistant, opened),
+            on_message=lambda message: self._took(assistant, seen, message),
+            on_refused=lambda url, line: self._errand(self._tell(url, line)),
+            on_revoked=self._was_revoked,
+        )
+        intake = Intake(me, self.host, self.memory, names, hooks, follow_ups=self.settings.follow_ups)
+        look = Backfill(
+            self.api, self.host, seen, self.settings.backfill, self.timing, self.now, self.account
+        )
+        self._revoked = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as self._group:
+            self._group.create_task(self._end_when_revoked(self._revoked))
+            self._group.create_task(names.run())
+            self._group.create_task(seen.keep(self.timing.seen_every))
+            self._group.create_task(look.run(intake))
+            if self.webhook is not None:
+                await self._listen(self.webhook, intake, look)
+            else:
+                await self._sockets(intake, app_id, look).run(self._group)
+
+    async def _sign_in(self) -> tuple[Me, str]:
+        data, scopes = await self._until_it_works(self.api.sign_in)
+        user, team = str(data.get("user_id") or ""), str(data.get("team_id") or "")
+        if not user:
+            raise NotAuthorized("Slack named no user for the token; it takes a bot token (xoxb-)")
+        missing = [scope for scope in SCOPES if scope not in scopes]
+        if scopes and missing:
+            log.warning(
+                "scopes are missing",
+                channel="slack",
+                account=self.account,
+                missing=", ".join(missing),
+                remedy="add them to the app (the manifest has them all) and reinstall it",
+            )
+        log.info("signed in", channel="slack", account=self.account, username=data.get("user"), team=team)
+        me = Me(
+            self.account,
+            user,
+            str(data.get("bot_id") or ""),
+            team,
+            self.settings.command,
+            self.settings.direct is Place.THREAD,
+            self.settings.channel is Place.THREAD,
+        )
+        return me, str(data.get("app_id") or "")
+
+    async def _until_it_works(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeat until Slack answers. Raises NotAuthorized."""
+        failures = 0
+        while True:
+            try:
+                return await call()
+            except NotAuthorized:
+                raise
+            except ChannelError as error:
+                failures += 1
+                wait = backoff(
+                    failures, self.timing.retry_first, self.timing.retry_last, self.chance.random()
+                )
+                if isinstance(error, RateLimited):
+                    wait = max(wait, error.retry_after)
+                self.host.online(is_online=False, reason=error.detail or type(error).__name__)
+                await asyncio.sleep(wait)
+
+    # -- receiving
+
+    def _sockets(self, intake: Intake, app_id: str, look: Backfill) -> Sockets:
+        return Sockets(
+            intake=intake,
+            settings=self.settings,
+            host=self.host,
+            timing=self.timing,
+            chance=self.chance,
+            clock=self.clock,
+            app_id=app_id,
+            account=self.account,
+            on_gap=look.wanted.set,
+        )
+
+    async def _listen(self, webhook: Webhook, intake: Intake, look: Backfill) -> None:
+        """Take requests, and look from time to time whether the token is still good."""
+        webhook.intake = intake
+        look.wanted.set()
+        while True:
+            self.host.online(is_online=True)
+            await asyncio.sleep(self.timing.auth_every)
+            await self._until_it_works(self.api.sign_in)
+
+    def _was_revoked(self, reason: str) -> None:
+        if self._revoked is not None and not self._revoked.done():
+            self._revoked.set_result(reason)
+
+    @staticmethod
+    async def _end_when_revoked(revoked: asyncio.Future[str]) -> None:
+        raise NotAuthorized(await revoked)
+
+    # -- errands
+
+    def _took(self, assistant: Assistant, seen: Seen, message: Message) -> None:
+        seen.note(message)
+        if message.addressed:
+            self.memory.joined(message.address.key)
+        if assistant.needs_title(message):
+            self._errand(assistant.name(message))
+
+    def _greet(self, assistant: Assistant, opened: Opened) -> None:
+        self._errand(assistant.greet(opened))
+
+    async def _tell(self, url: str, line: str) -> None:
+        """Say to the one who pressed why nothing happens."""
+        body = {"response_type": "ephemeral", "replace_original": False, "text": escape(line)}
+        try:
+            await self.api.respond(url, body, seconds=self.timing.typing)
+        except ChannelError as error:
+            log.debug("refusal not shown", channel="slack", account=self.account, reason=error.detail)
+
+    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._group is None or self._errands >= _MAX_ERRANDS:
+            work.close()
+            return
+        self._errands += 1
+        self._group.create_task(self._run_errand(work))
+
+    async def _run_errand(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            self._errands -= 1
+
+
+def _leaf(group: BaseException) -> BaseException:
+    """The first exception inside nested groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
