@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from . import interactions, messages, payloads, rest
+from . import interactions, messages, payloads, places
 from .errors import ApiError, known
 from .sessions import DM_TYPING, GUILD_MEMBERS, GUILD_TYPING, GUILDS, tell, tell_guild
 from .state import TEXT, Account, Attachment, Channel, Guild, Interaction, Message, Role, User, World
@@ -30,7 +30,7 @@ def furnish(world: World) -> None:
     place = Channel(CHANNEL, TEXT, "general", guild, created=world.clock.wall())
     world.channels[CHANNEL] = guild.channels[CHANNEL] = place
     for account in world.accounts.values():
-        rest.dm(world, account, PERSON)
+        places.dm(world, account, PERSON)
 
 
 def place_of(world: World, body: Body) -> Channel:
@@ -127,7 +127,7 @@ def add_role(world: World, body: Body) -> str:
 
 def open_dm(world: World, body: Body) -> str:
     """The channel of `user` with `bot`."""
-    return rest.dm(world, world.account(body.get("bot")), person_of(world, body).id).id
+    return places.dm(world, world.account(body.get("bot")), person_of(world, body).id).id
 
 
 def set_channel(world: World, body: Body) -> Any:
@@ -172,7 +172,7 @@ def add_thread(world: World, body: Body) -> str:
     source = message_of(world, body) if body.get("message") else None
     parent = source.channel if source is not None else place_of(world, body)
     name = str(body.get("name", "thread"))
-    return rest.thread(world, parent, name, person_of(world, body).id, source).id
+    return places.thread(world, parent, name, person_of(world, body).id, source).id
 
 
 def kick(world: World, body: Body) -> Any:

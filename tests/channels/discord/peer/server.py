@@ -19,7 +19,8 @@ from .gateway import Gateway
 from .limits import Verdict
 from .messages import File
 from .payloads import sign
-from .rest import Request, Route, Router
+from .request import Request, Route
+from .rest import Router
 from .state import Account, Call, Fault, World
 
 # discord.py 2.7.1, http.py json_or_text: JSON is read only when the header is exactly this.
