@@ -50,6 +50,7 @@ class Socket:
         self.session: Session | None = None
         self.acks = True
         self.is_closing = False
+        self.has_code = False
         self.last_beat = 0.0
 
     def put(self, frame: bytes) -> None:
@@ -62,7 +63,7 @@ class Socket:
 
     def close(self, code: int) -> None:
         """Close after what was put before."""
-        self.is_closing = True
+        self.is_closing = self.has_code = True
         self._out.put_nowait(code)
 
     def drop(self) -> None:
@@ -95,7 +96,7 @@ class Gateway:
 
     async def handle(self, request: web.BaseRequest, world: World) -> web.StreamResponse:
         """One connection from its first frame to its last."""
-        ws = web.WebSocketResponse(max_msg_size=1 << 20, autoping=True)
+        ws = web.WebSocketResponse(max_msg_size=1 << 20, timeout=1.0)
         await ws.prepare(request)
         compressed = request.query.get("compress") == "zlib-stream"
         socket = Socket(request, ws, is_compressed=compressed)
@@ -111,6 +112,8 @@ class Gateway:
         finally:
             self.sockets.discard(socket)
             self._leave(world, socket)
+            if socket.has_code:
+                await asyncio.wait({pump}, timeout=2)
             pump.cancel()
             await asyncio.wait({pump})
         return ws
@@ -133,8 +136,9 @@ class Gateway:
             try:
                 frame = await ws.receive(max(0.0, patience))
             except TimeoutError:
-                self._time_out(socket)
-                frame = await ws.receive(5)
+                self._forget(socket)
+                socket.close(TIMED_OUT)
+                return
             if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 if frame.type is WSMsgType.CLOSE and frame.data in (1000, 1001):
                     # Discord docs, Gateway, Disconnecting: closing with 1000 or 1001 invalidates the session.
@@ -150,10 +154,6 @@ class Gateway:
             code = self._take(world, socket, frame.data, path)
             if code is not None:
                 socket.close(code)
-
-    def _time_out(self, socket: Socket) -> None:
-        self._forget(socket)
-        socket.close(TIMED_OUT)
 
     def _forget(self, socket: Socket) -> None:
         if socket.session is not None:

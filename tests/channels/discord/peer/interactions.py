@@ -6,6 +6,7 @@ good for 15 minutes, an answer once only, a first follow-up after a deferral edi
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from . import messages, payloads
@@ -39,6 +40,8 @@ def begin(
     world.interactions[asked.id] = world.interaction_tokens[asked.token] = asked
     payload = _payload(world, asked)
     account.count("interactions")
+    # Whoever waits for it to fail is woken when the time is up.
+    asyncio.get_running_loop().call_later(world.settings.ack_deadline + 0.001, world.changed)
     for session in account.sessions.values():
         if session.covers(place.guild):
             session.push("INTERACTION_CREATE", payload)
@@ -146,6 +149,7 @@ def _update(
 def of_webhook(world: World, application_id: str, token: str) -> Interaction:
     """The interaction of a webhook route. Raises ApiError 10015 or 50027."""
     found = world.interaction_tokens.get(token)
+    # discord/discord-api-docs#6851 (2024-05) saw 404 for tokens of interactions that nobody answered yet.
     if found is None or found.account.id != application_id or found.acked is None:
         raise known(10015)
     if world.clock.now() > found.created + world.settings.token_life:

@@ -157,11 +157,8 @@ def guild(world: World, one: Guild, viewer: Account) -> dict[str, Any]:
         "member_count": len(one.members),
         # Discord docs, Guild Create: without the presence intent only the bot itself and people in voice.
         "members": [member(world, one, viewer.id)],
-        "channels": [
-            channel(world, entry)
-            for entry in one.channels.values()
-            if not entry.is_thread and "VIEW_CHANNEL" not in entry.denied
-        ],
+        # Bots are told of channels that they may not view as well; that is what the overwrites are for.
+        "channels": [channel(world, entry) for entry in one.channels.values() if not entry.is_thread],
         "threads": [
             channel(world, entry)
             for entry in one.channels.values()

@@ -295,7 +295,12 @@ def _refusal(error: ApiError, headers: dict[str, str]) -> web.Response:
 
 
 def _run(route: Route, asked: Request, call: Call, headers: dict[str, str]) -> web.Response:
-    status, found = route.handler(asked)
+    try:
+        status, found = route.handler(asked)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # A body of a shape that no check foresaw; the real server would name the field.
+        told = [{"code": "UNREADABLE", "message": f"{type(error).__name__}: {error}"}]
+        raise ApiError(400, 50035, "Invalid Form Body", errors={"_errors": told}) from error
     if isinstance(found, dict):
         call.result = found.get("id")
     if status == 204:
