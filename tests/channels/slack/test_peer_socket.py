@@ -123,7 +123,12 @@ async def test_every_kind_of_event_arrives_in_its_documented_shape(peer: Peer, r
             "app_home_opened",
             thread["assistant_thread"]["channel_id"],
         )
+        preview = await told("unfurl", channel=PUBLIC, ts=bot["ts"])
+        assert preview["subtype"] == "message_changed" and "edited" not in preview["message"]
+        assert preview["message"]["text"] == preview["previous_message"]["text"]
         assert (await told("invite", channel=PUBLIC))["user"] == peer.bot_user
+        joined = (await ws.receive_json())["payload"]["event"]
+        assert joined["subtype"] == "channel_join" and f"<@{peer.bot_user}>" in joined["text"]
         assert (await told("archive", channel=PUBLIC))["type"] == "channel_archive"
         kicked = [await told("kick", channel=PUBLIC), (await ws.receive_json())["payload"]["event"]]
         assert [event["type"] for event in kicked] == ["channel_left", "member_left_channel"]
@@ -221,6 +226,16 @@ async def test_a_goodbye_leaves_time_and_sends_nothing_new_over_the_old_connecti
             got = [(await new.receive_json())["payload"]["event"]["text"] for _ in range(4)]
             assert got == ["0", "1", "2", "3"]
             assert (await old.receive()).type is not aiohttp.WSMsgType.TEXT
+
+
+async def test_an_event_can_be_late(peer: Peer, raw: Raw) -> None:
+    async with raw.socket() as ws:
+        await peer.settings(delay=0.1)
+        await peer.say(DM, "first said")
+        await peer.settings(delay=0)
+        await peer.say(DM, "then said")
+        got = [(await ws.receive_json())["payload"]["event"]["text"] for _ in range(2)]
+        assert got == ["then said", "first said"]
 
 
 async def test_the_same_event_can_arrive_twice(peer: Peer, raw: Raw) -> None:

@@ -262,6 +262,7 @@ _VERBS: dict[str, Verb] = {
     "deafen": _deafen,
     "say": lambda app, body: [people.say(app, item) for item in body["items"]],
     "edit": people.edit,
+    "unfurl": people.unfurl,
     "delete": people.take_away,
     "react": people.react,
     "press": people.press,

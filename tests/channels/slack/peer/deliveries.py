@@ -102,7 +102,7 @@ class Dispatcher:
 
     async def _deliver(self, delivery: Delivery) -> None:
         settings = self._workspace.settings
-        waits = [None, *settings.retries] if delivery.kind == "events_api" else [None]
+        waits = [settings.delay, *settings.retries] if delivery.kind == "events_api" else [0.0]
         reason = ""
         for number, wait in enumerate(waits):
             if wait:

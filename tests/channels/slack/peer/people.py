@@ -111,6 +111,16 @@ def edit(app: App, body: dict[str, Any]) -> dict[str, Any]:
     return {"event_id": delivery.event_id if delivery is not None else ""}
 
 
+def unfurl(app: App, body: dict[str, Any]) -> bool:
+    """Slack adds a link's preview to a message: `channel`, `ts`. Told as message_changed though nobody edited."""
+    channel, message = _message(app, body)
+    before = shapes.message_json(app.workspace, channel, message)
+    preview = {"id": 1, "title": "A page", "from_url": "https://example.org/", "fallback": "A page"}
+    message.extra = {**message.extra, "attachments": [preview]}
+    emit_changed(app, channel, message, before)
+    return True
+
+
 def take_away(app: App, body: dict[str, Any]) -> bool:
     """Somebody deletes a message, theirs or the bot's: `channel`, `ts`."""
     remove(app, *_message(app, body))
@@ -265,7 +275,10 @@ def open_home(app: App, body: dict[str, Any]) -> bool:
 
 
 def invite(app: App, body: dict[str, Any]) -> bool:
-    """Somebody invites `user` (the bot, if nobody is named) to a `channel`."""
+    """Somebody invites `user` (the bot, if nobody is named) to a `channel`.
+
+    Told as member_joined_channel, and as a message of the subtype channel_join that names the newcomer.
+    """
     workspace = app.workspace
     user = str(body.get("user") or workspace.identity.bot_user)
     inviter = workspace.person(str(body.get("inviter", PERSON)))
@@ -286,6 +299,17 @@ def invite(app: App, body: dict[str, Any]) -> bool:
         "event_ts": workspace.new_ts(),
     }
     emit(app, event)
+    joined = Message(
+        workspace.new_ts(),
+        user,
+        text=f"<@{user}> has joined the channel",
+        subtype="channel_join",
+        sent_at=workspace.now(),
+        extra={"inviter": inviter},
+    )
+    channel.messages[joined.ts] = joined
+    workspace.settle(channel, joined)
+    emit(app, shapes.message_event(workspace, channel, joined))
     return True
 
 

@@ -139,7 +139,7 @@ class Settings:
     """What a test may set. Durations in seconds.
 
     `ack`: for an acknowledgement; `retries`: waits before each redelivery (docs, Events API: nearly at once, after
-    1 and after 5 minutes); `offline`: how long an event waits for a socket; `ping`: between the server's own pings;
+    1 and after 5 minutes); `delay`: before the first try of an event; `offline`: how long an event waits for a socket; `ping`: between the server's own pings;
     `stream_life` from the start, `stream_idle` without an append (0: no limit); `edit_window`: 0 is none;
     `echo`: the app sees its own messages; `events`: kinds that are subscribed, none given means all;
     `ticket`: how long a socket's address is good; `approximate`: told in hello.
@@ -147,6 +147,7 @@ class Settings:
 
     ack: float = 3.0
     retries: list[float] = field(default_factory=lambda: [0.0, 60.0, 300.0])
+    delay: float = 0.0
     offline: float = 3.0
     ping: float = 5.0
     stream_life: float = STREAM_LIFE
