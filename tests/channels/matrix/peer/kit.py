@@ -30,6 +30,8 @@ class KitPeer:
         self._ready = not isinstance(person, SecretPerson)
 
     async def seen(self) -> Sequence[str]:
+        if isinstance(self.person, SecretPerson):
+            await self.person.watch.refresh()  # the keys of what stands there come with a sync
         thread = self.address.key.thread or ""
         return await self.person.texts(self.room, sender=self.bot.id, thread=thread)
 
