@@ -51,6 +51,9 @@ class Wire:
                 trust_env=self._proxy is None,
                 proxy=self._proxy,
             )
+            # aiohttp repeats a PUT by itself when a kept connection breaks; who writes has to hear of it, as only
+            # delivery knows whether the text is still wanted.
+            self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
     async def close(self) -> None:
