@@ -6,7 +6,7 @@ The server keeps its rate limits meanwhile: an adapter that wrote too fast would
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytest_asyncio
@@ -16,7 +16,7 @@ from channels.conformance import ChannelConformance
 from channels.events import Address
 from channels.fake_daemon import RecordingHost
 from channels.slack.channel import SlackChannel
-from tests.channels.slack.hosts import PERSON, QUICK, address, settings
+from tests.channels.slack.hosts import QUICK, address, settings
 from tests.channels.slack.peer.client import Peer
 
 _NAMES = {"\U0001f44d": "+1"}
@@ -93,7 +93,7 @@ class Person:
 class SlackConformance(ChannelConformance):
     space = "D0PERSON01"
     is_thread = True
-    more: dict[str, Any] = {}
+    more: ClassVar[dict[str, Any]] = {}
 
     @pytest_asyncio.fixture
     async def peer(self, peer: Peer) -> Person:
@@ -120,24 +120,24 @@ class TestThread(SlackConformance):
 
 class TestThreadByEdits(SlackConformance):
     space = "C0GENERAL1"
-    more = {"stream": "edits", "buttons": False}
+    more: ClassVar[dict[str, Any]] = {"stream": "edits", "buttons": False}
 
 
 class TestChannel(SlackConformance):
     space = "C0GENERAL1"
     is_thread = False
-    more = {"channel": "inline"}
+    more: ClassVar[dict[str, Any]] = {"channel": "inline"}
 
 
 class TestInlineChat(SlackConformance):
     is_thread = False
-    more = {"direct": "inline", "stream": "off"}
+    more: ClassVar[dict[str, Any]] = {"direct": "inline", "stream": "off"}
 
 
 class TestSignedRequests(SlackConformance):
     """Over HTTP a connection that is cut is Slack's own affair, so nobody hangs up here."""
 
-    more = {"mode": "http", "appToken": None}
+    more: ClassVar[dict[str, Any]] = {"mode": "http", "appToken": None}
 
     @pytest_asyncio.fixture
     async def channel(self, peer: Person, host: RecordingHost) -> AsyncIterator[SlackChannel]:
