@@ -23,11 +23,15 @@ from bot.cli.quiet import silent
 from bot.cli.table import table
 from bot.commands.table import all_commands
 from bot.plugins import discover
-from channels.base import ChannelSpec
+from channels.base import Channel, ChannelSpec
 from channels.capabilities import Capabilities, SendKey, Surface, WriteBudget
 from channels.events import Address, ConversationKey
 
 _SHARED = frozenset({Surface.GROUP, Surface.THREAD})
+DIRECT_THREAD = "direct thread"
+# Some services write the kind of a place into its id: groups have negative numbers, or a letter of their own.
+_DIRECT_IDS = ("1", "1" * 18, "D00000000")
+_SHARED_IDS = ("-1", "1" * 18, "C00000000")
 _FEATURES = (
     "threads reactions buttons deletes notes attachments_in attachments_out replaceable durable".split()
 )
@@ -40,7 +44,7 @@ class Looked:
     spec: ChannelSpec
     account: str
     is_configured: bool
-    surfaces: Mapping[Surface, Capabilities]
+    surfaces: Mapping[str, Capabilities]
     trouble: str = ""
 
     def values(self) -> dict[str, Any]:
@@ -50,7 +54,7 @@ class Looked:
             "account": self.account,
             "title": self.spec.title,
             "configured": self.is_configured,
-            "surfaces": {str(surface): values_of(each) for surface, each in self.surfaces.items()},
+            "surfaces": {surface: values_of(each) for surface, each in self.surfaces.items()},
             "trouble": self.trouble,
         }
 
@@ -61,7 +65,7 @@ class Looked:
             return [f"{name}: {self.trouble}"]
         columns: dict[Capabilities, list[str]] = {}
         for surface, each in self.surfaces.items():
-            columns.setdefault(each, []).append(str(surface))
+            columns.setdefault(each, []).append(surface)
         head = (name, *(", ".join(surfaces) for surfaces in columns.values()))
         rows = [(title, *(show(each) for each in columns)) for title, show in ROWS]
         note = () if self.is_configured else ("as it is with the default settings; no account is configured",)
@@ -128,7 +132,7 @@ async def _look_at(wanted: list[tuple[ChannelSpec, str, Any, bool]], folder: Pat
 def _look(spec: ChannelSpec, name: str, settings: Any, host: Onlooker, *, is_configured: bool) -> Looked:
     try:
         channel = spec.open(name, settings, host)
-        found = {each: channel.capabilities(example(spec, name, each)) for each in spec.surfaces}
+        found = _by_surface(spec, name, channel)
     except ImportError as error:
         needs = f"; install the extra: pip install 'firstword[{spec.extra}]'" if spec.extra else ""
         return Looked(spec, name, is_configured, {}, f"its library is missing ({error}){needs}")
@@ -138,15 +142,25 @@ def _look(spec: ChannelSpec, name: str, settings: Any, host: Onlooker, *, is_con
     return Looked(spec, name, is_configured, found)
 
 
-def example(spec: ChannelSpec, account: str, surface: Surface) -> Address:
-    """An address of that kind, with an id that the channel's own pattern takes.
+def _by_surface(spec: ChannelSpec, account: str, channel: Channel) -> dict[str, Capabilities]:
+    """Each surface's capabilities; a thread in a direct chat has its own where they differ."""
+    found: dict[str, Capabilities] = {}
+    for surface in spec.surfaces:
+        found[surface] = channel.capabilities(example(spec, account, surface))
+        if surface is Surface.DIRECT:
+            threaded = channel.capabilities(example(spec, account, surface, in_thread=True))
+            if threaded != found[surface]:
+                found[DIRECT_THREAD] = threaded
+    return {str(surface): each for surface, each in found.items()}
 
-    Where ids are numbers and may be negative, the negative ones are those of groups.
-    """
-    numbers = (*(("-1",) if surface in _SHARED else ()), "1", "1" * 18)
-    fits = (each for each in numbers if spec.id_pattern and re.fullmatch(spec.id_pattern, each))
-    space = next(fits, "example")
-    thread = "1" if surface is Surface.THREAD else None
+
+def example(spec: ChannelSpec, account: str, surface: Surface, *, in_thread: bool = False) -> Address:
+    """An address of that kind, with the first of the usual ids that the channel's own pattern takes."""
+    usual = _SHARED_IDS if surface in _SHARED else _DIRECT_IDS
+    space = next(
+        (each for each in usual if spec.id_pattern and re.fullmatch(spec.id_pattern, each)), "example"
+    )
+    thread = "1" if in_thread or surface is Surface.THREAD else None
     return Address(ConversationKey(spec.name, account, space, thread), surface)
 
 

@@ -55,10 +55,11 @@ class Pigeon:
     def capabilities(self, address):
         assert self._library.NAME == "pigeon"
         shared = address.surface is not Surface.DIRECT
+        is_threaded = address.key.thread is not None and not shared
         loft = WriteBudget(f"loft:{address.key.space}", frozenset({Operation.SEND, Operation.EDIT}), 0.5, 4)
         return Capabilities(
             latency=LatencyClass.ASYNC if shared else LatencyClass.SEMI_SYNC,
-            streaming=Streaming.NONE if shared else Streaming.EDIT,
+            streaming=Streaming.NONE if shared else Streaming.BLOCK if is_threaded else Streaming.EDIT,
             max_text=280 if shared else 4000,
             budgets=(loft,),
             max_edits=None if shared else 5,

@@ -87,19 +87,19 @@ def test_capabilities_stand_side_by_side_and_places_that_are_alike_share_a_colum
     assert result.code == 0
     rows = [re.split(r" {2,}", line) for line in result.out.splitlines()]
     assert rows[:11] == [
-        ["pigeon/main", "direct", "group, thread"],
-        ["latency class", "semi-sync", "async"],
-        ["streaming", "edit", "none"],
-        ["markup", "rich", "rich"],
-        ["longest text", "4,000 code points", "280 code points"],
-        ["write budgets", *["loft: edit+send 0.5/s, burst 4"] * 2],
-        ["edit limits", "at most 5 a message, within 900 s", "within 900 s"],
-        ["typing", "10 s a call", "no"],
-        ["send key", "key", "none"],
-        ["promise", "A", "B"],
-        ["threads", "no", "no"],
+        ["pigeon/main", "direct", "direct thread", "group, thread"],
+        ["latency class", "semi-sync", "semi-sync", "async"],
+        ["streaming", "edit", "block", "none"],
+        ["markup", "rich", "rich", "rich"],
+        ["longest text", "4,000 code points", "4,000 code points", "280 code points"],
+        ["write budgets", *["loft: edit+send 0.5/s, burst 4"] * 3],
+        ["edit limits", *["at most 5 a message, within 900 s"] * 2, "within 900 s"],
+        ["typing", "10 s a call", "10 s a call", "no"],
+        ["send key", "key", "key", "none"],
+        ["promise", "A", "A", "B"],
+        ["threads", "no", "no", "no"],
     ]
-    assert ["buttons", "yes", "no"] in rows
+    assert ["buttons", "yes", "yes", "no"] in rows
 
 
 def test_capabilities_are_values_for_programs(terminal: Terminal, site: Path) -> None:
@@ -107,7 +107,7 @@ def test_capabilities_are_values_for_programs(terminal: Terminal, site: Path) ->
     data = terminal.run("--json", "channels", "capabilities", "pigeon:team").data
     [row] = data["channels"]
     assert (row["channel"], row["account"], row["configured"]) == ("pigeon", "team", True)
-    assert list(row["surfaces"]) == ["direct", "group", "thread"]
+    assert list(row["surfaces"]) == ["direct", "direct thread", "group", "thread"]
     direct = row["surfaces"]["direct"]
     assert direct["budgets"] == [
         {"scope": "loft:example", "operations": ["edit", "send"], "rate": 0.5, "burst": 4}
