@@ -272,6 +272,14 @@ async def test_a_revoked_token_closes_the_socket_and_every_call(peer: Peer, raw:
     assert await (await (await raw.socket()).identify(ALL)).closed() == 4004
 
 
+async def test_too_many_starts_cost_the_token(peer: Peer, raw: Raw) -> None:
+    await peer.settings(session_starts=1)
+    await (await (await raw.socket()).identify(ALL)).until_ready()
+    assert (await raw.result("GET", "/gateway/bot"))["session_start_limit"]["remaining"] == 0
+    assert await (await (await raw.socket()).identify(ALL)).closed() == 4004
+    assert (await raw.refused("GET", "/users/@me"))[0] == 401
+
+
 async def test_members_are_listed_on_request(peer: Peer, raw: Raw) -> None:
     socket = await (await (await raw.socket()).identify(ALL)).until_ready()
     await socket.send(8, {"guild_id": peer.guild, "query": "", "limit": 0, "nonce": "n"})

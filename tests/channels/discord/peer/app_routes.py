@@ -25,7 +25,8 @@ def _gateway(call: Request) -> Answer:
 
 def _gateway_bot(call: Request) -> Answer:
     settings, used = call.world.settings, call.bot.counts.get("identify", 0)
-    limit = {"total": 1000, "remaining": max(0, 1000 - used), "reset_after": 86_400_000}
+    total = settings.session_starts
+    limit = {"total": total, "remaining": max(0, total - used), "reset_after": 86_400_000}
     _, found = _gateway(call)
     return 200, {
         **found,

@@ -195,6 +195,9 @@ class Gateway:
             return BAD_TOKEN
         account.count("identify")
         world.changed()
+        if account.counts["identify"] > world.settings.session_starts:
+            account.is_revoked = True
+            return BAD_TOKEN
         number, count = body.get("shard") or (0, 1)
         refused = self._refuse(world, account, body.get("intents"), number, count)
         if refused is not None:

@@ -42,6 +42,8 @@ class Settings:
     # Documented as 5 s; off, so that a test may start a bot twice. An IDENTIFY too early gets op 9.
     identify_interval: float = 0.0
     max_concurrency: int = 1
+    # IDENTIFYs in 24 hours; beyond them the token is reset (Discord docs, Gateway, Rate Limiting).
+    session_starts: int = 1000
     shards: int = 1
     sharding_required: bool = False
     # "uniqueness in the past few minutes" (Discord docs, Create Message).
