@@ -19,8 +19,14 @@ _FILES = (
     ("animation", AttachmentKind.VIDEO, "video/mp4"),
     ("document", AttachmentKind.FILE, "application/octet-stream"),
 )
+_MAX_ID = 512
 _NAME_GOES_ON = re.compile(r"[A-Za-z0-9_]")
 _MIME = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+\Z")
+
+
+def is_id(value: Any) -> bool:
+    """A name that Telegram gave to something: letters, digits and marks of ASCII, so that it can be stored anywhere."""
+    return isinstance(value, str) and 0 < len(value) <= _MAX_ID and value.isascii() and value.isprintable()
 
 
 def text_of(message: Json) -> tuple[str, list[Any]]:
@@ -82,13 +88,13 @@ def attachments_of(message: Json) -> tuple[Attachment, ...]:
     found = []
     sizes = message.get("photo")
     if isinstance(sizes, list):
-        usable = [one for one in sizes if isinstance(one, dict) and isinstance(one.get("file_id"), str)]
+        usable = [one for one in sizes if isinstance(one, dict) and is_id(one.get("file_id"))]
         if usable:
             best = max(usable, key=_area)
             found.append(Attachment(AttachmentKind.IMAGE, best["file_id"], "image/jpeg", _size(best)))
     for name, kind, mime in _FILES:
         one = message.get(name)
-        if not isinstance(one, dict) or not isinstance(one.get("file_id"), str):
+        if not isinstance(one, dict) or not is_id(one.get("file_id")):
             continue
         if name == "document" and "animation" in message:
             continue  # Bot API docs: an animation is repeated as a document for old clients

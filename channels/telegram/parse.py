@@ -25,7 +25,7 @@ from channels.events import (
     Reaction,
     Sender,
 )
-from channels.telegram.content import attachments_of, text_of, text_without_mention
+from channels.telegram.content import attachments_of, is_id, text_of, text_without_mention
 from channels.telegram.text import clean_name, wash
 
 # What the channel asks Telegram for (Bot API docs, Update; reactions come only when named).
@@ -41,7 +41,6 @@ WANTED = (
 
 # What the button under a preview does; the one under a message carries the same as its data.
 STOP = "stop"
-_MAX_GROUP = 64
 
 Json = dict[str, Any]
 
@@ -214,7 +213,7 @@ def _message(value: Any, _number: Any, me: Me) -> Parsed:
 def _album(message: Json, address: Address) -> str:
     """Bot API docs, Message: media_group_id is the same for all parts of an album, and theirs alone."""
     group = message.get("media_group_id")
-    if not isinstance(group, str) or not 0 < len(group) <= _MAX_GROUP:
+    if not is_id(group):
         return ""
     return f"{address.key.space}:{group}"
 
@@ -245,7 +244,7 @@ def _edited(value: Any, number: Any, me: Me) -> Parsed:
 def _pressed(value: Any, _number: Any, me: Me) -> Parsed:
     query = _object(value, "callback_query")
     press, action = query.get("id"), query.get("data")
-    if not isinstance(press, str) or not press:
+    if not isinstance(press, str) or not is_id(press):
         raise _Odd("no_id")
     message = query.get("message")
     if not isinstance(action, str) or not isinstance(message, dict):
@@ -335,13 +334,16 @@ def _reaction(value: Any, number: Any, me: Me) -> Parsed:
     return Parsed(events, dropped="" if events else "no_content")
 
 
+_MAX_EMOJI = 64
+
+
 def _emoji(value: Any) -> list[str]:
     found = []
     for one in value if isinstance(value, list) else ():
         if isinstance(one, dict):
             name = one.get("emoji") or one.get("custom_emoji_id") or one.get("type")
-            if isinstance(name, str):
-                found.append(name)
+            if isinstance(name, str) and (name := wash(name).strip()):
+                found.append(name[:_MAX_EMOJI])
     return found[:20]
 
 

@@ -68,7 +68,8 @@ class Server:
     def _file(self, token: str, name: str) -> web.Response:
         bot = self._bot(token)
         for path, data, _ in bot.files.values():
-            if path == name:
+            # tdlib/telegram-bot-api README: with --local files are given out by their path, not over HTTP.
+            if path == name and not path.startswith("/"):
                 return web.Response(body=data, content_type="application/octet-stream")
         raise ApiError(404, "Not Found")
 
