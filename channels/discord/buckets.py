@@ -23,10 +23,11 @@ class _Bucket:
     window: float = WINDOW
     remaining: int = LIMIT
     ends: float = 0.0
+    on_their_way: int = 0
 
     def refill(self, now: float) -> None:
         if now >= self.ends:
-            self.remaining = self.limit
+            self.remaining = self.limit - self.on_their_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +54,34 @@ class Buckets:
         bucket = self._bucket(scope)
         bucket.refill(now)
         if bucket.remaining <= 0:
-            return bucket.ends - now
+            return max(MARGIN, bucket.ends - now)
         bucket.remaining -= 1
+        bucket.on_their_way += 1
         if now >= bucket.ends:  # it opens a window; its answer will say how long that lasts
             bucket.ends = now + bucket.window
         return 0.0
 
     def told(self, scope: str, headers: Mapping[str, str], now: float) -> None:
-        """Learn from the headers of an answer; what they do not say stays as it is."""
+        """Learn from the headers of an answer to a request that began; what they do not say stays as it is."""
+        bucket = self._bucket(scope)
+        bucket.on_their_way = max(0, bucket.on_their_way - 1)
         limit, left = _number(headers.get("X-RateLimit-Limit")), _number(headers.get("X-RateLimit-Remaining"))
         after = _number(headers.get("X-RateLimit-Reset-After"))
         if limit is None or left is None or after is None or limit < 1 or not 0 <= after <= _MOST:
             return
-        bucket = self._bucket(scope)
-        # Requests that are still on their way are counted already; an answer that was overtaken knows less than we do.
-        bucket.remaining = min(bucket.remaining, int(left)) if bucket.limit == int(limit) else int(left)
+        is_new_window = now + after > bucket.ends + MARGIN or bucket.limit != int(limit)
+        free = int(left) - bucket.on_their_way
+        # An answer that was overtaken by another of its window knows less than we do.
+        bucket.remaining = max(0, free if is_new_window else min(bucket.remaining, free))
         bucket.limit = int(limit)
         bucket.ends = now + after + MARGIN
         if left >= limit - 1:
             bucket.window = max(after, 0.25)
+
+    def lost(self, scope: str) -> None:
+        """A request that began has no answer."""
+        bucket = self._bucket(scope)
+        bucket.on_their_way = max(0, bucket.on_their_way - 1)
 
     def refused(self, scope: str, seconds: float, now: float, *, is_global: bool = False) -> None:
         """429: nothing more for so long."""

@@ -90,7 +90,7 @@ def _way(data: Json) -> Interaction:
     number, token = snowflake(data.get("id"), "id"), data.get("token")
     if not is_token(token):
         raise Odd("no_token")
-    expires = seconds_of(number) + TOKEN_LIFE
+    expires = float(int(seconds_of(number) + TOKEN_LIFE))
     return Interaction(snowflake(data.get("application_id"), "application"), number, str(token), expires)
 
 

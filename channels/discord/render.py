@@ -24,6 +24,7 @@ _ITEM = re.compile(r"([ \t]*)([-*+]|\d{1,9}[.)])([ \t]+|\Z)(.*)\Z")
 _TASK = re.compile(r"\[([ xX])\](?=[ \t])")
 _ROW = re.compile(r"[ ]{0,3}\S.*\|")
 _OPENS_BLOCK = re.compile(r"[ \t]*(?:#{1,6}[ \t]|>|[-*+][ \t]|\d{1,9}[.)][ \t]|`{3}|~{3}|\|)")
+_DEEPEST = 8  # quotes within quotes; deeper ones keep their marks as they are
 _RULE_LINE = "\N{EM DASH}" * 3
 
 
@@ -36,8 +37,9 @@ def render(markdown: str) -> str:
 class _Blocks:
     """Goes through the lines once; runs of words between blocks are written together, as marks may span lines."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], depth: int = 0) -> None:
         self._lines = lines
+        self._depth = depth
         self._at = 0
         self._out: list[str] = []
         self._words: list[str] = []
@@ -52,7 +54,7 @@ class _Blocks:
 
     def _block(self, line: str) -> None:
         quote = _PREFIX.match(line)
-        if quote is not None:
+        if quote is not None and self._depth < _DEEPEST:
             self._quote()
         elif (fence := _FENCE.match(line)) is not None and _is_opening(fence):
             self._fence(fence)
@@ -94,7 +96,9 @@ class _Blocks:
         while self._at < len(self._lines) and (mark := re.match(r"[ ]{0,3}>[ \t]?", self._lines[self._at])):
             inner.append(self._lines[self._at][mark.end() :])
             self._at += 1
-        self._out += [f"> {line}".rstrip() if line else "> " for line in _Blocks(inner).walk()]
+        self._out += [
+            f"> {line}".rstrip() if line else "> " for line in _Blocks(inner, self._depth + 1).walk()
+        ]
 
     def _fence(self, fence: re.Match[str]) -> None:
         """Discord's fence is three backticks exactly, at a line's start; the first word names the language."""

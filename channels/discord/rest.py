@@ -102,9 +102,14 @@ class Rest:
         """
         if scope and (wait := self._buckets.begin(scope, self._clock())) > 0:
             raise RateLimited(wait, scope, "held back")
-        status, headers, raw = await self._exchange(
-            method, path, body, seconds, query, is_write=is_write, is_open=is_open
-        )
+        try:
+            status, headers, raw = await self._exchange(
+                method, path, body, seconds, query, is_write=is_write, is_open=is_open
+            )
+        except BaseException:
+            if scope:
+                self._buckets.lost(scope)
+            raise
         now = self._clock()
         if scope:
             self._buckets.told(scope, headers, now)

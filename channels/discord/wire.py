@@ -28,7 +28,14 @@ with warnings.catch_warnings():
     from discord.errors import ConnectionClosed
     from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
-__all__ = ["ConnectionClosed", "Identity", "ReconnectWebSocket", "Socket", "intents_value", "quiet_library_logs"]
+__all__ = [
+    "ConnectionClosed",
+    "Identity",
+    "ReconnectWebSocket",
+    "Socket",
+    "intents_value",
+    "quiet_library_logs",
+]
 
 Dispatched = Callable[[str, Any], None]
 _FAREWELL = 1.0  # seconds
