@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from channels.base import Host
@@ -71,7 +72,7 @@ class Intake:
             parsed = parse_event(payload, self.me, self._memory.known)
             parsed = await self._follow(parsed)
         elif kind == "slash_commands":
-            parsed = parse_command(payload, self.me, self._known_commands())
+            parsed = parse_command(payload, self.me, self._known_commands(), datetime.now(UTC))
         elif kind == "interactive":
             parsed = parse_press(payload, self.me)
         else:

@@ -6,6 +6,7 @@ Payloads: Slack docs, "Slash commands" and "Interaction payloads", block_actions
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from channels.capabilities import Surface
@@ -22,15 +23,15 @@ from channels.slack.payload import (
     handle,
     string,
     thread_of,
-    trigger_time,
 )
 from channels.slack.text import clean_name, plain, wash
 
 
-def parse_command(payload: Any, me: Me, commands: Collection[str]) -> Parsed:
+def parse_command(payload: Any, me: Me, commands: Collection[str], now: datetime) -> Parsed:
     """The message that a slash command is: "/firstword model fast" -> "/model fast". Never raises.
 
-    `commands`: the names that are commands; other words are said to the bot as they stand.
+    `commands`: the names that are commands; other words are said to the bot as they stand. `now`: when it was given,
+    which the payload does not say.
     """
     if not isinstance(payload, dict):
         return Parsed(dropped="not_an_object")
@@ -54,7 +55,7 @@ def parse_command(payload: Any, me: Me, commands: Collection[str]) -> Parsed:
         address=Address(key, Surface.COMMAND, handle=way),
         sender=Sender(user, clean_name(string(payload.get("user_name")))),
         text=plain(text, {}),
-        sent_at=trigger_time(trigger),
+        sent_at=now,
     )
     return Parsed((event,), response_url=url)
 

@@ -114,13 +114,6 @@ def time_of(ts: str) -> datetime:
     return datetime.fromtimestamp(float(ts), UTC)
 
 
-def trigger_time(trigger: str) -> datetime:
-    """A trigger begins with the time in milliseconds ("1332100013.4711.ab"); epoch when it does not."""
-    head = trigger.partition(".")[0]
-    seconds = int(head) / 1000 if head.isdigit() and len(head) == 13 else 0.0
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def handle(user: str, team: str, url: str = "") -> str:
     """Address.handle: for whom a stream is meant, and where a command is answered."""
     parts = {"u": user, "t": team}

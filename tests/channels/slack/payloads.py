@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from channels.slack.payload import Known, Me
@@ -19,6 +20,7 @@ LATER = "1700000060.000200"
 ME = Me("main", BOT, BOT_ID, TEAM)
 INLINE = Me("main", BOT, BOT_ID, TEAM, threads_direct=False, threads_channel=False)
 NOBODY = Known()
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 def envelope(event: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def command(text: str, **more: Any) -> dict[str, Any]:
         "channel_id": CHANNEL,
         "channel_name": "general",
         "team_id": TEAM,
-        "trigger_id": "1700000000123.4711.abcdef",
+        "trigger_id": "13345224609.738474920.8088930838d88f008e0",
         "response_url": "https://hooks.slack.com/commands/T/1/x",
         **more,
     }

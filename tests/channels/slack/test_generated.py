@@ -12,7 +12,7 @@ from channels.slack.interact import parse_command, parse_press
 from channels.slack.parse import _READERS, parse_event
 from channels.slack.payload import Known, Parsed
 from tests.channels.slack import payloads
-from tests.channels.slack.payloads import BOT, BOT_ID, CHANNEL, DIRECT, INLINE, LATER, ME, PERSON, TS
+from tests.channels.slack.payloads import BOT, BOT_ID, CHANNEL, DIRECT, INLINE, LATER, ME, NOW, PERSON, TS
 from tests.generated import generated
 
 _JSON = st.recursive(
@@ -160,7 +160,7 @@ def test_no_generated_press_crashes_the_parser(payload: dict[str, Any]) -> None:
 @generated
 @given(_COMMAND)
 def test_no_generated_command_crashes_the_parser(payload: dict[str, Any]) -> None:
-    check(parse_command(payload, ME, frozenset({"model"})))
+    check(parse_command(payload, ME, frozenset({"model"}), NOW))
 
 
 @generated
@@ -168,4 +168,4 @@ def test_no_generated_command_crashes_the_parser(payload: dict[str, Any]) -> Non
 def test_no_generated_json_crashes_the_parser(payload: Any) -> None:
     check(parse_event(payload, ME, _KNOWN))
     check(parse_press(payload, ME))
-    check(parse_command(payload, ME, frozenset()))
+    check(parse_command(payload, ME, frozenset(), NOW))

@@ -31,6 +31,7 @@ from tests.channels.slack.payloads import (
     LATER,
     ME,
     NOBODY,
+    NOW,
     OTHER,
     PERSON,
     TEAM,
@@ -296,10 +297,10 @@ def test_a_removed_app_is_told() -> None:
     ],
 )
 def test_the_umbrella_command_carries_commands_and_questions(typed: str, said: str) -> None:
-    event = only(Message, parse_command(command(typed), ME, NAMES))
+    event = only(Message, parse_command(command(typed), ME, NAMES, NOW))
     assert event.text == said
     assert event.addressed
-    assert event.address.surface is Surface.COMMAND
+    assert (event.address.surface, event.sent_at) == (Surface.COMMAND, NOW)
     assert read_handle(event.address.handle)["r"] == "https://hooks.slack.com/commands/T/1/x"
 
 

@@ -1,0 +1,319 @@
+"""What people do in the workspace arrives once, in order, and is confirmed only when it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from channels.base import HistoryLine
+from channels.events import (
+    Event,
+    Membership,
+    MembershipChange,
+    Message,
+    MessageDeleted,
+    MessageEdited,
+    Pressed,
+    Reaction,
+    TypingStarted,
+)
+from channels.slack.interact import parse_command
+from tests.channels.slack.hosts import PERSON, KeepingHost, address, running
+from tests.channels.slack.peer.client import Peer
+
+DM = "D0PERSON01"
+CHANNEL = "C0GENERAL1"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> KeepingHost:
+    return KeepingHost(tmp_path)
+
+
+async def test_an_event_is_confirmed_only_after_the_host_has_taken_it(peer: Peer, host: KeepingHost) -> None:
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def gate(_: Event) -> None:
+        entered.set()
+        await leave.wait()
+
+    host.gate = gate
+    async with running(peer, host):
+        said = await peer.say(DM, "precious")
+        await entered.wait()
+        (delivery,) = await peer.deliveries()
+        assert delivery["outcome"] == "waiting"
+        leave.set()
+        await peer.wait(acked=1, event_id=said["event_ids"][0])
+    assert host.texts == ["precious"]
+
+
+async def test_what_has_no_room_is_not_confirmed_and_comes_again(peer: Peer, host: KeepingHost) -> None:
+    await peer.settings(ack=0.1, retries=[0, 0.05, 0.1])
+    host.room = lambda _: len(host.offered) > 2
+    async with running(peer, host):
+        said = await peer.say(DM, "patience")
+        (delivery,) = await peer.wait(acked=1, event_id=said["event_ids"][0])
+    assert [attempt["number"] for attempt in delivery["attempts"]] == [0, 1, 2]
+    assert delivery["attempts"][1]["reason"] == "timeout"
+    assert len(host.offered) == 3
+    assert host.texts == ["patience"]
+
+
+async def test_a_slow_host_is_offered_a_message_once_although_slack_repeats_it(
+    peer: Peer, host: KeepingHost
+) -> None:
+    await peer.settings(ack=0.05, retries=[0, 0.05])
+    leave = asyncio.Event()
+
+    async def gate(_: Event) -> None:
+        await leave.wait()
+
+    host.gate = gate
+    async with running(peer, host):
+        await peer.say(DM, "slowly")
+        await peer.wait(acked=1, outcome="unacked")
+        leave.set()
+        await host.until(lambda: bool(host.events))
+        await peer.say(DM, "next")
+        await host.until(lambda: len(host.events) == 2)
+    assert len(host.offered) == 2
+
+
+async def test_copies_and_the_two_events_of_a_mention_are_one_message(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host):
+        await peer.mention(CHANNEL, "hello", copies=3)
+        await peer.wait(acked=2)
+        await peer.say(DM, "after it")
+        await host.until(lambda: "after it" in host.texts)
+    assert host.texts == ["hello", "after it"]
+    assert len(host.offered) == 2
+
+
+async def test_many_messages_keep_their_order(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host):
+        await peer.say_all([{"channel": DM, "text": str(number)} for number in range(50)])
+        await host.until(lambda: len(host.events) == 50)
+    assert host.texts == [str(number) for number in range(50)]
+
+
+async def test_the_bots_own_messages_and_other_bots_are_not_heard(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host) as channel:
+        head = await peer.say(DM, "question")
+        sent = await channel.send(address(DM, head["ts"]), "my own", "k")
+        await channel.edit(address(DM, head["ts"]), sent.id, "my own words")
+        await peer.say(CHANNEL, f"<@{peer.bot_user}> beep", bot={"bot_id": "B0OTHER001", "username": "robot"})
+        await peer.say(DM, "end")
+        await host.until(lambda: "end" in host.texts)
+        await peer.wait(acked=5)
+    assert host.texts == ["question", "end"]
+    assert host.signals["self_message"] >= 2
+
+
+async def test_a_channel_is_heard_but_only_a_mention_is_addressed(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host):
+        await peer.say(CHANNEL, "people among themselves")
+        await peer.mention(CHANNEL, "and you?")
+        await host.until(lambda: len(host.events) == 2)
+    assert [event.addressed for event in host.of(Message)] == [False, True]
+
+
+async def test_in_a_thread_with_the_bot_no_mention_is_needed(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host):
+        head = await peer.mention(CHANNEL, "hello")
+        await host.until(lambda: len(host.events) == 1)
+        await peer.say(CHANNEL, "go on", thread=head["ts"])
+        await peer.say(CHANNEL, "<@U0OTHER001> what do you think?", thread=head["ts"])
+        await host.until(lambda: len(host.events) == 3)
+    assert [event.addressed for event in host.of(Message)] == [True, True, False]
+    assert {event.address.key.thread for event in host.of(Message)} == {head["ts"]}
+
+
+async def test_after_a_restart_the_stored_history_says_where_the_bot_takes_part(
+    peer: Peer, host: KeepingHost
+) -> None:
+    head = await peer.say(CHANNEL, "an old thread", silent=True)
+    key = str(address(CHANNEL, head["ts"]).key)
+    host.lines[key] = [HistoryLine("assistant", "an old answer", "1.1", 0.0)]
+    async with running(peer, host):
+        await peer.say(CHANNEL, "go on", thread=head["ts"])
+        other = await peer.say(CHANNEL, "a thread of others")
+        await peer.say(CHANNEL, "indeed", thread=other["ts"])
+        await host.until(lambda: len(host.events) == 3)
+    assert [event.addressed for event in host.of(Message)] == [True, False, False]
+
+
+async def test_follow_ups_can_be_switched_off(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host, followUps=False):
+        head = await peer.mention(CHANNEL, "hello")
+        await peer.say(CHANNEL, "go on", thread=head["ts"])
+        await host.until(lambda: len(host.events) == 2)
+    assert [event.addressed for event in host.of(Message)] == [True, False]
+
+
+async def test_names_are_looked_up_beside_and_known_from_then_on(peer: Peer, host: KeepingHost) -> None:
+    await peer.control("person", user=PERSON, name="Somebody")
+    async with running(peer, host):
+        await peer.say(DM, "first")
+        await host.until(lambda: len(host.events) == 1)
+        await peer.wait(method="users.info")
+        for number in range(100):
+            await peer.say(DM, str(number))
+            await host.until(lambda number=number: host.texts[-1] == str(number))
+            if host.of(Message)[-1].sender.name:
+                break
+    assert host.of(Message)[0].sender.name == ""
+    assert host.of(Message)[-1].sender.name
+
+
+async def test_edits_deletions_and_reactions_of_people_are_events(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host) as channel:
+        said = await peer.say(DM, "tyop")
+        sent = await channel.send(address(DM, said["ts"]), "answer", "k")
+        await peer.edit(DM, said["ts"], "typo")
+        await peer.react(DM, sent.id, "-1")
+        await peer.react(DM, sent.id, "-1", off=True)
+        other = await peer.say(DM, "never mind")
+        await peer.delete(DM, other["ts"])
+        await host.until(lambda: bool(host.of(MessageDeleted)))
+    assert host.of(MessageEdited)[0].text == "typo"
+    assert [(event.emoji, event.added) for event in host.of(Reaction)] == [
+        ("\U0001f44e", True),
+        ("\U0001f44e", False),
+    ]
+    assert host.of(Reaction)[0].address.key.thread == said["ts"]
+    assert host.of(MessageDeleted)[0].message_id == other["ts"]
+
+
+async def test_an_invitation_and_a_removal_are_events(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host):
+        await peer.control("invite", channel=CHANNEL)
+        await peer.control("invite", channel=CHANNEL, user="U0OTHER001")
+        await peer.control("kick", channel=CHANNEL)
+        await host.until(lambda: len(host.of(Membership)) == 3)
+    changes = [event.change for event in host.of(Membership)]
+    assert changes[0] is MembershipChange.JOINED
+    assert MembershipChange.KICKED in changes
+
+
+# -- commands and presses
+
+
+async def test_a_command_is_confirmed_at_once_and_answered_to_that_person_alone(
+    peer: Peer, host: KeepingHost
+) -> None:
+    async with running(peer, host) as channel:
+        await peer.say(CHANNEL, "hello")
+        await peer.command(CHANNEL, "/firstword", "model fast")
+        await peer.wait(acked=1, kind="slash_commands")
+        await host.until(lambda: len(host.events) == 2)
+        event = host.of(Message)[1]
+        assert event.text == "/model fast"
+        await channel.send(event.address, "Model: **fast** <!channel>", "k")
+        await peer.wait(channel=CHANNEL, contains="fast")
+    (answer,) = await peer.messages(CHANNEL)
+    assert answer["to"] == PERSON
+    assert await peer.pings() == []
+
+
+async def test_who_may_not_is_told_in_the_confirmation_and_nobody_else_is(
+    peer: Peer, host: KeepingHost
+) -> None:
+    host.refusals[PERSON] = "You may not."
+    async with running(peer, host):
+        await peer.say(CHANNEL, "hello", user="U0OTHER001")
+        await peer.command(CHANNEL, "/firstword", "model fast")
+        (delivery,) = await peer.wait(acked=1, kind="slash_commands")
+        assert delivery["answer"] == {"response_type": "ephemeral", "text": "You may not."}
+        host.refusals[PERSON] = ""
+        await peer.command(CHANNEL, "/firstword", "model fast")
+        await peer.wait(acked=2, kind="slash_commands")
+    assert host.texts == ["hello"]
+    (answer,) = await peer.messages(CHANNEL)
+    assert (answer["shown"], answer["to"]) == ("You may not.", PERSON)
+
+
+async def test_a_command_for_which_there_is_no_room_is_not_confirmed(peer: Peer, host: KeepingHost) -> None:
+    await peer.settings(ack=0.1)
+    host.room = lambda _: False
+    async with running(peer, host):
+        await peer.command(CHANNEL, "/firstword", "model fast")
+        await peer.wait(acked=1, kind="slash_commands", outcome="unacked")
+
+
+async def test_the_name_of_the_command_is_nobodys_secret(host: KeepingHost) -> None:
+    """Two bots in one workspace have two commands; each app hears only its own, so the name is not compared."""
+    from tests.channels.slack.payloads import ME, NOW, command
+
+    parsed = parse_command(command("help", command="/otherword"), ME, frozenset({"help"}), NOW)
+    assert isinstance(parsed.events[0], Message)
+    assert parsed.events[0].text == "/help"
+
+
+async def test_typed_commands_reach_the_host_as_they_were_typed(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host):
+        await peer.say(DM, "!model fast")
+        await peer.mention(CHANNEL, "/model fast")
+        await host.until(lambda: len(host.events) == 2)
+    assert host.texts == ["!model fast", "/model fast"]
+
+
+async def test_a_press_that_is_refused_is_explained_to_the_one_who_pressed(
+    peer: Peer, host: KeepingHost
+) -> None:
+    from channels.events import Action
+
+    async with running(peer, host) as channel:
+        head = await peer.say(CHANNEL, "hello")
+        sent = await channel.send(
+            address(CHANNEL, head["ts"]), "answer", "k", actions=(Action("retry", "Retry"),)
+        )
+        await peer.press(CHANNEL, sent.id, "firstword:retry")
+        await host.until(lambda: bool(host.of(Pressed)))
+        host.refusals["U0OTHER001"] = "Only <you> may."
+        await peer.press(CHANNEL, sent.id, "firstword:retry", user="U0OTHER001")
+        await peer.wait(channel=CHANNEL, contains="Only <you> may.")
+    assert len(host.of(Pressed)) == 1
+    assert host.of(Pressed)[0].address.key.thread == head["ts"]
+    assert [one["to"] for one in await peer.messages(CHANNEL)] == ["", "U0OTHER001"]
+
+
+# -- the chat with the bot
+
+
+async def test_an_opened_chat_shows_suggestions_and_takes_its_title_from_the_first_question(
+    peer: Peer, host: KeepingHost
+) -> None:
+    async with running(peer, host):
+        thread = (await peer.control("assistant", channel=DM))["thread"]
+        await peer.wait(method="assistant.threads.setSuggestedPrompts")
+        await peer.say(DM, "What is the capital of France?", thread=thread)
+        await peer.wait(method="assistant.threads.setTitle")
+        await peer.say(DM, "And of Spain?", thread=thread)
+        await host.until(lambda: len(host.of(Message)) == 2)
+    seen = await peer.channel(DM)
+    assert seen["titles"][thread] == "What is the capital of France?"
+    assert len(host.of(TypingStarted)) == 1
+    assert {event.address.key.thread for event in host.of(Message)} == {thread}
+
+
+async def test_a_chat_of_a_newer_app_shows_suggestions_without_a_thread(
+    peer: Peer, host: KeepingHost
+) -> None:
+    async with running(peer, host):
+        await peer.control("home", channel=DM, tab="messages")
+        (call,) = await peer.wait(method="assistant.threads.setSuggestedPrompts")
+    assert "thread_ts" not in call["args"]
+    assert len(call["args"]["prompts"]) == 3
+
+
+async def test_a_stranger_is_shown_no_suggestions(peer: Peer, host: KeepingHost) -> None:
+    host.refusals[PERSON] = ""
+    async with running(peer, host):
+        await peer.control("assistant", channel=DM)
+        await peer.wait(acked=1)
+        await peer.say(DM, "hello")
+        await host.until(lambda: bool(host.of(Message)))
+    assert await peer.calls("assistant.") == []
