@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 _MAX_MOVED = 1000
+# Refusals that somebody can mend by giving the bot a right; the others mean that it is out.
+_RIGHTS = ("rights", "chat_write_forbidden", "topic_closed")
 
 
 class Calls:
@@ -56,7 +58,7 @@ class Calls:
         if isinstance(found, RateLimited):
             self._host.signal("rate_limited")
         elif isinstance(found, Gone) and found.what is GoneWhat.CONVERSATION:
-            self._host.signal("conversation_gone")
+            self._host.signal("not_permitted" if any(part in found.detail for part in _RIGHTS) else "left")
             log.warning(
                 "conversation cannot be written to",
                 channel="telegram",
@@ -65,7 +67,7 @@ class Calls:
                 reason=found.detail,
             )
         elif isinstance(found, NotAuthorized):
-            self._host.signal("token_refused")
+            self._host.signal("not_permitted")
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """A call that shows nothing. Raises ChannelError."""

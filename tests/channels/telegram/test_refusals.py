@@ -22,20 +22,20 @@ SECRET = "a secret between us"
 
 @pytest.mark.parametrize("chat", [CHAT, GROUP])
 @pytest.mark.parametrize(
-    "error",
+    ("error", "signal"),
     [
-        [403, "Forbidden: bot was blocked by the user"],
-        [403, "Forbidden: bot was kicked from the supergroup chat"],
-        [403, "Forbidden: user is deactivated"],
-        [400, "Bad Request: not enough rights to send text messages to the chat"],
-        [400, "Bad Request: have no rights to send a message"],
-        [400, "Bad Request: CHAT_WRITE_FORBIDDEN"],
-        [400, "Bad Request: TOPIC_CLOSED"],
-        [400, "Bad Request: chat not found"],
+        ([403, "Forbidden: bot was blocked by the user"], "left"),
+        ([403, "Forbidden: bot was kicked from the supergroup chat"], "left"),
+        ([403, "Forbidden: user is deactivated"], "left"),
+        ([400, "Bad Request: chat not found"], "left"),
+        ([400, "Bad Request: not enough rights to send text messages to the chat"], "not_permitted"),
+        ([400, "Bad Request: have no rights to send a message"], "not_permitted"),
+        ([400, "Bad Request: CHAT_WRITE_FORBIDDEN"], "not_permitted"),
+        ([400, "Bad Request: TOPIC_CLOSED"], "not_permitted"),
     ],
 )
 async def test_a_place_that_cannot_be_written_to_is_said_once_and_counted(
-    peer: Peer, host: KeepingHost, channel: TelegramChannel, chat: int, error: list[Any]
+    peer: Peer, host: KeepingHost, channel: TelegramChannel, chat: int, error: list[Any], signal: str
 ) -> None:
     await peer.fault("sendMessage", error=error)
     with capture_logs() as lines, pytest.raises(Gone) as caught:
@@ -44,7 +44,7 @@ async def test_a_place_that_cannot_be_written_to_is_said_once_and_counted(
     [line] = [line for line in lines if line["event"] == "conversation cannot be written to"]
     assert line["log_level"] == "warning" and line["conversation"] == f"telegram:main:{chat}"
     assert SECRET not in str(lines) and peer.token not in str(lines)
-    assert host.signals["conversation_gone"] == 1
+    assert host.signals[signal] == 1
 
 
 async def test_an_answer_into_a_closed_chat_ends_at_once(peer: Peer, channel: TelegramChannel) -> None:
@@ -64,7 +64,7 @@ async def test_a_revoked_token_is_counted_and_is_no_missing_method(
             assert peer.token not in str(caught.value)
     finally:
         await peer.control("revoke", off=True)
-    assert host.signals["token_refused"] >= 2
+    assert host.signals["not_permitted"] >= 2
 
 
 async def test_our_message_that_somebody_deletes_while_it_grows_comes_once_more(

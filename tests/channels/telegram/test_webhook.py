@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bot.server import Health, open_servers
 from channels.events import Message
+from channels.telegram.channel import TelegramChannel
+from channels.telegram.parse import WANTED
 from channels.telegram.timing import Timing
 from channels.telegram.webhook import MAX_BODY, secret_of
 from tests.channels.telegram.hosts import QUICK, KeepingHost, running, settings
@@ -135,3 +139,50 @@ def test_the_made_secret_depends_on_the_token_and_the_address(peer: Peer) -> Non
         secret_of(other.webhook, peer.token, "main"),
     }
     assert len(secrets) == 3 and all(len(secret) == 64 for secret in secrets)
+
+
+async def test_behind_the_shared_listener_updates_survive_restarts_and_strangers_are_refused(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    """As the daemon serves it: nothing but the route of the account is on the public listener."""
+    health = Health(ready=lambda: None, metrics=lambda: (b"", "text/plain"))
+    anywhere = ("127.0.0.1", 0)
+    hosts = [host, KeepingHost(tmp_path)]
+    hosts[1].cursors = host.cursors
+    for number, one in enumerate(hosts):
+        await peer.say(CHAT, f"while it was down {number}")
+        channel = TelegramChannel("main", settings(peer, webhook={"url": HOOK}), one)
+        async with open_servers(channel.routes(), health, anywhere, anywhere) as listening_on:
+            assert listening_on.public is not None
+            task = asyncio.create_task(channel.run())
+            [call, *_] = await peer.wait(method="setWebhook", count=1 + 3 * number)
+            assert set(call["args"]["allowed_updates"]) == set(WANTED)
+            assert not call["args"].get("drop_pending_updates")
+            await move_hook(peer, f"{listening_on.public}/telegram/main", call["args"]["secret_token"])
+            await one.until(lambda one=one, number=number: len(texts(one)) == 1 + number)  # type: ignore[misc]
+            await _refuses_strangers(listening_on.public, call["args"]["secret_token"])
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await peer.say(CHAT, "nobody listens")
+            await peer.wait(webhook_errors=1 + number)  # 503: Telegram keeps it and tries again
+            await move_hook(peer, "http://127.0.0.1:9/", "x" * 32)
+    assert [texts(one) for one in hosts] == [
+        ["while it was down 0"],
+        ["nobody listens", "while it was down 1"],
+    ]
+
+
+async def _refuses_strangers(address: str, secret: str) -> None:
+    name = "X-Telegram-Bot-Api-Secret-Token"
+    tries = [
+        ("/telegram/main", "POST", {}, 401),
+        ("/telegram/main", "POST", {name: secret + "x"}, 401),
+        ("/telegram/main", "GET", {name: secret}, 405),
+        ("/telegram/other", "POST", {name: secret}, 404),
+        ("/healthz", "GET", {}, 404),
+        ("/", "GET", {}, 404),
+    ]
+    async with aiohttp.ClientSession() as session:
+        for path, method, headers, status in tries:
+            async with session.request(method, address + path, json={}, headers=headers) as response:
+                assert response.status == status, path
