@@ -123,7 +123,13 @@ def address(room: str, *, surface: Surface = Surface.DIRECT, thread: str | None 
 
 @asynccontextmanager
 async def running(
-    bot: Account, relay: Relay, host: KeepingHost, *, timing: Timing = QUICK, account: str = "main", **more: Any
+    bot: Account,
+    relay: Relay,
+    host: KeepingHost,
+    *,
+    timing: Timing = QUICK,
+    account: str = "main",
+    **more: Any,
 ) -> AsyncIterator[MatrixChannel]:
     """A channel whose `run` is under way, from when it says that it is online."""
     channel = MatrixChannel(account, settings(bot, relay, **more), host, timing=timing)
