@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest_asyncio
 
+from tests.channels.matrix.fixtures import synapse
 from tests.channels.telegram.fixtures import peer, peer_process
 from tests.channels.telegram.peer.client import Peer
 from tests.mock_model.client import MockModel
 from tests.mock_model.fixtures import mock_model, mock_model_process, start_mock_model
 from tests.story.running import Daemon, config, daemon
 
-__all__ = ["mock_model", "mock_model_process", "peer", "peer_process", "start_mock_model"]
+__all__ = ["mock_model", "mock_model_process", "peer", "peer_process", "start_mock_model", "synapse"]
 
 ANN, BOB, OWNER, STRANGER, GROUP = 7, 8, 9, 66, -1001
 
