@@ -241,7 +241,9 @@ class Script:
             due = self._when(step, Priority.EDIT, now)
         if rest is None or isinstance(due, Step):
             return due
-        return Wait(rest if not isinstance(due, Wait) or due.seconds is None else min(rest, due.seconds))
+        if not isinstance(due, Wait) or due.seconds is None:
+            return Wait(rest, or_text=True)
+        return Wait(min(rest, due.seconds))
 
     def _next_block(self, text: str, now: float) -> Next | None:
         if self.plan.block(text, SMALLEST_BLOCK) is None:

@@ -158,6 +158,18 @@ async def test_a_silent_stream_is_closed_in_time_too() -> None:
     assert not [call for call in channel.calls if call.error]
 
 
+@virtual_time
+async def test_text_wakes_a_stream_that_waits_for_the_end_of_its_life() -> None:
+    channel = FakeChannel(replace(NATIVE, stream_lifetime=100.0), edits=True)
+    async with opened(channel) as reply:
+        for word in ("One", " two", " three"):
+            reply.write(word)
+            await asyncio.sleep(5)
+        await reply.finish()
+    assert times(channel, "update_stream") == [5.0, 10.0]
+    assert channel.visible() == ["One two three"]
+
+
 @pytest.mark.parametrize("call", ["start_stream", "update_stream", "finish_stream"])
 @pytest.mark.parametrize("is_preview", [False, True])
 def test_a_stream_that_fails_is_taken_over_by_edits_and_nothing_is_lost(call: str, is_preview: bool) -> None:
