@@ -54,7 +54,15 @@ class Intake:
     """One account's. Everything is handed in."""
 
     def __init__(
-        self, me: Me, host: Host, memory: Memory, names: Names, hooks: Hooks, *, follow_ups: bool
+        self,
+        me: Me,
+        host: Host,
+        memory: Memory,
+        names: Names,
+        hooks: Hooks,
+        *,
+        follow_ups: bool,
+        now: Callable[[], float],
     ) -> None:
         self.me = me
         self._host = host
@@ -62,6 +70,7 @@ class Intake:
         self._names = names
         self._hooks = hooks
         self._follow_ups = follow_ups
+        self._now = now
         self._commands: frozenset[str] | None = None
         self._taken: Recent[bool] = Recent(MAX_TAKEN)
         self._waiting: dict[str, asyncio.Future[bool]] = {}
@@ -72,7 +81,9 @@ class Intake:
             parsed = parse_event(payload, self.me, self._memory.known)
             parsed = await self._follow(parsed)
         elif kind == "slash_commands":
-            parsed = parse_command(payload, self.me, self._known_commands(), datetime.now(UTC))
+            parsed = parse_command(
+                payload, self.me, self._known_commands(), datetime.fromtimestamp(self._now(), UTC)
+            )
         elif kind == "interactive":
             parsed = parse_press(payload, self.me)
         else:

@@ -78,7 +78,15 @@ class Life:
             on_refused=lambda url, line: self._errand(self._tell(url, line)),
             on_revoked=self._was_revoked,
         )
-        intake = Intake(me, self.host, self.memory, names, hooks, follow_ups=self.settings.follow_ups)
+        intake = Intake(
+            me,
+            self.host,
+            self.memory,
+            names,
+            hooks,
+            follow_ups=self.settings.follow_ups,
+            now=self.now,
+        )
         look = Backfill(
             self.api, self.host, seen, self.settings.backfill, self.timing, self.now, self.account
         )
