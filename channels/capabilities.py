@@ -93,10 +93,10 @@ class Capabilities:
     """What can be done at one address. Durations are seconds.
 
     `max_text` counts `unit`s of the Markdown handed to `send`. `typing_ttl` None: no typing indicator; else
-    how long one typing call shows. `max_edits` and `edit_window` None: no limit. `preview`: a NATIVE stream is
-    only a preview and `finish_stream` sends the message that stays. `stream_lifetime`: when the channel ends
-    a stream by itself. `replaceable`: shown text can be taken back. `durable`: an answer is still wanted
-    after a restart. `notes`: the ability `ShowsNotes` is there.
+    how long one typing call shows. `max_edits` (0: none is taken) and `edit_window` None: no limit.
+    `preview`: a NATIVE stream is only a preview and `finish_stream` sends the message that stays.
+    `stream_lifetime`: when the channel ends a stream by itself. `replaceable`: shown text can be taken back.
+    `durable`: an answer is still wanted after a restart. `notes`: the ability `ShowsNotes` is there.
     """
 
     latency: LatencyClass

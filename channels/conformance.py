@@ -138,8 +138,9 @@ class ChannelConformance(PeopleConformance):
         assert declared.max_text >= 100
         assert all(budget.rate > 0 and budget.burst >= 1 and budget.operations for budget in declared.budgets)
         assert len({budget.scope for budget in declared.budgets}) == len(declared.budgets)
-        lasting = (declared.typing_ttl, declared.edit_window, declared.stream_lifetime, declared.max_edits)
+        lasting = (declared.typing_ttl, declared.edit_window, declared.stream_lifetime)
         assert all(figure is None or figure > 0 for figure in lasting)
+        assert declared.max_edits is None or declared.max_edits >= 0
         assert declared.streaming is Streaming.NATIVE or not declared.preview
 
     # What people see.

@@ -319,3 +319,11 @@ async def test_an_adapters_own_fault_comes_out_of_finish() -> None:
         await asyncio.wait_for(reply.until_mute(), 1.0)
         with pytest.raises(ZeroDivisionError):
             await reply.finish()
+
+
+@virtual_time
+async def test_where_no_edit_is_taken_at_all_the_answer_is_whole_all_the_same() -> None:
+    channel = FakeChannel(replace(CAPABILITIES, streaming=Streaming.NONE, max_edits=0), edits=True)
+    await answer(channel, numbered(30))
+    assert channel.visible() == ["".join(numbered(30)).strip()]
+    assert channel.named("edit") == []
