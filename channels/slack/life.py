@@ -67,7 +67,8 @@ class Life:
             await self.api.close()
 
     async def _run(self) -> None:
-        me, app_id = await self._sign_in()
+        me = await self._sign_in()
+        app_id = await app_of(self.api, me.bot) if self.webhook is None else ""
         seen = Seen(self.host, f"seen:{me.team}:{me.user}", self.settings.backfill.conversations)
         await seen.load()
         names = Names(self.api, self.memory, self.clock, self.timing.name_keep)
@@ -101,7 +102,7 @@ class Life:
             else:
                 await self._sockets(intake, app_id, look).run(self._group)
 
-    async def _sign_in(self) -> tuple[Me, str]:
+    async def _sign_in(self) -> Me:
         data, scopes = await self._until_it_works(self.api.sign_in)
         user, team = str(data.get("user_id") or ""), str(data.get("team_id") or "")
         if not user:
@@ -116,7 +117,7 @@ class Life:
                 remedy="add them to the app (the manifest has them all) and reinstall it",
             )
         log.info("signed in", channel="slack", account=self.account, username=data.get("user"), team=team)
-        me = Me(
+        return Me(
             self.account,
             user,
             str(data.get("bot_id") or ""),
@@ -125,7 +126,6 @@ class Life:
             self.settings.direct is Place.THREAD,
             self.settings.channel is Place.THREAD,
         )
-        return me, str(data.get("app_id") or "")
 
     async def _until_it_works(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat until Slack answers. Raises NotAuthorized."""
@@ -209,6 +209,16 @@ class Life:
             await work
         finally:
             self._errands -= 1
+
+
+async def app_of(api: Api, bot: str) -> str:
+    """The app that a bot belongs to, "" when Slack does not say: a socket of another app would hear nothing of it."""
+    try:
+        data = await api.ask("bots.info", {"bot": bot}) if bot else {}
+    except ChannelError:
+        return ""
+    found = data.get("bot")
+    return str(found.get("app_id") or "") if isinstance(found, dict) else ""
 
 
 def _leaf(group: BaseException) -> BaseException:

@@ -1,0 +1,249 @@
+"""Connections come and go, fall silent or deaf; what was said meanwhile is heard once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from channels.errors import NotAuthorized
+from channels.events import Message
+from channels.slack.channel import SlackChannel
+from tests.channels.slack.hosts import QUICK, KeepingHost, address, running, settings
+from tests.channels.slack.peer.client import Peer
+
+DM = "D0PERSON01"
+CHANNEL = "C0GENERAL1"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> KeepingHost:
+    return KeepingHost(tmp_path)
+
+
+async def opened(peer: Peer) -> int:
+    return int((await peer.state())["opened"])
+
+
+async def test_a_cut_connection_is_opened_again_and_said_to_be_lost_meanwhile(
+    peer: Peer, host: KeepingHost
+) -> None:
+    async with running(peer, host):
+        before = await opened(peer)
+        await peer.drop_sockets()
+        await peer.wait(sockets=1, opened=before + 1)
+        await peer.say(DM, "still there?")
+        await host.until(lambda: bool(host.events))
+    assert [is_online for is_online, _ in host.states[:3]] == [True, False, True]
+    assert host.signals["reconnected"] == 1
+
+
+@pytest.mark.parametrize("reason", ["refresh_requested", "warning"])
+async def test_a_fresh_connection_stands_before_an_old_one_goes(
+    peer: Peer, host: KeepingHost, reason: str
+) -> None:
+    async with running(peer, host):
+        before = await opened(peer)
+        await peer.control("disconnect", reason=reason)
+        await peer.wait(sockets=2, opened=before + 1)
+        await peer.say(DM, "in between")
+        await host.until(lambda: bool(host.events))
+        await peer.wait(sockets=1)
+    assert [is_online for is_online, _ in host.states] == [True, False]  # the last is the end of the test
+    assert host.texts == ["in between"]
+
+
+async def test_an_event_on_a_connection_that_is_leaving_is_still_confirmed(
+    peer: Peer, host: KeepingHost
+) -> None:
+    leave = asyncio.Event()
+
+    async def gate(_: object) -> None:
+        await leave.wait()
+
+    host.gate = gate
+    async with running(peer, host, replace(QUICK, overlap=5.0)):
+        said = await peer.say(DM, "just in time")
+        await host.until(lambda: bool(host.offered)) if host.offered else await asyncio.sleep(0)
+        await peer.control("disconnect", reason="refresh_requested")
+        await peer.wait(sockets=2)
+        leave.set()
+        (delivery,) = await peer.wait(acked=1, event_id=said["event_ids"][0])
+    assert len(delivery["attempts"]) == 1
+
+
+async def test_a_connection_without_any_frame_is_thrown_away(peer: Peer, host: KeepingHost) -> None:
+    await peer.settings(ping=60)
+    async with running(peer, host, replace(QUICK, silence=0.4)):
+        before = await opened(peer)
+        await peer.control("deafen", mute=True)
+        await peer.wait(sockets=1, opened=before + 1)
+        await peer.say(DM, "hello again")
+        await host.until(lambda: bool(host.events))
+
+
+async def test_a_deaf_connection_that_still_answers_pings_is_replaced_and_what_it_missed_is_found(
+    peer: Peer, host: KeepingHost
+) -> None:
+    """slackapi/bolt-python#1529: it looks well and delivers nothing."""
+    await peer.settings(retries=[])
+    async with running(peer, host, replace(QUICK, deaf=0.5)):
+        await peer.say(DM, "heard")
+        await host.until(lambda: bool(host.events))
+        await peer.control("deafen")
+        head = host.of(Message)[0].message_id
+        await peer.say(DM, "missed")
+        await peer.say(DM, "missed in the thread", thread=head)
+        await host.until(lambda: len(host.events) == 3)
+    assert host.texts == ["heard", "missed", "missed in the thread"]
+
+
+async def test_odd_frames_are_passed_over(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host):
+        for text in ("not json", "[]", '{"type": 7}', '{"type": "events_api", "envelope_id": "e"}', "{}"):
+            await peer.control("frame", text=text)
+        await peer.say(DM, "sense")
+        await host.until(lambda: bool(host.events))
+    assert host.texts == ["sense"]
+
+
+async def test_a_refused_app_token_ends_the_account(peer: Peer, host: KeepingHost) -> None:
+    await peer.control("revoke", which="app", trouble="invalid_auth")
+    channel = SlackChannel("main", settings(peer), host, timing=QUICK)
+    with pytest.raises(NotAuthorized):
+        await asyncio.wait_for(channel.run(), 10)
+
+
+@pytest.mark.parametrize("event", ["tokens_revoked", "app_uninstalled"])
+async def test_a_revoked_token_ends_the_account_with_a_reason(
+    peer: Peer, host: KeepingHost, event: str
+) -> None:
+    channel = SlackChannel("main", settings(peer), host, timing=QUICK)
+    task = asyncio.create_task(channel.run())
+    await peer.wait(sockets=1)
+    await peer.control("revoke", event=event)
+    with pytest.raises(NotAuthorized) as caught:
+        await asyncio.wait_for(task, 10)
+    assert "revoked" in caught.value.detail or "removed" in caught.value.detail
+    assert host.states[-1][0] is False
+
+
+async def test_tokens_of_two_different_apps_are_refused(peer: Peer, host: KeepingHost) -> None:
+    channel = SlackChannel("main", settings(peer, appToken=peer.other(1).app_token), host, timing=QUICK)
+    with pytest.raises(NotAuthorized) as caught:
+        await asyncio.wait_for(channel.run(), 10)
+    assert "two different apps" in caught.value.detail
+
+
+async def test_slack_that_cannot_be_reached_is_asked_again(peer: Peer, host: KeepingHost) -> None:
+    await peer.fault("auth.test", times=2, status=503, body="busy")
+    await peer.fault("apps.connections.open", times=2, error="internal_error")
+    async with running(peer, host):
+        await peer.say(DM, "at last")
+        await host.until(lambda: bool(host.events))
+    assert any(not is_online and reason for is_online, reason in host.states)
+
+
+async def test_two_bots_in_one_process_do_not_know_each_other(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    second, other = KeepingHost(tmp_path), peer.other(1)
+    async with (
+        running(peer, host) as first_bot,
+        running(other, second, account="second") as second_bot,
+    ):
+        one = await peer.say(DM, "to the first")
+        two = await other.say(DM, "to the second")
+        await host.until(lambda: bool(host.events))
+        await second.until(lambda: bool(second.events))
+        await first_bot.send(address(DM, one["ts"]), "from the first", "k")
+        await second_bot.send(address(DM, two["ts"], account="second"), "from the second", "k")
+    assert (host.texts, second.texts) == (["to the first"], ["to the second"])
+    assert str(second.of(Message)[0].address.key).startswith("slack:second:")
+    assert (await peer.texts(DM), await other.texts(DM)) == (["from the first"], ["from the second"])
+
+
+# -- what was missed
+
+
+async def test_after_a_restart_what_was_said_meanwhile_is_heard_in_order(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    async with running(peer, host):
+        head = await peer.mention(CHANNEL, "before")
+        await peer.say(DM, "before, too")
+        await host.until(lambda: len(host.events) == 2)
+        await host.until(lambda: len(json.loads(next(iter(host.cursors.values()), "{}"))) == 4)
+    await peer.mention(CHANNEL, "missed in the channel", silent=True)
+    await peer.say(CHANNEL, "missed in the thread", thread=head["ts"], silent=True)
+    await peer.say(DM, "missed in the chat", silent=True)
+    after = KeepingHost(tmp_path)
+    after.cursors = host.cursors
+    after.lines = host.lines
+    async with running(peer, after):
+        await after.until(lambda: len(after.events) == 3)
+        await peer.say(DM, "now")
+        await after.until(lambda: "now" in after.texts)
+    assert after.texts == ["missed in the channel", "missed in the thread", "missed in the chat", "now"]
+    keys = [event.address.key.thread for event in after.of(Message)]
+    assert keys[1] == head["ts"]
+
+
+async def test_what_is_too_old_or_too_much_is_left(peer: Peer, host: KeepingHost, tmp_path: Path) -> None:
+    async with running(peer, host, direct="inline"):
+        await peer.say(DM, "before")
+        await host.until(lambda: bool(host.cursors))
+    await peer.say(DM, "long ago", silent=True)
+    await peer.advance(3600)
+    for number in range(5):
+        await peer.say(DM, f"missed {number}", silent=True)
+    after = KeepingHost(tmp_path)
+    after.cursors = host.cursors
+    clock = (await peer.state())["clock"]
+    channel = SlackChannel(
+        "main",
+        settings(peer, direct="inline", backfill={"hours": 0.5, "messages": 3}),
+        after,
+        timing=QUICK,
+        now=lambda: clock,
+    )
+    task = asyncio.create_task(channel.run())
+    await after.until(lambda: len(after.events) == 3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert "long ago" not in after.texts
+    assert len(after.texts) == 3
+
+
+async def test_looking_back_waits_when_slack_asks_for_it_and_can_be_switched_off(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    async with running(peer, host, direct="inline"):
+        await peer.say(DM, "before")
+        await host.until(lambda: bool(host.cursors))
+    await peer.say(DM, "missed", silent=True)
+    await peer.fault("conversations.history", retry_after=1)
+    after = KeepingHost(tmp_path)
+    after.cursors = dict(host.cursors)
+    async with running(peer, after, direct="inline"):
+        await after.until(lambda: after.texts == ["missed"])
+    never = KeepingHost(tmp_path)
+    never.cursors = dict(host.cursors)
+    asked = len(await peer.calls("conversations."))
+    async with running(peer, never, direct="inline", backfill={"hours": 0}):
+        await peer.say(DM, "now")
+        await never.until(lambda: bool(never.events))
+    assert never.texts == ["now"]
+    assert len(await peer.calls("conversations.")) == asked
+
+
+async def test_a_first_start_answers_nothing_that_was_said_before(peer: Peer, host: KeepingHost) -> None:
+    await peer.say(DM, "an old story", silent=True)
+    async with running(peer, host):
+        await peer.say(DM, "hello")
+        await host.until(lambda: bool(host.events))
+    assert host.texts == ["hello"]
+    assert await peer.calls("conversations.") == []
