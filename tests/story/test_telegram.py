@@ -269,3 +269,33 @@ async def test_nothing_secret_stands_in_the_log(start: Start, peer: Peer) -> Non
     for secret in (peer.token, peer.token.partition(":")[2], "hello again"):
         assert secret not in daemon.log
         assert secret not in "".join(daemon.lines)
+
+
+async def test_the_button_under_a_preview_stops_the_answer_and_the_one_under_it_repeats_it(
+    start: Start, peer: Peer, mock_model: MockModel
+) -> None:
+    mock_model.script(default={"tokens": ["Half an answer ", "and the rest."], "hold": "go", "hold_after": 1})
+    await start()
+    await peer.say(ANN, "tell me")
+    await peer.wait(chat=ANN, draft="Half an answer")
+    await peer.control("stop_draft", chat=ANN)
+    message = await seen(peer, ANN, "Half an answer")
+    assert "and the rest" not in message["text"] and (await peer.chat(ANN))["drafts"] == {}
+    [[button]] = message["markup"]["inline_keyboard"]
+    mock_model.release("go")
+    mock_model.script(default={"text": "A whole answer."})
+    press = await peer.press(ANN, message["id"], button["callback_data"])
+    await peer.wait(answered=press)
+    again = await seen(peer, ANN, "A whole answer.")
+    assert again["markup"]["inline_keyboard"] == [[button]]
+
+
+async def test_an_album_is_one_question(start: Start, peer: Peer, mock_model: MockModel) -> None:
+    mock_model.script(default={"text": "Two pictures."})
+    await start()
+    for name in ("one", "two"):
+        await peer.file(name, b"\x89PNG\r\n\x1a\n")
+    await peer.album(ANN, "g", ["one", "two"], caption="what are these?")
+    await peer.wait(chat=ANN, contains="Two pictures.")
+    assert await peer.texts(ANN) == ["Two pictures."]
+    assert len(mock_model.chats()) == 1
