@@ -104,6 +104,10 @@ class DiscordChannel:
         """See channels.base.Channel."""
         await self._life.run()
 
+    async def close(self) -> None:
+        """Give the connections back; `run` does so by itself when it ends."""
+        await self._rest.close()
+
     def capabilities(self, address: Address) -> Capabilities:
         """See channels.base.Channel."""
         return self._offers.at(address, self._clock(), self._wall())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -140,7 +141,8 @@ class KeepingHost:
 
 def settings(peer: Peer, token: str | None = None, **more: Any) -> DiscordSettings:
     """The settings that reach the fake server, keys as in config.json."""
-    return DiscordSettings.model_validate({"token": token or peer.token, "apiBase": peer.api_url, **more})
+    given = {"token": token or peer.token, "apiBase": peer.api_url, **more}
+    return DiscordSettings.model_validate(given)
 
 
 def direct(channel: str, account: str = "main") -> Address:
@@ -162,11 +164,12 @@ async def running(
     *,
     account: str = "main",
     bot: Bot | None = None,
+    wall: Callable[[], float] = time.time,
     **more: Any,
 ) -> AsyncIterator[DiscordChannel]:
     """A channel whose `run` is under way and whose gateway is ready."""
     token = (bot or peer.bot).token
-    channel = DiscordChannel(account, settings(peer, token, **more), host, timing=timing)
+    channel = DiscordChannel(account, settings(peer, token, **more), host, timing=timing, wall=wall)
     task = asyncio.create_task(channel.run())
     ready = asyncio.create_task(until_online(host))
     try:

@@ -71,7 +71,7 @@ def guild(**more: Any) -> Json:
     }
 
 
-def attachment(name: str = "a.png", mime: str = "image/png", **more: Any) -> Json:
+def attachment(name: str = "a.png", mime: str | None = "image/png", **more: Any) -> Json:
     number = "500000000000000001"
     url = f"https://cdn.discordapp.com/attachments/{CHANNEL}/{number}/{name}?ex=1&is=2&hm=3"
     return {

@@ -146,7 +146,7 @@ class TestCommand(DiscordConformance):
         return CommandPerson(server, server.bot.dm, where, says_name=False)
 
     @pytest_asyncio.fixture
-    async def live(
+    async def live(  # type: ignore[override]
         self, channel: DiscordChannel, host: RecordingHost, peer: Person
     ) -> AsyncIterator[DiscordChannel]:
         running = asyncio.create_task(channel.run())

@@ -342,7 +342,7 @@ def test_an_interactions_handle_reads_back() -> None:
 SNOWFLAKES = st.sampled_from([BOT, ANN, CHANNEL, THREAD, DM, GUILD, ROLE, MESSAGE]) | st.integers(
     0, 2**63
 ).map(str)
-ODD = st.none() | st.booleans() | st.integers(-5, 2**70) | st.floats() | st.text(max_size=12)
+ODD: Any = st.none() | st.booleans() | st.integers(-5, 2**70) | st.floats() | st.text(max_size=12)
 ODD = (
     ODD
     | st.lists(ODD, max_size=3)
