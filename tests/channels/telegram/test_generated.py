@@ -21,7 +21,7 @@ IDS = st.sampled_from([4711, -1001234567890, 700100, 9]) | st.integers(min_value
 TEXTS = st.text(max_size=40) | st.sampled_from(
     ["@firstword_bot hi", "/stop@firstword_bot", "👍", "\ud83d", ""]
 )
-JUNK = (
+JUNK: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just([]) | st.just({})
 )
 

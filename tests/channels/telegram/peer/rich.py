@@ -87,16 +87,20 @@ class _Maker:
     def blocks(self, children: list[_Node | str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         run: list[_Node | str] = []
-        for child in [*children, None]:
-            if child is not None and (isinstance(child, str) or child.tag not in _BLOCKS | {"hr"}):
+        for child in children:
+            if isinstance(child, str) or child.tag not in _BLOCKS | {"hr"}:
                 run.append(child)
                 continue
-            if any(not isinstance(one, str) or one.strip() for one in run):
-                found.append(self._block("paragraph", text=self.text(run)))
+            found += self._paragraph(run)
             run = []
-            if child is not None and not isinstance(child, str):
-                found.append(self._of(child))
-        return found
+            found.append(self._of(child))
+        return found + self._paragraph(run)
+
+    def _paragraph(self, run: list[_Node | str]) -> list[dict[str, Any]]:
+        """Words that stand between blocks."""
+        if all(isinstance(one, str) and not one.strip() for one in run):
+            return []
+        return [self._block("paragraph", text=self.text(run))]
 
     def _block(self, kind: str, **more: Any) -> dict[str, Any]:
         self.count += 1
