@@ -27,7 +27,8 @@ _SECRETS = frozenset({"access_token", "password", "token", "refresh_token"})
 class Request:
     """One request of the bot. `path` is decoded, `status` None until it was answered, `at` the loop's time.
 
-    `body` is the JSON without secrets; {} where there was none, None where it was no JSON. `reply` is the answer's.
+    `body` is the JSON without secrets; {} where there was none, None where it was no JSON. `reply` is the answer's,
+    `done` when it came.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Request:
     at: float
     status: int | None = None
     reply: Any = None
+    done: float | None = None
 
     @property
     def is_send(self) -> bool:
@@ -261,7 +263,7 @@ class Relay:
         return None
 
     def _answered(self, request: Request, status: int, reply: Any) -> None:
-        request.status, request.reply = status, reply
+        request.status, request.reply, request.done = status, reply, asyncio.get_running_loop().time()
         self._changed.set()
 
 
