@@ -48,7 +48,7 @@ def proxy_for(url: str, configured: str | None) -> str | None:
 
 
 class Api:
-    """One token's way to the Web API. Calls while it is closed open a connection of their own."""
+    """One token's way to the Web API. Calls before `open` and after `close` open a connection of their own."""
 
     def __init__(
         self,
@@ -66,16 +66,26 @@ class Api:
         self._host = host
         self._seconds = seconds
         self._session: aiohttp.ClientSession | None = None
+        self._is_open = False
+        self._in_flight = 0
         self._client = AsyncWebClient(token, base_url=base, retry_handlers=[])
         self._client.proxy = proxy_for(base, proxy)
 
     def __repr__(self) -> str:
         return f"Api({self._base!r})"
 
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """The pool, made on first use."""
-        if self._session is None or self._session.closed:
+    async def open(self) -> None:
+        """Keep one pool from now on."""
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Close the pool; calls that are under way end first, later ones have a pool of their own."""
+        self._is_open = False
+        await self._close_unused()
+
+    @asynccontextmanager
+    async def _use(self) -> AsyncIterator[aiohttp.ClientSession]:
+        if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=300
             )
@@ -84,10 +94,16 @@ class Api:
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
             )
             self._client.session = self._session
-        return self._session
+        self._in_flight += 1
+        try:
+            yield self._session
+        finally:
+            self._in_flight -= 1
+            await self._close_unused()
 
-    async def close(self) -> None:
-        """Close the pool."""
+    async def _close_unused(self) -> None:
+        if self._is_open or self._in_flight:
+            return
         session, self._session, self._client.session = self._session, None, None
         if session is not None:
             await session.close()
@@ -144,7 +160,8 @@ class Api:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self.session.post(url, json=body, allow_redirects=False, proxy=proxy) as response,
+                self._use() as session,
+                session.post(url, json=body, allow_redirects=False, proxy=proxy) as response,
             ):
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -158,7 +175,8 @@ class Api:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self.session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response,
+                self._use() as session,
+                session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response,
             ):
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -167,10 +185,9 @@ class Api:
     async def _call(
         self, method: str, seconds: float, scope: str, *, shows: bool, **args: Any
     ) -> tuple[dict[str, Any], Any]:
-        self.session  # noqa: B018 - makes the pool
         verb = "GET" if "params" in args else "POST"
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds), self._use():
                 response = await self._client.api_call(method, http_verb=verb, **args)
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
             found = problem(error, scope=scope, is_write=shows)

@@ -53,6 +53,7 @@ class Life:
 
     async def run(self) -> None:
         """Until cancelled. Raises NotAuthorized when a token is refused or the app is removed."""
+        await self.api.open()
         try:
             await self._run()
         except ExceptionGroup as group:

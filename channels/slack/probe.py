@@ -43,8 +43,6 @@ async def _bot(settings: SlackSettings, found: list[Finding]) -> None:
     except ChannelError as error:
         found.append(_unreachable(error))
         return
-    finally:
-        await api.close()
     who, where = str(data.get("user") or "?")[:80], str(data.get("team") or "?")[:80]
     found.append(Finding(Level.OK, f"signed in as {who} in the workspace {where}"))
     missing = [f"{scope} ({what})" for scope, what in SCOPES.items() if scope not in scopes]
@@ -76,8 +74,6 @@ async def _socket(settings: SlackSettings, found: list[Finding]) -> None:
         found.append(_unreachable(error))
     else:
         found.append(Finding(Level.OK, "Socket Mode is open to the app-level token"))
-    finally:
-        await api.close()
 
 
 async def _address(account: str, settings: SlackSettings, found: list[Finding]) -> None:
@@ -95,8 +91,6 @@ async def _address(account: str, settings: SlackSettings, found: list[Finding]) 
         remedy = "let the TLS proxy pass this path to the webhook listener, and start the daemon"
         found.append(Finding(Level.PROBLEM, f"the public address was not reached ({error.detail})", remedy))
         return
-    finally:
-        await api.close()
     if status == 401:
         found.append(Finding(Level.OK, "the public address leads to the webhook listener"))
     else:

@@ -55,10 +55,7 @@ class Sockets:
             host=self.host,
             seconds=self.timing.ask,
         )
-        try:
-            await self._keep(group, api)
-        finally:
-            await api.close()
+        await self._keep(group, api)
 
     async def _keep(self, group: asyncio.TaskGroup, api: Api) -> None:
         old: Link | None = None
