@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from channels.errors import ChannelError, NotAuthorized
+from channels.errors import ChannelError, NotAuthorized, Refused
 from channels.matrix.account import Account
 from channels.matrix.gaps import Gaps, patiently
 from channels.matrix.intake import Intake
@@ -155,6 +155,15 @@ class Life:
             await patiently(upkeep, timing.retry_first, timing.retry_last, self.chance.random, tries=3)
         except NotAuthorized:
             raise
+        except Refused as error:
+            # The homeserver has other keys for this device: the folder with ours was lost, or the token was copied.
+            log.error(
+                "encrypted rooms cannot be used",
+                channel="matrix",
+                account=self.account.me.account,
+                reason="the keys of this device were made elsewhere; log in as a new device",
+                detail=error.detail,
+            )
         except ChannelError as error:
             log.warning(
                 "keys not published", channel="matrix", account=self.account.me.account, reason=error.detail

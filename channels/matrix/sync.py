@@ -153,7 +153,11 @@ class Syncer:
         return f"since:{self.account.me.user_id}:{self.account.me.device_id}"
 
     async def _snapshot(self) -> Json:
-        query = {"filter": _SNAPSHOT, "timeout": "0", "set_presence": "online"}
+        # Synapse keeps the answer to a first sync for two minutes, by its parameters (sync_response_cache_duration): a
+        # process that starts again would learn an old state, perhaps of a room before it was encrypted. A first sync
+        # is answered at once whatever `timeout` says, so that is what tells this one from others.
+        timeout = str(int(1_000_000 * self.chance()))
+        query = {"filter": _SNAPSHOT, "timeout": timeout, "set_presence": "online"}
         return _checked(
             await self.account.wire.ask(
                 "GET", path("sync"), query=query, seconds=self.account.timing.snapshot
