@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from channels.events import Attachment, AttachmentKind
+from channels.telegram.shown import plain
 from channels.telegram.text import clean_name
 
 Json = dict[str, Any]
@@ -36,7 +37,7 @@ def text_of(message: Json) -> tuple[str, list[Any]]:
         if isinstance(text, str) and text:
             entities = message.get(entities_name)
             return text, entities if isinstance(entities, list) else []
-    return _in_words(message), []
+    return plain(message) or _in_words(message), []
 
 
 def _in_words(message: Json) -> str:
@@ -60,19 +61,22 @@ def _in_words(message: Json) -> str:
     dice = message.get("dice")
     if isinstance(dice, dict):
         return f"{dice.get('emoji')} {dice.get('value')}"
-    return _poll(message.get("poll"))
+    return _lines(message.get("poll"), "question", "options") or _lines(
+        message.get("checklist"), "title", "tasks"
+    )
 
 
-def _poll(poll: Any) -> str:
-    if not isinstance(poll, dict) or not isinstance(poll.get("question"), str):
+def _lines(found: Any, title: str, parts: str) -> str:
+    """A poll or a checklist: its title, and its parts below."""
+    if not isinstance(found, dict) or not isinstance(found.get(title), str):
         return ""
-    options = poll.get("options")
+    ones = found.get(parts)
     lines = [
-        f"- {option['text']}"
-        for option in (options if isinstance(options, list) else ())
-        if isinstance(option, dict) and isinstance(option.get("text"), str)
+        f"- {one['text']}"
+        for one in (ones if isinstance(ones, list) else ())
+        if isinstance(one, dict) and isinstance(one.get("text"), str)
     ]
-    return "\n".join([poll["question"], *lines])
+    return "\n".join([found[title], *lines])
 
 
 def text_without_mention(text: str, username: str) -> str:

@@ -58,7 +58,7 @@ class Outgoing:
         more = {**where(address), **_markup(actions)}
         rich = self._rich(text)
         if rich is not None:
-            args = {"rich_message": {"html": rich.html}, **more}
+            args = {"rich_message": rich.wire, **more}
             found = await self._try_rich("sendRichMessage", address, args, self._timing.send)
             if found is not None:
                 return self._sent(found, None)
@@ -72,7 +72,7 @@ class Outgoing:
         rich = self._rich(text)
         try:
             if rich is not None:
-                args = {"rich_message": {"html": rich.html}, **more}
+                args = {"rich_message": rich.wire, **more}
                 found = await self._try_rich("editMessageText", address, args, self._timing.edit)
                 if found is not None:
                     return self._sent(found, None)
@@ -102,7 +102,7 @@ class Outgoing:
         scope, seconds = draft_scope(address), self._timing.draft
         rich = self._rich(text)
         if rich is not None:
-            args = {"rich_message": {"html": rich.html}, **more}
+            args = {"rich_message": rich.wire, **more}
             method = "sendRichMessageDraft"
             if await self._try_rich(method, address, args, seconds, scope=scope, shows=False) is not None:
                 return

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ MAX_TABLE_COLUMNS = 20
 
 _HEADING = re.compile(r"^[ >]{0,6}(?:#{1,6}[ \t]+\S|(?:=+|-+)[ \t]*$)", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)*$", re.MULTILINE)
+_STRONG = frozenset({"L", "R", "AL"})
 _STYLES = {"Emphasis": "i", "Strong": "b", "Strikethrough": "s"}
 _ALIGNS = {"Left": "left", "Center": "center", "Right": "right"}
 
@@ -39,6 +41,12 @@ class Rich:
     html: str
     text: str
     is_structured: bool
+
+    @property
+    def wire(self) -> dict[str, Any]:
+        """The InputRichMessage. Which way it runs is not found out by the server; the first letter says it."""
+        first = next((way for char in self.text if (way := unicodedata.bidirectional(char)) in _STRONG), "L")
+        return {"html": self.html} if first == "L" else {"html": self.html, "is_rtl": True}
 
 
 def may_be_structured(markdown: str) -> bool:

@@ -47,6 +47,12 @@ ENTITY = shape(
     },
     {"user": USER},
 )
+
+
+def _blocks(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return shape({}, {"blocks": st.lists(inner, max_size=2), "items": inner, "cells": inner, "text": inner})
+
+
 FILE = shape(
     {"file_id": TEXTS, "file_unique_id": TEXTS},
     {
@@ -69,6 +75,10 @@ WORDS = {
     "contact": shape({"phone_number": TEXTS, "first_name": TEXTS}),
     "location": shape({"latitude": st.floats(), "longitude": st.floats()}),
     "venue": shape({"title": TEXTS, "address": TEXTS, "location": shape({"latitude": st.floats()})}),
+    "checklist": shape({"title": TEXTS, "tasks": st.lists(shape({"text": TEXTS}), max_size=3)}),
+    "rich_message": shape(
+        {"blocks": st.lists(st.recursive(shape({"text": TEXTS}), _blocks, max_leaves=6), max_size=3)}
+    ),
     "poll": shape({"question": TEXTS, "options": st.lists(shape({"text": TEXTS}), max_size=3)}),
 }
 PLACE = {

@@ -225,3 +225,25 @@ def test_a_name_is_one_short_line_that_turns_nothing_around(name: str) -> None:
     cleaned = clean_name(name)
     cleaned.encode()
     assert len(cleaned) <= 64 and "\n" not in cleaned and "\u202e" not in cleaned and "\x00" not in cleaned
+
+
+def test_a_rich_message_that_somebody_passes_on_is_its_words() -> None:
+    update = copy.deepcopy(load("private_text"))
+    del update["message"]["text"]
+    update["message"].pop("entities", None)
+    cells = [[{"text": "left"}, {"text": {"type": "bold", "text": "right"}}]]
+    update["message"]["rich_message"] = {
+        "blocks": [{"type": "heading", "text": "Title", "size": 1}, {"type": "table", "cells": cells}]
+    }
+    [event] = parse(update, ME).events
+    assert isinstance(event, Message)
+    assert event.text.split() == ["Title", "left", "right"]
+
+
+def test_a_checklist_is_its_lines() -> None:
+    update = copy.deepcopy(load("private_text"))
+    del update["message"]["text"]
+    update["message"].pop("entities", None)
+    update["message"]["checklist"] = {"title": "To do", "tasks": [{"id": 1, "text": "this"}, {"text": 5}]}
+    [event] = parse(update, ME).events
+    assert isinstance(event, Message) and event.text == "To do\n- this"

@@ -104,6 +104,16 @@ def test_what_is_beyond_a_limit_of_rich_messages_is_left_to_entities() -> None:
     assert render_rich("\u200b") is None
 
 
+def test_a_message_runs_the_way_of_its_first_letter() -> None:
+    for text, is_rtl in (
+        ("# 1. Title", False),
+        ("# 1. \u05e9\u05dc\u05d5\u05dd", True),
+        ("| \u0645 |\n|-|", True),
+    ):
+        rich = render_rich(text)
+        assert rich is not None and rich.wire.get("is_rtl", False) is is_rtl
+
+
 def test_what_may_have_a_heading_or_table_is_seen_at_a_glance() -> None:
     for text in ("# a", "words\n\n## b", "> # c", "Title\n=====", "|a|b|\n|-|-|\n", "a | b\n--|--\n"):
         assert may_be_structured(text), text
