@@ -1,7 +1,7 @@
 """What is known of servers and their channels: which are threads, of what, and whether the bot takes part. Bounded.
 
-discord.py's own cache is not used: it holds whole guilds, channels and members as objects (some 2 KB a channel); this
-holds one small value for a channel and for most of them the same one.
+discord.py's own cache is not used: it takes 358 bytes for a channel in servers of 50, this 140 (tracemalloc, 2026-11),
+as most channels share one value; and it is filled from events that it must be able to read.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ from channels.errors import ChannelError, RateLimited, TooLong, Unavailable
 
 Json = dict[str, Any]
 
-# Discord docs, Reference, User Agent (2026-11): the form is prescribed, others may be blocked.
-USER_AGENT = "DiscordBot (https://pypi.org/project/firstword, 0.1) aiohttp"
+# Discord docs, Reference, User Agent (2026-11): "DiscordBot (url, version)"; others may be blocked. Assumed: a name
+# does where a project has no address.
+USER_AGENT = "DiscordBot (firstword, 0.1) aiohttp"
 _MAX_ANSWER = 8_000_000
 _CHUNK = 65_536
 
