@@ -67,7 +67,7 @@ class Intake:
 
     async def _hand_over(self, event: Event, album: str, update: Any) -> bool:
         match event:
-            case Message() if album:
+            case Message() if album and self._host.refusal(event) is None:  # strangers' parts are not kept
                 return await self.albums.add(album, event, update)
             case MessageEdited() if album:
                 return await self.albums.edited(album, event, update)

@@ -188,3 +188,12 @@ async def test_a_cursor_that_cannot_be_read_is_no_reason_not_to_start(peer: Peer
         async with running(peer, host):
             await asyncio.sleep(0)
     assert host.events == []
+
+
+async def test_parts_of_an_album_that_has_no_effect_are_not_kept(peer: Peer, host: KeepingHost) -> None:
+    await peer.control("set_chat", chat=CHAT)
+    host.refusals = {str(CHAT): "You are not on the list."}
+    async with running(peer, host, PATIENT):
+        said = await peer.album(CHAT, "g1", ["a", "b"])
+        await peer.wait(confirmed=said[1]["update_id"])
+    assert CURSOR not in host.cursors and len(host.events) == 2  # the host itself drops them
