@@ -9,7 +9,8 @@ from typing import Any
 from channels.base import Host
 from channels.events import Event, Message, MessageEdited, Pressed, Reaction
 from channels.telegram.albums import Albums
-from channels.telegram.parse import Me, Parsed, parse
+from channels.telegram.fields import Me
+from channels.telegram.parse import Parsed, parse
 from channels.telegram.timing import Timing
 from channels.telegram.topics import Topics
 

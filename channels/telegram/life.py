@@ -16,9 +16,10 @@ from channels.base import Host
 from channels.commands import CommandSpec
 from channels.errors import ChannelError, NotAuthorized, RateLimited, Refused
 from channels.telegram.calls import Calls
+from channels.telegram.fields import Me
 from channels.telegram.intake import Intake
 from channels.telegram.menu import fingerprint, menu, shorter
-from channels.telegram.parse import WANTED, Me
+from channels.telegram.parse import WANTED
 from channels.telegram.poll import Poller
 from channels.telegram.request import AiohttpRequest
 from channels.telegram.settings import TelegramSettings

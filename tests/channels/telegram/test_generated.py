@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from channels.capabilities import Surface
 from channels.events import ConversationKey, Message, Pressed, Reaction
 from channels.telegram.albums import merged
-from channels.telegram.parse import WANTED, Me, parse, update_id
+from channels.telegram.fields import Me
+from channels.telegram.parse import WANTED, parse, update_id
 from tests.generated import generated
 
 ME = Me("main", 700100, "firstword_bot")

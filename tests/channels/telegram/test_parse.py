@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from channels.capabilities import Surface
 from channels.events import AttachmentKind, Event, Membership, Message, MessageEdited, Pressed, Reaction
-from channels.telegram.parse import Me, Parsed, parse, update_id
+from channels.telegram.fields import Me
+from channels.telegram.parse import Parsed, parse, update_id
 from channels.telegram.text import clean_name
 
 PAYLOADS = Path(__file__).parent / "payloads"
