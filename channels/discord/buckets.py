@@ -89,7 +89,7 @@ class Buckets:
             self._closed_until = max(self._closed_until, now + seconds)
             return
         bucket = self._bucket(scope)
-        bucket.remaining, bucket.ends = 0, max(bucket.ends, now + seconds)
+        bucket.remaining, bucket.ends = 0, now + seconds
 
     def left(self, scope: str, now: float) -> Left:
         """The state of a bucket; forgets nothing and counts nothing."""

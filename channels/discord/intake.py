@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from channels.base import Host
-from channels.discord.parse import Me, parse, unknown_channel
+from channels.discord.parse import Me, parse, unknown_channel, unknown_guild
 from channels.discord.places import Places
 from channels.discord.rest import Rest
 from channels.discord.sequence import Progress, Seen
@@ -80,6 +80,8 @@ class Intake:
             return
         if (channel := unknown_channel(name, data, self._places)) is not None:
             await self.look_up(channel)
+        if (guild := unknown_guild(name, data, self._places)) is not None:
+            await self._look_up_roles(guild)
         events = self.read(name, data, f"{arrived.progress.session}:{arrived.seq}")
         self._places.learn(name, data)
         if not events:
@@ -103,6 +105,15 @@ class Intake:
             log.debug("channel not looked up", channel="discord", reason=error.detail)
             return
         self._places.add_channel(found)
+
+    async def _look_up_roles(self, guild: str) -> None:
+        """Learn which role is the bot's own, in a session that was resumed by another process."""
+        try:
+            found = await self._rest.ask("GET", f"/guilds/{guild}")
+        except ChannelError as error:
+            log.debug("server not looked up", channel="discord", reason=error.detail)
+            return
+        self._places.learn("GUILD_UPDATE", found)
 
     async def _offer_all(self, events: Sequence[Event], arrived: Arrived) -> None:
         try:

@@ -81,6 +81,15 @@ def unknown_channel(name: str, data: Any, places: Places) -> str | None:
     return str(channel) if is_snowflake(channel) and places.at(str(channel)) is None else None
 
 
+def unknown_guild(name: str, data: Any, places: Places) -> str | None:
+    """The server whose roles have to be looked up, as one of them is mentioned and may be the bot's; or None."""
+    if name not in ("MESSAGE_CREATE", "MESSAGE_UPDATE") or not isinstance(data, dict):
+        return None
+    guild = data.get("guild_id")
+    is_asked = bool(data.get("mention_roles")) and is_snowflake(guild)
+    return str(guild) if is_asked and not places.is_guild_known(str(guild)) else None
+
+
 # -- pieces
 
 

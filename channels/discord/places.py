@@ -58,7 +58,7 @@ class Places:
         if name == "READY":
             for guild in _dicts(data.get("guilds")):
                 self.add_guild(guild.get("id"), frozenset())
-        elif name == "GUILD_CREATE":
+        elif name in ("GUILD_CREATE", "GUILD_UPDATE"):
             self._guild(data)
         elif name == "GUILD_DELETE" and data.get("unavailable") is not True:
             self._guilds.pop(str(data.get("id")), None)

@@ -131,6 +131,25 @@ async def test_a_restart_resumes_the_session_and_uses_no_session_start(peer: Pee
     assert host.doubles == []
 
 
+async def test_after_a_restart_threads_and_roles_are_known_again_when_they_are_needed(
+    peer: Peer, host: KeepingHost
+) -> None:
+    """A session that is resumed tells nothing of its servers once more."""
+    thread, role = await peer.thread("talk"), await peer.add_role("crew", mentionable=True)
+    async with running(peer, host):
+        await peer.say("before", channel=peer.bot.dm)
+        await host.texts(1)
+    async with running(peer, host):
+        for text in (f"<@&{role}> one", f"<@&{role}> two"):
+            await peer.say(text, channel=thread)
+        await host.texts(3)
+    assert {str(message.address.key) for message in host.of(Message)[1:]} == {
+        f"discord:main:{peer.channel}:{thread}"
+    }
+    assert (await peer.counts())["identify"] == 1
+    assert [len(await peer.calls(route)) for route in ("channel", "guild")] == [1, 1]
+
+
 async def test_what_was_not_taken_over_comes_again_after_a_restart(
     peer: Peer, host: KeepingHost, tmp_path: Path
 ) -> None:
