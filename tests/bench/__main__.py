@@ -10,14 +10,16 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bench import pacer, rows, sampler, streams
-from tests.bench.figures import ROWS
+from tests.bench import mixed, pacer, rows, sampler, streams, surfaces
+from tests.bench.daemon import PROFILE
+from tests.bench.figures import GROUPS, ROWS
 from tests.bench.processes import cores, machine, pin
 from tests.bench.report import table
-from tests.bench.rig import PROFILE, Kind
+from tests.bench.rig import Kind
 from tests.bench.rows import Found, Scale
 
 RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
@@ -29,8 +31,10 @@ RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
     "streams10k": streams.streams10k,
     "memory": streams.memory,
     "pacer": pacer.pacer,
+    **{name: partial(surfaces.channel, name) for name in surfaces.GROUNDS},
+    "mixed500": mixed.mixed500,
 }
-PROFILED = {"serial": 440, "throughput": 1700, "open": 1602, "streams1k": 2000}
+PROFILED = {"serial": 440, "throughput": 1700, "open": 1602, "streams1k": 2000, "mixed500": 832}
 """Rows that can be sampled, and how many messages each sends."""
 NOT_FOR_THE_FLOOR = frozenset({"streams10k", "memory"})
 """It keeps no conversations, and at 1,000 streams its pool has collapsed already."""
@@ -39,15 +43,17 @@ NOT_FOR_THE_FLOOR = frozenset({"streams10k", "memory"})
 def main() -> int:
     """Run what is asked for; 1 when a row could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rows", default=",".join(ROWS), help=f"of {', '.join(ROWS)}")
+    known = [*ROWS, *GROUPS]
+    parser.add_argument("--rows", default=",".join(ROWS), help=f"of {', '.join(known)}")
     parser.add_argument("--bots", default="firstword,floor", help="which bots, of firstword, floor")
     parser.add_argument("--quick", action="store_true", help="a tenth of each row: does the rig work?")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--profile", choices=PROFILED, help="say where firstword's CPU goes in this row")
     given = parser.parse_args()
-    wanted = [name for name in given.rows.split(",") if name]
-    if unknown := [name for name in wanted if name not in ROWS]:
-        parser.error(f"--rows: {unknown[0]!r} is none of {', '.join(ROWS)}")
+    asked = [name for name in given.rows.split(",") if name]
+    if unknown := [name for name in asked if name not in known]:
+        parser.error(f"--rows: {unknown[0]!r} is none of {', '.join(known)}")
+    wanted = [row for name in asked for row in GROUPS.get(name, (name,))]
     kinds = [Kind(name) for name in given.bots.split(",")]
     if given.profile:
         print(profile(given.profile, Scale(quick=given.quick)))

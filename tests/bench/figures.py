@@ -18,6 +18,28 @@ class Line:
     digits: int = 2
 
 
+def _ground(key: str, title: str, must: float, aim: float) -> tuple[Line, ...]:
+    """The lines of one kind of place at one channel. `must` and `aim`: the pacer's, for about the same budget."""
+    return (
+        Line(f"{key}.n", f"{title}: answers", "", digits=0),
+        Line(f"{key}.r", f"{title}: the binding budget's r", "1/s"),
+        Line(f"{key}.b", f"{title}: the binding budget's b", "", digits=0),
+        Line(f"{key}.bound", f"{title}: L*, the least staleness there is", "s"),
+        Line(f"{key}.over", f"{title}: mean staleness over it", "x", must, aim),
+        Line(f"{key}.platform", f"{title}: over that of the platform's own limits", "x"),
+        Line(f"{key}.calls", f"{title}: writes of text an answer", "", digits=1),
+        Line(f"{key}.most", f"{title}: writes that L* spends", "", digits=1),
+        Line(f"{key}.other", f"{title}: other calls (typing, receipts)", "", digits=1),
+        Line(f"{key}.first.p50", f"{title}: first token to first text p50", "ms", digits=1),
+        Line(f"{key}.first.p99", f"{title}: first token to first text p99", "ms", digits=1),
+        Line(f"{key}.tail.p50", f"{title}: last token to complete text p50", "ms", digits=1),
+        Line(f"{key}.tail.p99", f"{title}: last token to complete text p99", "ms", digits=1),
+        Line(f"{key}.reached.p99", f"{title}: last token to the write's arrival p99", "ms", 50, 50, digits=1),
+        Line(f"{key}.refused", f"{title}: answers 429", "", 0, 0, digits=0),
+        Line(f"{key}.lost", f"{title}: lost", "", 0, 0, digits=0),
+    )
+
+
 LINES = (
     Line("start.ready", "start to ready (Telegram, web)", "s", 2.5, 1.0),
     Line("start.first", "first message after ready, offered to complete", "ms", 100, 30, digits=1),
@@ -72,5 +94,37 @@ LINES = (
     Line("pacer.refused", "pacer, real run with flood limits: answers 429", "", 0, 0, digits=0),
     Line("pacer.lost", "pacer, real run with flood limits: lost", "", 0, 0, digits=0),
     Line("pacer.real", "pacer, real run (limits of the fake): staleness over L*", "x"),
+    *_ground("telegram.private", "Telegram, private chat (drafts)", 1.6, 1.4),
+    *_ground("telegram.group", "Telegram, group (edits)", 1.8, 1.6),
+    *_ground("discord.dm", "Discord, direct message", 1.6, 1.4),
+    *_ground("discord.guild", "Discord, channel of a server", 1.6, 1.4),
+    *_ground("slack.thread", "Slack, thread (its own stream)", 1.6, 1.4),
+    *_ground("slack.inline", "Slack, channel without a thread (edits)", 1.6, 1.4),
+    *_ground("matrix.usual", "Matrix, Synapse as it comes", 1.8, 1.6),
+    *_ground("matrix.lifted", "Matrix, Synapse without limits, 2/s set", 1.6, 1.4),
+    Line("mixed500.n", "500 streams in four channels: questions", "", digits=0),
+    Line("mixed500.peak", "500 streams in four channels: at once", "", digits=0),
+    Line("mixed500.inbound.p50", "500 streams in four channels: inbound p50", "ms"),
+    Line("mixed500.inbound.p99", "500 streams in four channels: inbound p99", "ms", 50, 15),
+    Line("mixed500.first.p50", "500 streams in four channels: first p50", "ms"),
+    Line("mixed500.first.p99", "500 streams in four channels: first p99", "ms"),
+    Line("mixed500.tail.p50", "500 streams in four channels: tail p50", "ms"),
+    Line("mixed500.tail.p99", "500 streams in four channels: tail p99", "ms", 50, 15),
+    Line("mixed500.added.p50", "500 streams in four channels: added p50", "ms"),
+    Line("mixed500.added.p99", "500 streams in four channels: added p99", "ms", 50, 15),
+    Line("mixed500.telegram.added.p99", "500 streams, those of Telegram: added p99", "ms"),
+    Line("mixed500.discord.added.p99", "500 streams, those of Discord: added p99", "ms"),
+    Line("mixed500.slack.added.p99", "500 streams, those of Slack: added p99", "ms"),
+    Line("mixed500.matrix.added.p99", "500 streams, those of Matrix (a light server): added p99", "ms"),
+    Line("mixed500.calls", "500 streams in four channels: calls a question", "", digits=1),
+    Line("mixed500.share", "500 streams in four channels: share of a core", "%", digits=0),
+    Line("mixed500.waited", "500 streams in four channels: its waiting for a busy core", "%", digits=1),
+    Line("mixed500.peers", "500 streams in four channels: the peers' core", "%", digits=0),
+    Line("mixed500.rss", "500 streams in four channels: memory", "MB", 400, 200, digits=0),
+    Line("mixed500.memory", "500 streams in four channels: memory a stream", "KB", digits=1),
+    Line("mixed500.refused", "500 streams in four channels: answers 429", "", 0, 0, digits=0),
+    Line("mixed500.lost", "500 streams in four channels: lost", "", 0, 0, digits=0),
 )
 ROWS = tuple(dict.fromkeys(line.key.partition(".")[0] for line in LINES))
+GROUPS = {"channels": ("telegram", "discord", "slack", "matrix")}
+"""Names that stand for several rows."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.bench.meter import Meter
 from tests.bench.processes import cpu_seconds, rss_bytes
-from tests.bench.rig import Bot, Kind, Rig, open_bot, open_rig
+from tests.bench.rig import Kind, Rig, open_bot, open_rig
 from tests.bench.talk import Fate, Talk, quantile
 
 FIRST_CHAT = 1_000_000
@@ -186,4 +186,4 @@ async def offer(talk: Talk, rate: float, count: int, *, first_chat: int = FIRST_
     return fates
 
 
-__all__ = ["Bot", "Found", "Scale", "offer", "open_loop", "serial", "start", "throughput"]
+__all__ = ["Found", "Scale", "offer", "open_loop", "serial", "start", "throughput"]
