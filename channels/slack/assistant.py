@@ -71,6 +71,13 @@ class Assistant:
             args: dict[str, object] = {"channel_id": key.space, "thread_ts": key.thread, "title": title}
             await self._decorate("assistant.threads.setTitle", args)
 
+    async def rest(self, channel: str, thread: str | None) -> None:
+        """Somebody stopped the answer: say that the bot is not at work there (docs, agent_session_stopped)."""
+        args: dict[str, object] = {"channel_id": channel, "status": "active"}
+        if thread is not None:
+            args["thread_ts"] = thread
+        await self._decorate("agents.sessions.setStatus", args)
+
     async def _decorate(self, method: str, args: dict[str, object]) -> None:
         try:
             await self._api.write(method, args, seconds=self._timing.typing, shows=False)

@@ -49,14 +49,19 @@ class Seen:
                 self.places.put(place, ts)
 
     def note(self, message: Message) -> None:
-        """A message was taken. One that opens a thread is the newest of its channel and of the thread."""
+        """A message was taken. One that opens a thread is the newest of its channel and of the thread.
+
+        What people say among themselves makes no place worth looking at; where there is one, it is seen, too.
+        """
         ts, key = message.message_id, message.address.key
         if _number(ts) <= 0:
             return  # a command
-        if key.thread is None or key.thread == ts:
-            self._put(key.space, ts)
+        places = [key.space] if key.thread is None or key.thread == ts else []
         if key.thread is not None:
-            self._put(f"{key.space} {key.thread}", ts)
+            places.append(f"{key.space} {key.thread}")
+        for place in places:
+            if message.addressed or place in self.places:
+                self._put(place, ts)
 
     def forget(self, place: str) -> None:
         """The bot is not there any more."""

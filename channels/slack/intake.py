@@ -41,13 +41,14 @@ class Hooks:
     """What else follows; none of them may block.
 
     `on_opened`: a chat was opened. `on_message`: a message was taken. `on_refused`: tell the presser in private
-    (response_url, line). `on_revoked`: the app was removed.
+    (response_url, line). `on_revoked`: the app was removed. `on_stopped`: Slack's own stop button was used there.
     """
 
     on_opened: Callable[[Opened], None]
     on_message: Callable[[Message], None]
     on_refused: Callable[[str, str], None]
     on_revoked: Callable[[str], None]
+    on_stopped: Callable[[str, str | None], None]
 
 
 class Intake:
@@ -106,6 +107,8 @@ class Intake:
                     return self._refuse(event, parsed.response_url, line)
             if not await self._accept(event):
                 return Outcome(is_taken=False)
+        if parsed.stopped is not None:
+            self._hooks.on_stopped(*parsed.stopped)
         return TAKEN
 
     async def _accept(self, event: Event) -> bool:

@@ -79,6 +79,7 @@ class Life:
             on_message=lambda message: self._took(assistant, seen, message),
             on_refused=lambda url, line: self._errand(self._tell(url, line)),
             on_revoked=self._was_revoked,
+            on_stopped=lambda channel, thread: self._errand(assistant.rest(channel, thread)),
         )
         intake = Intake(
             me,
@@ -98,6 +99,7 @@ class Life:
             self._group.create_task(names.run())
             self._group.create_task(seen.keep(self.timing.seen_every))
             self._group.create_task(look.run(intake))
+            self._group.create_task(self._stay_signed_in())
             if self.webhook is not None:
                 await self._listen(self.webhook, intake, look)
             else:
@@ -162,13 +164,22 @@ class Life:
         )
 
     async def _listen(self, webhook: Webhook, intake: Intake, look: Backfill) -> None:
-        """Take requests, and look from time to time whether the token is still good."""
+        """Take requests until cancelled."""
         webhook.intake = intake
         look.wanted.set()
+        self.host.online(is_online=True)
+        await asyncio.Event().wait()
+
+    async def _stay_signed_in(self) -> None:
+        """Look from time to time whether the bot's token is still good: neither socket nor requests need it."""
         while True:
-            self.host.online(is_online=True)
             await asyncio.sleep(self.timing.auth_every)
-            await self._until_it_works(self.api.sign_in)
+            try:
+                await self.api.sign_in()
+            except NotAuthorized:
+                raise
+            except ChannelError as error:
+                log.debug("token not checked", channel="slack", account=self.account, reason=error.detail)
 
     def _was_revoked(self, reason: str) -> None:
         if self._revoked is not None and not self._revoked.done():

@@ -267,7 +267,7 @@ def _stopped(event: Json, payload: Json, me: Me, known: Known) -> Parsed:
         sender=Sender(user, known.names.get(user, "")),
         action=STOP,
     )
-    return Parsed((found,))
+    return Parsed((found,), stopped=(channel, thread))
 
 
 def _thread_started(event: Json, payload: Json, me: Me, _known: Known) -> Parsed:

@@ -54,7 +54,8 @@ class Parsed:
 
     `is_follow_up`: the message would be addressed to the bot if it takes part in that thread. `response_url`: where
     a press or command can be answered for that person alone. `revoked`: the app was removed or its token revoked.
-    `strangers`: ids whose names are not known yet.
+    `stopped`: channel and thread in which Slack's own stop button was used. `strangers`: ids whose names are not
+    known yet.
     """
 
     events: tuple[Event, ...] = ()
@@ -63,6 +64,7 @@ class Parsed:
     opened: Opened | None = None
     response_url: str = ""
     revoked: str = ""
+    stopped: tuple[str, str | None] | None = None
     strangers: tuple[str, ...] = ()
 
 

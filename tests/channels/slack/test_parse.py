@@ -265,6 +265,7 @@ def test_slacks_own_stop_button_is_a_press_of_stop() -> None:
     }
     found = only(Pressed, parse(event))
     assert (found.action, found.message_id, found.address.key.thread) == ("stop", LATER, TS)
+    assert parse(event).stopped == (DIRECT, TS)
 
 
 def test_an_opened_chat_is_told() -> None:

@@ -131,6 +131,16 @@ async def test_a_revoked_token_ends_the_account_with_a_reason(
     assert host.states[-1][0] is False
 
 
+async def test_a_token_that_is_revoked_without_a_word_is_noticed(peer: Peer, host: KeepingHost) -> None:
+    """The socket lives on the app-level token and would go on for ever."""
+    channel = SlackChannel("main", settings(peer), host, timing=QUICK)
+    task = asyncio.create_task(channel.run())
+    await peer.wait(sockets=1)
+    await peer.control("revoke")
+    with pytest.raises(NotAuthorized):
+        await asyncio.wait_for(task, 10)
+
+
 async def test_tokens_of_two_different_apps_are_refused(peer: Peer, host: KeepingHost) -> None:
     channel = SlackChannel("main", settings(peer, appToken=peer.other(1).app_token), host, timing=QUICK)
     with pytest.raises(NotAuthorized) as caught:
@@ -238,6 +248,21 @@ async def test_looking_back_waits_when_slack_asks_for_it_and_can_be_switched_off
         await never.until(lambda: bool(never.events))
     assert never.texts == ["now"]
     assert len(await peer.calls("conversations.")) == asked
+
+
+async def test_talk_among_people_crowds_no_conversation_of_the_bot_out(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    more = {"direct": "inline", "backfill": {"conversations": 2}}
+    async with running(peer, host, **more):
+        await peer.say(DM, "before")
+        await peer.say_all([{"channel": f"C0BUSY000{n}", "text": "people"} for n in range(5)])
+        await host.until(lambda: len(host.events) == 6)
+    await peer.say(DM, "missed", silent=True)
+    after = KeepingHost(tmp_path)
+    after.cursors = host.cursors
+    async with running(peer, after, **more):
+        await after.until(lambda: after.texts == ["missed"])
 
 
 async def test_a_first_start_answers_nothing_that_was_said_before(peer: Peer, host: KeepingHost) -> None:

@@ -13,7 +13,7 @@ import pytest
 from channels.capabilities import LatencyClass, Streaming
 from channels.delivery import Reply, open_reply
 from channels.errors import ChannelError, Gone, GoneWhat, NotAuthorized, Refused
-from channels.events import Action, Address
+from channels.events import Action, Address, Pressed
 from channels.fake_daemon import MemoryJournal
 from channels.markup import words
 from channels.pacing import Budgets
@@ -197,6 +197,27 @@ async def test_slacks_own_stop_button_leaves_an_answer_that_can_be_closed(
         await peer.control("close_stream", by_user=True)
         await reply.finish(closing="(stopped)")
     assert words((await streamed(peer))["shown"]) == words("Half an answer (stopped)")
+
+
+async def test_after_slacks_own_stop_the_bot_is_shown_at_rest(peer: Peer, host: KeepingHost) -> None:
+    """Slack docs, agent_session_stopped (2026-11): the app has to move the session away from processing."""
+    where = await begun(peer)
+    async with running(peer, host) as channel:
+        stream = await channel.start_stream(where, "Half an answer", "k")
+        stopped = {
+            "type": "agent_session_stopped",
+            "channel": DM,
+            "thread_ts": where.key.thread,
+            "user": PERSON,
+            "streaming_message_ts": [stream],
+            "event_ts": "1700000000.000001",
+        }
+        await peer.control("event", event=stopped)
+        (call,) = await peer.wait(method="agents.sessions.setStatus")
+        await host.until(lambda: bool(host.of(Pressed)))
+    (press,) = host.of(Pressed)
+    assert (press.action, press.message_id) == ("stop", stream)
+    assert call["args"] == {"channel_id": DM, "thread_ts": where.key.thread, "status": "active"}
 
 
 async def test_an_append_that_is_lost_on_its_way_leaves_no_gap(peer: Peer, host: KeepingHost) -> None:
