@@ -357,6 +357,8 @@ async def test_a_wait_that_fails_tells_what_it_saw(peer: Peer, raw: Raw) -> None
         await peer.wait(timeout=0.05, channel=DM, contains="never said")
     with pytest.raises(RuntimeError, match="no_such_verb"):
         await peer.control("nonsense")
+    with pytest.raises(RuntimeError, match="bad_order"):
+        await peer.control("edit", ts="1.000001")
 
 
 async def test_flags_lift_the_limits_and_keep_the_record_small() -> None:

@@ -20,8 +20,7 @@ MAX_BLOCKS = 50
 MAX_SECTION_TEXT = 3_000
 MAX_FIELD_TEXT = 2_000
 MAX_HEADER_TEXT = 150
-MAX_ACTION_ELEMENTS = 25
-MAX_CONTEXT_ELEMENTS = 10
+_MAX_ELEMENTS = {"actions": 25, "context": 10}
 MAX_ID = 255
 MAX_BUTTON_TEXT = 75
 MAX_BUTTON_VALUE = 2_000
@@ -32,7 +31,6 @@ _KINDS = {
     "actions", "alert", "card", "carousel", "context", "context_actions", "divider", "file", "header", "image",
     "input", "markdown", "plan", "rich_text", "section", "table", "task_card", "video",
 }  # fmt: skip
-_STYLES = {None, "primary", "danger"}
 
 
 def check_markdown(markdown: str) -> None:
@@ -46,14 +44,14 @@ def read_blocks(args: Args) -> list[dict[str, Any]] | None:
     blocks = args.nested("blocks", "invalid_blocks_format")
     if blocks is None:
         return None
-    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
-        raise ApiError("invalid_blocks_format")
     check_blocks(blocks)
     return [dict(block) for block in blocks]
 
 
-def check_blocks(blocks: list[dict[str, Any]], where: str = "/blocks") -> None:
-    """Raises invalid_blocks with the first fault found."""
+def check_blocks(blocks: Any, where: str = "/blocks") -> None:
+    """Raises invalid_blocks with the first fault found, invalid_blocks_format for what is no list of objects."""
+    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+        raise ApiError("invalid_blocks_format")
     if len(blocks) > MAX_BLOCKS:
         raise _invalid(f"no more than {MAX_BLOCKS} items allowed", where)
     markdown = sum(len(str(block.get("text", ""))) for block in blocks if block.get("type") == "markdown")
@@ -69,8 +67,8 @@ def check_blocks(blocks: list[dict[str, Any]], where: str = "/blocks") -> None:
             if block_id in seen_blocks:
                 raise _invalid("block_id must be unique", f"{here}/block_id")
             seen_blocks.add(block_id)
-        for element in block.get("elements") or []:
-            action = (here, str(element.get("action_id", ""))) if isinstance(element, dict) else (here, "")
+        for element in block.get("elements", []):
+            action = (here, str(element.get("action_id", "")))
             if action[1] and action in seen_actions:
                 raise _invalid("action_id must be unique", here)
             seen_actions.add(action)
@@ -78,26 +76,35 @@ def check_blocks(blocks: list[dict[str, Any]], where: str = "/blocks") -> None:
 
 def _check_block(block: dict[str, Any], where: str) -> None:
     kind = block.get("type")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise _invalid(f"unsupported type: {kind}", f"{where}/type")
-    _at_most(str(block.get("block_id", "")), MAX_ID, f"{where}/block_id")
+    if not isinstance(block.get("block_id", ""), str):
+        raise _invalid("must be a string", f"{where}/block_id")
+    _at_most(block.get("block_id", ""), MAX_ID, f"{where}/block_id")
+    for name in ("elements", "fields"):
+        parts = block.get(name, [])
+        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+            raise _invalid("must be an array of objects", f"{where}/{name}")
     if kind == "section":
-        if block.get("text") is None and not block.get("fields"):
-            raise _invalid("missing required field: text", where)
-        if block.get("text") is not None:
-            _text_object(block["text"], MAX_SECTION_TEXT, f"{where}/text")
-        for number, part in enumerate(block.get("fields") or []):
-            _text_object(part, MAX_FIELD_TEXT, f"{where}/fields/{number}")
-        if isinstance(block.get("accessory"), dict):
-            _element(block["accessory"], f"{where}/accessory")
+        _section(block, where)
     elif kind == "header":
         _text_object(block.get("text"), MAX_HEADER_TEXT, f"{where}/text", kinds=("plain_text",))
-    elif kind == "markdown" and not str(block.get("text", "")).strip():
-        raise _invalid("must be more than 0 characters", f"{where}/text")
-    elif kind == "actions":
-        _elements(block, where, MAX_ACTION_ELEMENTS)
-    elif kind == "context":
-        _elements(block, where, MAX_CONTEXT_ELEMENTS)
+    elif kind == "markdown":
+        if not isinstance(block.get("text"), str) or not block["text"].strip():
+            raise _invalid("must be more than 0 characters", f"{where}/text")
+    elif kind in _MAX_ELEMENTS:
+        _elements(block, where, _MAX_ELEMENTS[kind])
+
+
+def _section(block: dict[str, Any], where: str) -> None:
+    if block.get("text") is None and not block.get("fields"):
+        raise _invalid("missing required field: text", where)
+    if block.get("text") is not None:
+        _text_object(block["text"], MAX_SECTION_TEXT, f"{where}/text")
+    for number, part in enumerate(block.get("fields", [])):
+        _text_object(part, MAX_FIELD_TEXT, f"{where}/fields/{number}")
+    if block.get("accessory") is not None:
+        _element(block["accessory"], f"{where}/accessory")
 
 
 def _elements(block: dict[str, Any], where: str, most: int) -> None:
@@ -108,21 +115,21 @@ def _elements(block: dict[str, Any], where: str, most: int) -> None:
         raise _invalid(f"no more than {most} items allowed", f"{where}/elements")
     for number, element in enumerate(elements):
         here = f"{where}/elements/{number}"
-        if not isinstance(element, dict):
-            raise _invalid("must provide an object", here)
         if element.get("type") in ("plain_text", "mrkdwn"):
             _text_object(element, MAX_SECTION_TEXT, here)
         else:
             _element(element, here)
 
 
-def _element(element: dict[str, Any], where: str) -> None:
+def _element(element: Any, where: str) -> None:
+    if not isinstance(element, dict):
+        raise _invalid("must provide an object", where)
     _at_most(str(element.get("action_id", "")), MAX_ID, f"{where}/action_id")
     if element.get("type") != "button":
         return
     _text_object(element.get("text"), MAX_BUTTON_TEXT, f"{where}/text", kinds=("plain_text",))
     _at_most(str(element.get("value", "")), MAX_BUTTON_VALUE, f"{where}/value")
-    if element.get("style") not in _STYLES:
+    if element.get("style") not in ("primary", "danger", None):
         raise _invalid("must be a valid enum value", f"{where}/style")
 
 

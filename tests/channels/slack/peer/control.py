@@ -44,13 +44,13 @@ class Control:
                 await self._server.reset(name)
             return answer({"result": True})
         app = apps[team]
-        if verb in _SLOW:
-            return answer({"result": await _SLOW[verb](app, body)})
-        handler = _VERBS.get(verb)
-        if handler is None:
+        if verb not in _SLOW and verb not in _VERBS:
             known = ", ".join(sorted([*_VERBS, *_SLOW, "reset"]))
             raise ApiError("no_such_verb", status=404, description=f"there are {known}")
-        result = handler(app, body)
+        try:
+            result = await _SLOW[verb](app, body) if verb in _SLOW else _VERBS[verb](app, body)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ApiError("bad_order", status=400, description=repr(error)) from error
         app.workspace.changed()
         return answer({"result": result})
 

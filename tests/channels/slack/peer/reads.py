@@ -243,7 +243,7 @@ def set_status(app: App, args: Args) -> dict[str, Any]:
     channel, thread_ts = _thread(app, args)
     status = args.text("status")
     loading = args.nested("loading_messages", "invalid_arguments") or []
-    if len(loading) > MAX_LOADING_MESSAGES:
+    if not isinstance(loading, list) or len(loading) > MAX_LOADING_MESSAGES:
         raise invalid_arguments("no more than 10 items allowed [json-pointer:/loading_messages]")
     if status:
         channel.statuses[thread_ts] = {"status": status, "at": app.workspace.now(), "loading": loading}
