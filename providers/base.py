@@ -23,6 +23,7 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"  # the result of a tool call; follows the assistant message that made it
 
 
 class Effort(StrEnum):
@@ -43,12 +44,38 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """What a model may call. `parameters` is a JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model made. `arguments` is JSON as the model wrote it, perhaps not valid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class PromptMessage:
-    """One message of a prompt, in no provider's dialect."""
+    """One message of a prompt, in no provider's dialect.
+
+    `calls`: the tool calls that an assistant message made. `call_id`: of a TOOL message, the call that it answers.
+    `memo`: what the provider that spoke this assistant message wants back with it, as `Memo` gave it; other
+    providers leave it out.
+    """
 
     role: Role
     text: str
     images: tuple[Image, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
+    memo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +89,33 @@ class GenerationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Schema:
+    """The JSON schema that an answer has to follow. `name`: a-z, 0-9 and _."""
+
+    name: str
+    schema: Mapping[str, Any]
+    is_strict: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class CompletionRequest:
     """A prompt and how to answer it. `conversation`: a stable opaque id that keeps prefix caches together.
 
     When the last message is the assistant's, the answer continues it (only where the profile says `prefill`).
+    `stable`: how many of the first messages come again unchanged in the next request; where a provider wants
+    its cache marked, the marks go there. `tool_choice`: "auto", "none", "required" or a tool's name, None for
+    the provider's own default. `prediction`: a text that much of the answer will repeat.
     """
 
     messages: tuple[PromptMessage, ...]
     options: GenerationOptions = GenerationOptions()
     conversation: str = ""
+    stable: int = 0
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | None = None
+    parallel_tools: bool | None = None
+    schema: Schema | None = None
+    prediction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +157,18 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request. `input_tokens` includes `cached_tokens`. `queued`: seconds in the provider's queue."""
+    """Tokens of one request. `input_tokens` includes `cached_tokens` and `cache_write_tokens`.
+
+    `queued`: seconds in the provider's queue. `prompt_time`: seconds that it worked on the prompt.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     queued: float | None = None
+    cache_write_tokens: int = 0
+    prompt_time: float | None = None
 
 
 class FinishReason(StrEnum):
@@ -128,6 +178,7 @@ class FinishReason(StrEnum):
     LENGTH = "length"
     TOOL_CALLS = "tool_calls"
     CONTENT_FILTER = "content_filter"
+    CONTEXT = "context"  # the context window was full in the middle of the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +229,14 @@ class Finished:
     raw: str = ""
 
 
-StreamEvent = Started | TextDelta | ReasoningDelta | ToolCallDelta | UsageSoFar | Finished
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """Opaque text to hand back as `PromptMessage.memo` of this answer; at most once, before Finished."""
+
+    data: str
+
+
+StreamEvent = Started | TextDelta | ReasoningDelta | ToolCallDelta | UsageSoFar | Memo | Finished
 
 
 @runtime_checkable
@@ -207,6 +265,32 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Give up what is still open of its own. Clients from `connect` are the app's and stay open."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A provider that makes vectors."""
+
+    async def embed(
+        self, model: ModelSpec, texts: Sequence[str], credential: Credential
+    ) -> Sequence[Sequence[float]]:
+        """One vector of unit length for each text, in their order; any number of texts. Raises ProviderError."""
+
+
+@runtime_checkable
+class Transcribes(Protocol):
+    """A provider that writes down speech."""
+
+    async def transcribe(self, model: ModelSpec, audio: bytes, mime: str, credential: Credential) -> str:
+        """What was said. Raises ProviderError. Has its own deadline."""
+
+
+@runtime_checkable
+class WarmsPrompts(Protocol):
+    """A provider whose prompt cache can be filled ahead of need."""
+
+    async def warm_prompt(self, model: ModelSpec, request: CompletionRequest, credential: Credential) -> Usage:
+        """Put the stable messages into the cache; nothing is generated. Raises ProviderError."""
 
 
 @dataclass(frozen=True, slots=True)

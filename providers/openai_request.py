@@ -87,7 +87,7 @@ def _effort(model: ModelSpec, effort: Effort) -> dict[str, Any]:
             return {"reasoning_effort": model.profile.effort_off if off else effort.value}
         case ReasoningStyle.DISABLE:
             return {"disable_reasoning": effort is Effort.OFF}
-        case ReasoningStyle.NONE | ReasoningStyle.NO_THINK:
+        case _:  # no switch, a suffix, or that of another dialect
             return {}
 
 

@@ -13,6 +13,17 @@ class ReasoningStyle(StrEnum):
     EFFORT = "reasoning_effort"  # OpenAI's parameter: low, medium, high
     DISABLE = "disable_reasoning"  # a flag that switches it off
     NO_THINK = "/no_think"  # a suffix of the last message
+    ADAPTIVE = "adaptive"  # Anthropic: the model thinks as much as it needs, guided by output_config.effort
+    BUDGET = "budget"  # Anthropic and Gemini 2.5: a number of tokens
+    LEVEL = "level"  # Gemini 3: thinking_level
+
+
+class CacheStyle(StrEnum):
+    """How a provider's prompt cache is used."""
+
+    NONE = "none"
+    AUTO = "auto"  # by itself, for an equal beginning
+    MARKS = "marks"  # what the request marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +32,8 @@ class ModelProfile:
 
     `sends_usage_option`: the server knows stream_options.include_usage. `max_output_field`: the name of the
     request's output limit. `effort_off`: the lowest effort that a model of the style EFFORT takes.
-    `source`: where this was read, with date.
+    `cache_min`: tokens below which nothing is cached. `cache_marks`: how many a request may carry. `prediction`,
+    `schema`: the model takes a predicted text, a JSON schema. `source`: where this was read, with date.
     """
 
     reasoning: ReasoningStyle = ReasoningStyle.NONE
@@ -31,4 +43,9 @@ class ModelProfile:
     sends_usage_option: bool = True
     max_output_field: str = "max_tokens"
     effort_off: str = "low"
+    cache: CacheStyle = CacheStyle.NONE
+    cache_min: int = 0
+    cache_marks: int = 0
+    prediction: bool = False
+    schema: bool = False
     source: str = ""
