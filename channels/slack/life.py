@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
 
 from channels.base import Host
+from channels.commands import CommandSpec
 from channels.errors import ChannelError, NotAuthorized, RateLimited
 from channels.events import Message
 from channels.slack.assistant import Assistant
@@ -128,6 +129,7 @@ class Life:
             self.settings.command,
             self.settings.direct is Place.THREAD,
             self.settings.channel is Place.THREAD,
+            _at_once(self.host.commands()),
         )
 
     async def _until_it_works(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -221,6 +223,16 @@ class Life:
             await work
         finally:
             self._errands -= 1
+
+
+def _at_once(commands: Sequence[CommandSpec]) -> frozenset[str]:
+    """The names of the commands that ask no model."""
+    return frozenset(
+        name
+        for spec in commands
+        if not spec.takes_turn
+        for name in (spec.name, *spec.aliases, *spec.channel_names.values())
+    )
 
 
 async def app_of(api: Api, bot: str) -> str:

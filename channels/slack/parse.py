@@ -6,6 +6,7 @@ Every field is checked for its type before it is used; what does not fit is drop
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,6 +44,7 @@ from channels.slack.text import emoji, mentions, plain, without_mention
 
 STOP = "stop"
 _SLACKBOT = "USLACKBOT"
+_COMMAND = re.compile(r"\s*[/!]([A-Za-z0-9_]{1,32})(?:\s|:|\Z)")
 # Subtypes that a person says something with (docs, "message" event, subtypes).
 _SAID = (None, "file_share", "thread_broadcast", "me_message")
 
@@ -78,10 +80,18 @@ def _place(
     channel, thread, ts = spot
     is_direct = _is_direct(event, channel)
     opens = me.threads_direct if is_direct else (me.threads_channel and is_addressed)
-    if thread is None and opens:
+    if thread is None and opens and not (is_direct and _is_command(event, me)):
         thread = ts
     surface = Surface.DIRECT if is_direct else Surface.GROUP if thread is None else Surface.THREAD
     return Address(ConversationKey("slack", me.account, channel, thread), surface, handle=way)
+
+
+def _is_command(event: Json, me: Me) -> bool:
+    """Something like "!model fast": answered at once, beside whatever is going on."""
+    inner = {"message_changed": "message", "message_deleted": "previous_message"}
+    message = event.get(inner[kind]) if (kind := string(event.get("subtype"))) in inner else event
+    match = _COMMAND.match(string(message.get("text")) if isinstance(message, dict) else "")
+    return match is not None and match.group(1).lower() in me.commands
 
 
 def _strangers(names: Mapping[str, str], *ids: str) -> tuple[str, ...]:
@@ -321,4 +331,4 @@ _READERS: dict[str, _Reader] = {
     ),
 }
 # What the app subscribes to without our reading it: no event of ours, and nothing odd.
-QUIET = frozenset({"assistant_thread_context_changed", "app_context_changed"})
+QUIET = ("assistant_thread_context_changed", "app_context_changed")

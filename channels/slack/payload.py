@@ -18,7 +18,8 @@ MAX_ID = 64
 class Me:
     """Who the bot is and how it answers: what payloads are read against.
 
-    `threads_direct`, `threads_channel`: an answer to something outside a thread opens one under it.
+    `threads_direct`, `threads_channel`: an answer to something outside a thread opens one under it; but not to one of
+    `commands`, typed in a direct message: it is about the chat, not about itself.
     """
 
     account: str
@@ -28,6 +29,7 @@ class Me:
     command: str = "/firstword"
     threads_direct: bool = True
     threads_channel: bool = True
+    commands: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.events import MAX_HANDLE_BYTES, ConversationKey
+from channels.slack.calls import Api
+from channels.slack.intake import Hooks, Intake
 from channels.slack.interact import parse_command, parse_press
+from channels.slack.memory import Memory, Names
 from channels.slack.parse import _READERS, parse_event
 from channels.slack.payload import Known, Parsed
 from tests.channels.slack import payloads
+from tests.channels.slack.hosts import KeepingHost
 from tests.channels.slack.payloads import BOT, BOT_ID, CHANNEL, DIRECT, INLINE, LATER, ME, NOW, PERSON, TS
 from tests.generated import generated
 
@@ -161,6 +167,29 @@ def test_no_generated_press_crashes_the_parser(payload: dict[str, Any]) -> None:
 @given(_COMMAND)
 def test_no_generated_command_crashes_the_parser(payload: dict[str, Any]) -> None:
     check(parse_command(payload, ME, frozenset({"model"}), NOW))
+
+
+@generated
+@given(st.lists(_EVENT | _PRESS | _COMMAND | _JSON, max_size=4), st.booleans())
+async def test_no_generated_payload_gets_stuck_on_its_way_to_the_host(
+    payloads_: list[Any], has_room: bool
+) -> None:
+    with TemporaryDirectory() as folder:
+        host = KeepingHost(Path(folder))
+        host.room = lambda _: has_room
+        memory = Memory(host)
+        names = Names(Api("xoxb-1", "http://127.0.0.1:9/"), memory, lambda: 0.0, 1.0)
+        hooks = Hooks(_ignore, _ignore, _ignore, _ignore, _ignore)
+        intake = Intake(ME, host, memory, names, hooks, follow_ups=True, now=lambda: 1.7e9)
+        for payload in payloads_:
+            for kind in ("events_api", "slash_commands", "interactive", "hello"):
+                parsed = await intake.read(kind, payloads.envelope(payload))
+                outcome = await intake.settle(parsed)
+                assert outcome.is_taken is (has_room or not parsed.events)
+
+
+def _ignore(*_: object) -> None:
+    """What else follows is of no interest here."""
 
 
 @generated

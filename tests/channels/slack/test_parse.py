@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -73,6 +74,15 @@ def test_answers_may_stand_beside_the_question_instead() -> None:
     assert only(Message, parse(message(), INLINE)).address.key.thread is None
     event = only(Message, parse(message(CALLED, channel=CHANNEL), INLINE))
     assert (event.address.key.thread, event.address.surface) == (None, Surface.GROUP)
+
+
+def test_a_command_in_a_direct_message_is_about_the_chat_and_opens_no_thread() -> None:
+    me = replace(ME, commands=frozenset({"model"}))
+    for said in ("!model fast", "/model", " !MODEL: fast"):
+        assert only(Message, parse(message(said), me)).address.key.thread is None
+    for said in ("model fast", "!fast hello", "!modelling is fun"):
+        assert only(Message, parse(message(said), me)).address.key.thread == TS
+    assert only(Message, parse(message("!model", thread_ts=TS, ts=LATER), me)).address.key.thread == TS
 
 
 def test_a_message_in_a_thread_belongs_to_that_thread() -> None:
