@@ -79,7 +79,7 @@ class Answers:
         try:
             async with asyncio.TaskGroup() as self._group:
                 while True:
-                    await asyncio.sleep(min(15.0, _TIDY_BEFORE / 2))
+                    await asyncio.sleep(self._timing.tidy)
                     await self._tidy()
         finally:
             self._group = None

@@ -36,12 +36,17 @@ class Backfill:
         self._seen = seen
         self._wall = wall
 
-    async def run(self, intake: Intake, seconds: float) -> int:
-        """The number of events that were found. Ends by itself after `seconds`; what is left is not asked again."""
+    async def run(self, intake: Intake, seconds: float, shard: int = 0, shards: int = 1) -> int:
+        """The number of events that were found in the channels of a shard.
+
+        Ends by itself after `seconds`; what is left is not asked again.
+        """
         if self._settings.max_age <= 0:
             return 0
         oldest = first_at(self._wall() - self._settings.max_age)
-        channels = self._seen.latest(self._settings.max_channels)
+        channels = [
+            one for one in self._seen.latest(self._settings.max_channels) if shard_of(one[2], shards) == shard
+        ]
         slots = asyncio.Semaphore(_AT_ONCE)
         counts: list[int] = []
 
@@ -80,6 +85,11 @@ class Backfill:
             for event in intake.read("MESSAGE_CREATE", data, ""):
                 count += await intake.offer(event, data)
         return count
+
+
+def shard_of(guild: str, shards: int) -> int:
+    """Which shard hears of a server; direct messages ("") come to the first (Discord docs, Gateway, Sharding)."""
+    return (int(guild) >> 22) % shards if is_snowflake(guild) else 0
 
 
 def in_order(found: Any) -> list[dict[str, Any]]:

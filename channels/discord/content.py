@@ -43,9 +43,9 @@ def _named(text: str, message: Json, own: frozenset[str]) -> str:
     names = {}
     mentions = message.get("mentions")
     for user in mentions if isinstance(mentions, list) else ():
-        if isinstance(user, dict):
+        if isinstance(user, dict) and is_snowflake(user.get("id")):
             member = user.get("member")
-            names[user.get("id")] = name_of(user, member if isinstance(member, dict) else {})
+            names[user["id"]] = name_of(user, member if isinstance(member, dict) else {})
     text = _USER.sub(lambda user: f"@{names[user[1]]}" if names.get(user[1]) else user[0], text)
     return _EMOJI.sub(r"\1", text)
 

@@ -113,8 +113,8 @@ class Life:
         backfill = Backfill(self.settings.backfill, self.rest, places, seen, self.wall)
 
         async def on_ready(_data: Any, is_new: bool) -> None:  # noqa: FBT001 - the one thing it says
-            if is_new and number == 0:
-                await backfill.run(intake, self.timing.backfill)
+            if is_new:
+                await backfill.run(intake, self.timing.backfill, number, count)
 
         intake = Intake(me, self.host, self.rest, places, seen, self.timing, on_ready=on_ready)
         token = self.settings.token.get_secret_value()

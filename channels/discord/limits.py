@@ -103,9 +103,9 @@ class Offers:
     def _pace(self, name: str, now: float) -> float:
         """Requests a second that keep one of each window for the final.
 
-        Within a window what remains is spread to its end; the request behind the last but one then opens the next.
+        Within a window what remains but for that one is spread to its end.
         """
         left = self._buckets.left(name, now)
         if left.seconds <= 0.0:
             return max(1, left.limit - 1) / max(left.window, _LEAST_SECONDS)
-        return max(1, left.remaining) / max(left.seconds, _LEAST_SECONDS)
+        return max(1, left.remaining - 1) / max(left.seconds, _LEAST_SECONDS)

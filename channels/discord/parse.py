@@ -34,7 +34,7 @@ from channels.events import (
 Json = dict[str, Any]
 
 # Message types that a person writes: default and reply (Discord docs, Message Types).
-_WRITTEN = frozenset({0, 19})
+_WRITTEN = (0, 19)
 _MAX_BULK = 100
 
 

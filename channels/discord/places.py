@@ -17,8 +17,8 @@ Json = dict[str, Any]
 MAX_CHANNELS = 200_000
 MAX_GUILDS = 20_000
 # Discord docs, Channel resource, Channel Types (2026-11).
-_THREADS = frozenset({10, 11, 12})
-_DIRECT = frozenset({1, 3})
+_THREADS = (10, 11, 12)
+_DIRECT = (1, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Places:
             self.add_channel(channel)
 
     def _sync(self, data: Json) -> None:
-        members = {one.get("id") for one in _dicts(data.get("members"))}
+        members = [one.get("id") for one in _dicts(data.get("members"))]
         for thread in _dicts(data.get("threads")):
             self.add_channel(thread, joined=thread.get("id") in members)
 

@@ -62,7 +62,9 @@ class Rest:
         """The pool, also for the gateway; made on first use within the running loop."""
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=100, keepalive_timeout=60),
+                connector=aiohttp.TCPConnector(
+                    limit=0, limit_per_host=100, keepalive_timeout=60, ttl_dns_cache=300
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": USER_AGENT},
                 trust_env=self._proxy is None,

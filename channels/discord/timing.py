@@ -15,6 +15,7 @@ class Timing:
     there was no room. `intents`: before the application is asked again whether its intents are switched on.
     `spacing`: Discord docs, Gateway, Sharding: `max_concurrency` identifies every 5 s. `fresh_nonce`: a nonce is
     unique "in the past few minutes"; beyond this its message is looked for.
+    `tidy`: between two looks for commands that nobody answers.
     """
 
     send: float = 15.0
@@ -36,6 +37,7 @@ class Timing:
     cursor_every: float = 1.0
     backfill: float = 20.0
     fresh_nonce: float = 120.0
+    tidy: float = 15.0
 
 
 def backoff(failures: int, first: float, last: float, chance: float) -> float:

@@ -46,6 +46,7 @@ QUICK = Timing(
     identify_again=0.5,
     spacing=0.05,
     cursor_every=0.02,
+    tidy=0.05,
 )
 
 

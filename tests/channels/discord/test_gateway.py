@@ -102,6 +102,26 @@ async def test_a_frame_that_cannot_be_read_costs_a_reconnect_and_nothing_else(
     assert await host.texts(1) == ["after"]
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("MESSAGE_CREATE", "[]"),
+        ("MESSAGE_CREATE", '{"id": 5, "author": "x"}'),
+        ("GUILD_CREATE", '{"id": null, "roles": 3, "channels": [null, {"id": []}]}'),
+        ("THREAD_MEMBERS_UPDATE", '{"removed_member_ids": {"a": 1}}'),
+        ("INTERACTION_CREATE", '{"type": 2, "data": null}'),
+        ("SOMETHING_NEW", "null"),
+    ],
+)
+async def test_a_dispatch_of_another_shape_costs_nothing(
+    peer: Peer, channel: DiscordChannel, host: KeepingHost, name: str, data: str
+) -> None:
+    await peer.socket("raw", text=f'{{"op": 0, "t": "{name}", "s": null, "d": {data}}}')
+    await peer.say("after", channel=peer.bot.dm)
+    assert await host.texts(1) == ["after"]
+    assert (await peer.counts()).get("resume", 0) == 0
+
+
 async def test_a_dispatch_that_comes_twice_is_one_event(
     peer: Peer, channel: DiscordChannel, host: KeepingHost
 ) -> None:
@@ -216,6 +236,26 @@ async def test_what_is_missed_is_bounded_by_age_and_count(peer: Peer, host: Keep
         assert await host.texts(5) == ["before", "missed 0", "missed 1", "missed 2", "live"]
     (call,) = await peer.calls("history")
     assert call["query"]["limit"] == "3"
+
+
+async def test_each_shard_fetches_what_its_own_servers_missed(peer: Peer, host: KeepingHost) -> None:
+    await peer.settings(shards=2)
+    places = [peer.bot.dm]
+    for shard in range(2):
+        guild = await peer.add_guild(f"server {shard}", id=str((250_000_000_000 + shard) << 22))
+        places.append(await peer.add_channel("talk", guild=guild))
+    async with running(peer, host):
+        for place in places:
+            await peer.say(f"{peer.mention()} before", channel=place)
+        await host.texts(len(places))
+        await host.until(lambda: all(place in host.cursors.get("seen", "") for place in places))
+    for place in places:
+        await peer.say(f"{peer.mention()} missed", channel=place)
+    await peer.socket("forget")
+    async with running(peer, host):
+        await host.texts(2 * len(places))
+    assert host.doubles == []
+    assert len(await peer.calls("history")) == len(places)
 
 
 async def test_nothing_is_fetched_when_that_is_switched_off(peer: Peer, host: KeepingHost) -> None:

@@ -212,6 +212,31 @@ async def test_thinking_is_taken_away_when_there_is_no_room_for_the_question(
     assert await peer.messages(peer.bot.dm) == []
 
 
+async def test_thinking_is_taken_away_before_the_token_ends_when_nobody_answers(
+    peer: Peer, host: KeepingHost
+) -> None:
+    shift = [0.0]
+    async with running(peer, host, wall=lambda: time.time() + shift[0]):
+        answered, other = await asked(peer, host), await asked(peer, host)
+        assert answered[0] != other[0]
+        await peer.wait(interaction=other[0], state="deferred")
+        shift[0] = 845.0
+        await peer.wait(route="delete_original", count=2, status=204)
+    assert await peer.messages(peer.bot.dm) == []
+
+
+async def test_an_answer_that_stands_is_not_taken_away(peer: Peer, host: KeepingHost) -> None:
+    shift = [0.0]
+    async with running(peer, host, wall=lambda: time.time() + shift[0]) as channel:
+        _, first = await asked(peer, host)
+        await channel.send(first.address, "the answer", "turn-0")
+        number, _ = await asked(peer, host)
+        await peer.wait(interaction=number, state="deferred")
+        shift[0] = 845.0
+        await peer.wait(route="delete_original", status=204)
+    assert await peer.texts(peer.bot.dm) == ["the answer"]
+
+
 async def test_models_are_suggested_while_somebody_types(
     peer: Peer, channel: DiscordChannel, host: KeepingHost
 ) -> None:

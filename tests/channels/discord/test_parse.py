@@ -139,6 +139,7 @@ def test_mentions_become_names_and_the_bots_own_at_the_start_goes(content: str, 
         (message(webhook_id="12"), "bot"),
         (message(type=7), "system"),
         (message(type=20), "system"),
+        (message(type=[]), "system"),
         (message(""), "no_content"),
         (message(id="x"), "no_message"),
         (message(author=None), "no_user"),
@@ -250,6 +251,16 @@ def test_being_taken_out_of_a_thread_is_told_and_remembered() -> None:
     place = known.at(THREAD)
     assert place is not None
     assert not place.is_joined
+
+
+@pytest.mark.parametrize("odd", [None, [], {}, "x", 2.5])
+def test_a_channel_of_no_known_type_is_a_channel(odd: Any) -> None:
+    known = Places(BOT)
+    known.learn("CHANNEL_CREATE", {"id": CHANNEL, "type": odd, "parent_id": odd})
+    known.learn("THREAD_LIST_SYNC", {"threads": [{"id": THREAD, "type": odd}], "members": [{"id": odd}]})
+    place = known.at(CHANNEL)
+    assert place is not None
+    assert (place.parent, place.is_joined, place.is_direct) == (None, False, False)
 
 
 def test_only_an_unknown_channel_of_a_server_is_looked_up() -> None:
