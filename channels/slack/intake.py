@@ -17,6 +17,7 @@ from channels.slack.interact import parse_command, parse_press
 from channels.slack.memory import Memory, Names, Recent
 from channels.slack.parse import QUIET, parse_event
 from channels.slack.payload import Me, Opened, Parsed
+from channels.slack.text import escape
 
 # What a drop is counted as (names of the metrics' closed set). The rest is no event for us and nothing odd.
 _SIGNALS = {"own": "self_message", "unknown_kind": "event_unknown"}
@@ -139,7 +140,7 @@ class Intake:
             if line:
                 self._hooks.on_refused(url, line)
             return TAKEN
-        return Outcome(is_taken=True, line=line)
+        return Outcome(is_taken=True, line=escape(line))
 
     async def _follow(self, parsed: Parsed) -> Parsed:
         """In a thread with the bot a message means it although nobody is named."""

@@ -120,6 +120,7 @@ class Life:
                 missing=", ".join(missing),
                 remedy="add them to the app (the manifest has them all) and reinstall it",
             )
+        self.memory.names.put(user, str(data.get("user") or ""))
         log.info("signed in", channel="slack", account=self.account, username=data.get("user"), team=team)
         return Me(
             self.account,

@@ -117,8 +117,6 @@ class Offers:
             max_text=MAX_MARKDOWN,
             unit=LengthUnit.UTF16,
             budgets=(WriteBudget(f"command:{address.key.space}", _SEND, 1.0, COMMAND_ANSWERS),),
-            max_edits=1,
-            edit_window=0.001,
             deletes=True,
             attachments_in=True,
             send_key=SendKey.NONE,

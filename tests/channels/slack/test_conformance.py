@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 
-import pytest
 import pytest_asyncio
 from aiohttp import web
 
@@ -105,9 +104,9 @@ class SlackConformance(ChannelConformance):
             await peer.control("set_channel", channel=self.space)
         return Person(peer, address(self.space, thread, team=peer.team))
 
-    @pytest.fixture
-    def channel(self, peer: Person, host: RecordingHost) -> SlackChannel:
-        return SlackChannel("main", settings(peer.server, **self.more), host, timing=QUICK)
+    @pytest_asyncio.fixture
+    async def channel(self, peer: Person, host: RecordingHost) -> AsyncIterator[SlackChannel]:
+        yield SlackChannel("main", settings(peer.server, **self.more), host, timing=QUICK)
 
 
 class TestChat(SlackConformance):

@@ -92,6 +92,13 @@ async def test_copies_and_the_two_events_of_a_mention_are_one_message(peer: Peer
     assert len(host.offered) == 2
 
 
+async def test_the_bots_own_name_is_read_where_it_is_mentioned(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host):
+        await peer.say(CHANNEL, f"ask <@{peer.bot_user}> about it")
+        await host.until(lambda: bool(host.events))
+    assert host.texts == ["ask @firstword about it"]
+
+
 async def test_many_messages_keep_their_order(peer: Peer, host: KeepingHost) -> None:
     async with running(peer, host):
         await peer.say_all([{"channel": DM, "text": str(number)} for number in range(50)])
@@ -161,7 +168,7 @@ async def test_names_are_looked_up_beside_and_known_from_then_on(peer: Peer, hos
         await peer.wait(method="users.info")
         for number in range(100):
             await peer.say(DM, str(number))
-            await host.until(lambda number=number: host.texts[-1] == str(number))
+            await host.until(lambda: len(host.events) == number + 2)  # noqa: B023 - called at once
             if host.of(Message)[-1].sender.name:
                 break
     assert host.of(Message)[0].sender.name == ""
@@ -221,18 +228,18 @@ async def test_a_command_is_confirmed_at_once_and_answered_to_that_person_alone(
 async def test_who_may_not_is_told_in_the_confirmation_and_nobody_else_is(
     peer: Peer, host: KeepingHost
 ) -> None:
-    host.refusals[PERSON] = "You may not."
+    host.refusals[PERSON] = "You <may> not."
     async with running(peer, host):
         await peer.say(CHANNEL, "hello", user="U0OTHER001")
         await peer.command(CHANNEL, "/firstword", "model fast")
         (delivery,) = await peer.wait(acked=1, kind="slash_commands")
-        assert delivery["answer"] == {"response_type": "ephemeral", "text": "You may not."}
+        assert delivery["answer"] == {"response_type": "ephemeral", "text": "You &lt;may&gt; not."}
         host.refusals[PERSON] = ""
         await peer.command(CHANNEL, "/firstword", "model fast")
         await peer.wait(acked=2, kind="slash_commands")
     assert host.texts == ["hello"]
     (answer,) = await peer.messages(CHANNEL)
-    assert (answer["shown"], answer["to"]) == ("You may not.", PERSON)
+    assert (answer["shown"], answer["to"]) == ("You <may> not.", PERSON)
 
 
 async def test_a_command_for_which_there_is_no_room_is_not_confirmed(peer: Peer, host: KeepingHost) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -253,7 +254,7 @@ async def test_looking_back_waits_when_slack_asks_for_it_and_can_be_switched_off
 async def test_talk_among_people_crowds_no_conversation_of_the_bot_out(
     peer: Peer, host: KeepingHost, tmp_path: Path
 ) -> None:
-    more = {"direct": "inline", "backfill": {"conversations": 2}}
+    more: dict[str, Any] = {"direct": "inline", "backfill": {"conversations": 2}}
     async with running(peer, host, **more):
         await peer.say(DM, "before")
         await peer.say_all([{"channel": f"C0BUSY000{n}", "text": "people"} for n in range(5)])
