@@ -34,7 +34,7 @@ RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
     **{name: partial(surfaces.channel, name) for name in surfaces.GROUNDS},
     "mixed500": mixed.mixed500,
 }
-PROFILED = {"serial": 440, "throughput": 1700, "open": 1602, "streams1k": 2000, "mixed500": 832}
+PROFILED = {"serial": 440, "throughput": 1700, "open": 1602, "streams1k": 2000, "mixed500": 848}
 """Rows that can be sampled, and how many messages each sends."""
 NOT_FOR_THE_FLOOR = frozenset({"streams10k", "memory"})
 """It keeps no conversations, and at 1,000 streams its pool has collapsed already."""

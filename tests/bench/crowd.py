@@ -42,14 +42,22 @@ class Question:
     @property
     def age(self) -> float | None:
         """How long its tokens waited on average to be seen, in seconds; None when it was not seen whole."""
+        return self._age([state.at for state in self.states])
+
+    @property
+    def age_written(self) -> float | None:
+        """The same up to when the write reached the peer: without the peer's own time."""
+        return self._age([state.at if state.sent is None else state.sent for state in self.states])
+
+    def _age(self, times: Sequence[float]) -> float | None:
         fate = self.fate
         if fate.first_sent is None or fate.last_sent is None or fate.complete is None:
             return None
         gap = self.seconds / max(self.tokens - 1, 1)
         seen, waited = 0, 0.0
-        for state in self.states:
+        for state, at in zip(self.states, times, strict=True):
             shown = reach(state.text, fate.marker, self.tokens)
-            waited += sum(state.at - fate.first_sent - gap * token for token in range(seen, shown))
+            waited += sum(at - fate.first_sent - gap * token for token in range(seen, shown))
             seen = max(seen, shown)
         return waited / self.tokens
 

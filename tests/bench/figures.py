@@ -19,13 +19,18 @@ class Line:
 
 
 def _ground(key: str, title: str, must: float, aim: float) -> tuple[Line, ...]:
-    """The lines of one kind of place at one channel. `must` and `aim`: the pacer's, for about the same budget."""
+    """The lines of one kind of place at one channel.
+
+    `must` and `aim`: those of the pacer's row whose burst / (rate x 4 s) is about the same, as that says how much of
+    an answer of median length the burst alone could show.
+    """
     return (
         Line(f"{key}.n", f"{title}: answers", "", digits=0),
         Line(f"{key}.r", f"{title}: the binding budget's r", "1/s"),
         Line(f"{key}.b", f"{title}: the binding budget's b", "", digits=0),
         Line(f"{key}.bound", f"{title}: L*, the least staleness there is", "s"),
-        Line(f"{key}.over", f"{title}: mean staleness over it", "x", must, aim),
+        Line(f"{key}.seen", f"{title}: mean staleness as a person sees it", "s"),
+        Line(f"{key}.over", f"{title}: mean staleness as written, over L*", "x", must, aim),
         Line(f"{key}.platform", f"{title}: over that of the platform's own limits", "x"),
         Line(f"{key}.calls", f"{title}: writes of text an answer", "", digits=1),
         Line(f"{key}.most", f"{title}: writes that L* spends", "", digits=1),
@@ -98,7 +103,7 @@ LINES = (
     *_ground("telegram.group", "Telegram, group (edits)", 1.8, 1.6),
     *_ground("discord.dm", "Discord, direct message", 1.6, 1.4),
     *_ground("discord.guild", "Discord, channel of a server", 1.6, 1.4),
-    *_ground("slack.thread", "Slack, thread (its own stream)", 1.6, 1.4),
+    *_ground("slack.thread", "Slack, thread (its own stream)", 1.8, 1.6),
     *_ground("slack.inline", "Slack, channel without a thread (edits)", 1.6, 1.4),
     *_ground("matrix.usual", "Matrix, Synapse as it comes", 1.8, 1.6),
     *_ground("matrix.lifted", "Matrix, Synapse without limits, 2/s set", 1.6, 1.4),

@@ -27,7 +27,7 @@ from tests.bench.sites.telegram import open_telegram
 from tests.bench.streams import EDIT_SECONDS, KB, Load
 from tests.mock_model.client import running
 
-FULL = Load(rate=16, tokens=32, gap=1.0, hold=20)
+FULL = Load(rate=16, tokens=33, gap=1.0, hold=20)
 QUICK = Load(rate=16, tokens=6, gap=0.5, hold=4)
 WARM = 2  # questions at each site before anything is measured
 

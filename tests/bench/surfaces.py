@@ -215,14 +215,16 @@ def figures(
 ) -> Found:
     """What is printed of one ground."""
     key, own = ground.key, declared(ground.offered())
-    whole = [(one.age, one.seconds) for one in questions]
+    whole = [(one.age_written, one.seconds) for one in questions]
     pairs = [(age, seconds) for age, seconds in whole if age is not None]
     age = sum(age for age, _ in pairs)
+    seen = [one.age for one in questions if one.age is not None]
     bound = binding(own, MEDIAN)
     found: Found = {
         f"{key}.n": len(questions),
         f"{key}.r": bound.rate,
         f"{key}.b": bound.burst,
+        f"{key}.seen": statistics.fmean(seen) if seen else None,
         f"{key}.bound": statistics.fmean(least(own, seconds) for _, seconds in pairs) if pairs else None,
         f"{key}.over": _over(age, own, [seconds for _, seconds in pairs]),
         f"{key}.calls": sum(is_text for is_text, _ in writes) / len(questions),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.bench import rows, streams
+from tests.bench import mixed, rows, streams, surfaces
 from tests.bench.rig import Kind
+from tests.peers import find_synapse, require_peer
 
 QUICK = rows.Scale(quick=True)
 SMALL = streams.Load(rate=40, tokens=5, gap=0.2, hold=2)
@@ -32,3 +35,20 @@ async def test_every_stream_of_many_at_once_is_shown_whole() -> None:
     found = await streams.streams(Kind.FIRSTWORD, "small", SMALL)
     assert found["small.lost"] == 0
     assert (found["small.peak"] or 0) > 1
+
+
+@pytest.mark.parametrize("ground", [grounds[0] for grounds in surfaces.GROUNDS.values()])
+async def test_every_channel_shows_its_answers_whole_within_its_limits(ground: surfaces.Ground) -> None:
+    if ground.key.startswith("matrix"):
+        require_peer("Synapse", found=find_synapse())
+    found = await surfaces.measure(replace(ground, count=4), QUICK)
+    assert found[f"{ground.key}.lost"] == 0
+    assert found[f"{ground.key}.refused"] == 0
+    assert (found[f"{ground.key}.over"] or 0) > 0
+
+
+async def test_streams_of_all_channels_at_once_are_shown_whole() -> None:
+    found = await mixed.mixed(streams.Load(rate=16, tokens=5, gap=0.2, hold=2))
+    assert found["mixed500.lost"] == 0
+    assert found["mixed500.refused"] == 0
+    assert (found["mixed500.peak"] or 0) > 1

@@ -48,7 +48,6 @@ class Matrix:
                 "homeserver": self._relay.url,
                 "userId": room.bot.id,
                 "accessToken": room.bot.token,
-                "encryption": "off",
                 "allow": ["*"],
                 "groups": ["*"],
                 **self._more,
