@@ -110,7 +110,7 @@ class DiscordChannel:
 
     def capabilities(self, address: Address) -> Capabilities:
         """See channels.base.Channel."""
-        return self._offers.at(address, self._clock(), self._wall())
+        return self._offers.at(address, self._clock(), self._open_way(address))
 
     # -- messages
 
@@ -147,6 +147,10 @@ class DiscordChannel:
                 return _sent(await self._hooks.edit(way, number, body), message_id)
             except Over:
                 pass
+            except Gone as error:
+                # It may be an ordinary message, sent when the interaction seemed to be over.
+                if error.what is not GoneWhat.MESSAGE:
+                    raise
         path = f"/channels/{_channel(address)}/messages/{number}"
         found = await self._rest.call(
             "PATCH", path, body, seconds=self._timing.edit, scope=scope(address, Operation.EDIT)
@@ -160,7 +164,7 @@ class DiscordChannel:
             if way is not None:
                 try:
                     await self._hooks.delete(way, number)
-                except Over:
+                except (Over, Gone):
                     pass
                 else:
                     return
@@ -239,7 +243,7 @@ class DiscordChannel:
 
     def _open_way(self, address: Address) -> Interaction | None:
         way = interaction_of(address.handle)
-        return way if way is not None and way.is_open(self._wall()) else None
+        return way if way is not None and self._hooks.is_open(way, self._wall()) else None
 
     def _body(self, text: str, actions: Sequence[Action]) -> Json:
         """What is put on the wire. Raises TooLong, and Refused when a person would see nothing."""

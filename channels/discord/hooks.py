@@ -41,6 +41,11 @@ class Hooks:
         )  # interaction -> the key that took its response
         self._sent: OrderedDict[tuple[str, str], Json] = OrderedDict()
         self._unsure: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._over: OrderedDict[str, None] = OrderedDict()
+
+    def is_open(self, way: Interaction, now: float) -> bool:
+        """An answer may go that way: the token lasts and Discord has not said otherwise. `now`: since 1970."""
+        return way.is_open(now) and way.id not in self._over
 
     async def send(self, way: Interaction, key: str, body: Json, channel: str, bot: str) -> Json:
         """The message that stands. Raises Over and ChannelError."""
@@ -82,7 +87,7 @@ class Hooks:
         except TimeoutError:
             raise Unavailable("the interaction is not acknowledged yet") from None
         if not deferred.is_open:
-            raise Over
+            raise self._ended(way)
 
     async def _owner(self, way: Interaction, key: str, body: Json) -> str:
         """Whose the response is. Known to this process it is still free; else Discord is asked.
@@ -157,8 +162,13 @@ class Hooks:
             )
         except Refused as error:
             if error.code == EXPIRED:
-                raise Over from None
+                raise self._ended(way) from None
             raise
+
+    def _ended(self, way: Interaction) -> Over:
+        self._over[way.id] = None
+        _bound(self._over)
+        return Over()
 
 
 def _bound(table: OrderedDict[Any, Any]) -> None:

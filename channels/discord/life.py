@@ -145,6 +145,8 @@ class Life:
         if not is_snowflake(number):
             raise NotAuthorized("Discord did not say who the bot is")
         self.bot_id, self._application = str(number), str(application["id"])
+        if application.get("interactions_endpoint_url"):
+            log.warning("commands and buttons go to another address", channel="discord", account=self.account)
         log.info(
             "signed in", channel="discord", account=self.account, username=str(user.get("username"))[:64]
         )

@@ -18,7 +18,7 @@ from channels.capabilities import (
     WriteBudget,
 )
 from channels.discord.buckets import Buckets
-from channels.discord.handles import interaction_of
+from channels.discord.handles import Interaction
 from channels.discord.settings import DiscordSettings
 from channels.discord.text import MAX_TEXT
 from channels.events import Address
@@ -61,20 +61,18 @@ class Offers:
         self._settings = settings
         self._buckets = buckets
 
-    def at(self, address: Address, now: float, wall: float) -> Capabilities:
-        """The capabilities there. `now`: the buckets' clock; `wall`: seconds since 1970."""
-        way = interaction_of(address.handle)
+    def at(self, address: Address, now: float, way: Interaction | None = None) -> Capabilities:
+        """The capabilities there. `now`: the buckets' clock; `way`: the interaction to answer, while that can be."""
         is_command = address.surface is Surface.COMMAND
-        is_open = way is not None and way.is_open(wall)
         return Capabilities(
             latency=LatencyClass.SYNC if is_command else LatencyClass.SEMI_SYNC,
             streaming=Streaming.EDIT if self._settings.stream else Streaming.NONE,
             markup=Markup.RICH,
             max_text=MAX_TEXT,
             unit=LengthUnit.UTF16,
-            budgets=self._hook(way.id, now) if way is not None and is_open else self._channel(address, now),
+            budgets=self._channel(address, now) if way is None else self._hook(way.id, now),
             # A deferred answer says by itself that the bot is thinking.
-            typing_ttl=None if is_open else TYPING_SECONDS,
+            typing_ttl=TYPING_SECONDS if way is None else None,
             threads=True,
             reactions=True,
             buttons=self._settings.buttons,

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 
 MAX_CHANNELS = 200_000
 MAX_GUILDS = 20_000
+MAX_OWN = 5_000
 # Discord docs, Channel resource, Channel Types (2026-11).
 _THREADS = (10, 11, 12)
 _DIRECT = (1, 3)
@@ -40,6 +41,7 @@ class Places:
     def __init__(self, bot_id: str) -> None:
         self._bot_id = bot_id
         self._channels: OrderedDict[str, Place] = OrderedDict()
+        self._own: OrderedDict[str, None] = OrderedDict()  # the bot's latest messages: threads grow from them
         self._guilds: OrderedDict[str, frozenset[str]] = OrderedDict()  # guild -> the bot's own roles there
         self.is_guild_known = self._guilds.__contains__
 
@@ -60,6 +62,8 @@ class Places:
                 self.add_guild(guild.get("id"), frozenset())
         elif name in ("GUILD_CREATE", "GUILD_UPDATE"):
             self._guild(data)
+        elif name == "MESSAGE_CREATE":
+            self._wrote(data)
         elif name == "GUILD_DELETE" and data.get("unavailable") is not True:
             self._guilds.pop(str(data.get("id")), None)
         elif name in ("CHANNEL_CREATE", "THREAD_CREATE", "THREAD_UPDATE"):
@@ -89,7 +93,7 @@ class Places:
         elif kind in _THREADS and is_snowflake(parent):
             before = self._channels.get(number)
             is_joined = joined or isinstance(channel.get("member"), dict)
-            is_joined = is_joined or channel.get("owner_id") == self._bot_id
+            is_joined = is_joined or channel.get("owner_id") == self._bot_id or number in self._own
             place = Place(parent, is_joined or (before is not None and before.is_joined))
         self._put(number, place)
         return place
@@ -99,6 +103,19 @@ class Places:
         before = self._channels.get(thread)
         if before is not None and before.parent is not None:
             self._put(thread, Place(before.parent, is_joined))
+
+    def _wrote(self, message: Json) -> None:
+        """Where the bot writes it takes part, and in a thread that somebody opens from its message, too.
+
+        Such a thread has the id of its message (Discord docs, Channel resource, Start Thread from Message).
+        """
+        author, number = message.get("author"), message.get("id")
+        if not isinstance(author, dict) or author.get("id") != self._bot_id or not is_snowflake(number):
+            return
+        self.joined(str(message.get("channel_id")), is_joined=True)
+        self._own[str(number)] = None
+        if len(self._own) > MAX_OWN:
+            self._own.popitem(last=False)
 
     def _put(self, number: str, place: Place) -> None:
         self._channels[number] = place

@@ -297,6 +297,22 @@ async def test_people_are_heard_in_servers_threads_and_alone(
     assert [message.addressed for message in host.of(Message)] == [False, True, True]
 
 
+async def test_in_a_thread_where_it_wrote_everything_is_meant_for_it(
+    peer: Peer, channel: DiscordChannel, host: KeepingHost
+) -> None:
+    thread = await peer.thread("talk")
+    await peer.say("not yet", channel=thread)
+    await host.texts(1)
+    await channel.send(group(peer.channel, thread=thread), "I am here", "turn-0")
+    await peer.say("now", channel=thread)
+    await host.texts(2)
+    ours = await channel.send(group(peer.channel), "an answer", "turn-1")
+    opened = await peer.thread("about the answer", message=ours.id)
+    await peer.say("and this", channel=opened)
+    await host.texts(3)
+    assert [message.addressed for message in host.of(Message)] == [False, True, True]
+
+
 async def test_a_setting_makes_every_message_of_a_server_meant_for_it(peer: Peer, host: KeepingHost) -> None:
     async with running(peer, host, guildMessages="all"):
         await peer.say("between others")

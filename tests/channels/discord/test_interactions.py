@@ -165,6 +165,36 @@ async def test_when_the_token_has_ended_the_answer_is_an_ordinary_message(
     assert (await peer.interaction(number))["followups"] == []
 
 
+async def test_an_answer_that_could_not_be_acknowledged_grows_as_one_ordinary_message(
+    peer: Peer, channel: DiscordChannel, host: KeepingHost
+) -> None:
+    await peer.fault("callback", times=2, error=[404, 10062, "Unknown interaction"])
+    _, message = await asked(peer, host)
+    loop = asyncio.get_running_loop()
+    async with open_reply(channel, message.address, MemoryJournal(), Budgets(), clock=loop.time) as reply:
+        reply.write("one ")
+        await peer.wait(channel=peer.bot.dm, contains="one")
+        reply.write("two")
+        await reply.finish()
+    assert await peer.texts(peer.bot.dm) == ["one two"]
+    assert await peer.calls("edit_original edit_follow_up") == []
+
+
+async def test_an_ordinary_message_of_an_earlier_process_is_edited_where_it_stands(
+    peer: Peer, host: KeepingHost
+) -> None:
+    async with running(peer, host) as first:
+        await peer.fault("callback", times=2, error=[404, 10062, "Unknown interaction"])
+        _, message = await asked(peer, host)
+        sent = await first.send(message.address, "before", "turn-0")
+    async with running(peer, host) as fresh:
+        await fresh.edit(message.address, sent.id, "after")
+        assert await peer.texts(peer.bot.dm) == ["after"]
+        await fresh.delete(message.address, sent.id)
+        with pytest.raises(Gone):
+            await fresh.edit(message.address, sent.id, "too late")
+
+
 async def test_a_token_known_to_have_ended_is_not_even_tried(peer: Peer, host: KeepingHost) -> None:
     shift = [0.0]
     async with running(peer, host, wall=lambda: time.time() + shift[0]) as channel:

@@ -91,7 +91,7 @@ def test_delivery_never_believes_to_have_more_than_the_window_holds(
     ends, used, now, edits = 0.0, 0, 1000.0, 0
     # What the bucket holds is not known before its first answer; that one tells.
     buckets.told(name, headers(limit - 1, window, limit), now - 100.0)
-    declared = offers.at(DM, now, WALL).budgets
+    declared = offers.at(DM, now).budgets
     budgets.join(declared, now)
     until = now + length
 
@@ -107,14 +107,14 @@ def test_delivery_never_believes_to_have_more_than_the_window_holds(
         buckets.told(name, headers(limit - used, max(0.0, ends - arrives), limit), now)
 
     while now < until:
-        declared = offers.at(DM, now, WALL).budgets
+        declared = offers.at(DM, now).budgets
         wait = pacer.wait(budgets, declared, Operation.EDIT, Priority.EDIT, now)
         if wait <= 0:
             pacer.wrote(budgets, declared, Operation.EDIT, now)
             request()
             edits += 1
         now += max(wait, 0.001)
-    declared = offers.at(DM, now, WALL).budgets
+    declared = offers.at(DM, now).budgets
     # The final is never kept waiting by the edits before it.
     assert pacer.wait(budgets, declared, Operation.EDIT, Priority.FINAL, now) == 0.0
     request()
@@ -125,26 +125,26 @@ def test_the_surfaces_have_their_classes() -> None:
     offers = Offers(SETTINGS, Buckets())
     way = Interaction("1", "2", "t", WALL + TOKEN_LIFE)
     command = replace(DM, surface=Surface.COMMAND, handle=for_interaction(way))
-    assert offers.at(command, 0.0, WALL).latency is LatencyClass.SYNC
-    assert offers.at(DM, 0.0, WALL).latency is LatencyClass.SEMI_SYNC
-    assert offers.at(DM, 0.0, WALL).send_key is SendKey.KEY
+    assert offers.at(command, 0.0, way).latency is LatencyClass.SYNC
+    assert offers.at(DM, 0.0).latency is LatencyClass.SEMI_SYNC
+    assert offers.at(DM, 0.0).send_key is SendKey.KEY
 
 
 def test_an_answer_to_a_command_draws_on_its_own_bucket_while_the_token_lasts() -> None:
     offers = Offers(SETTINGS, Buckets())
     way = Interaction("1", "2", "t", WALL + TOKEN_LIFE)
     command = replace(DM, surface=Surface.COMMAND, handle=for_interaction(way))
-    fresh = offers.at(command, 0.0, WALL)
+    fresh = offers.at(command, 0.0, way)
     assert {budget.scope for budget in fresh.budgets} == {hook_scope("2")}
     assert fresh.typing_ttl is None
-    late = offers.at(command, 0.0, WALL + TOKEN_LIFE)
+    late = offers.at(command, 0.0)
     assert scope(DM, Operation.SEND) in {budget.scope for budget in late.budgets}
     assert late.typing_ttl == 10.0
 
 
 def test_settings_switch_streaming_and_buttons_off() -> None:
     plain = SETTINGS.model_copy(update={"stream": False, "buttons": False})
-    offers = Offers(plain, Buckets()).at(DM, 0.0, WALL)
+    offers = Offers(plain, Buckets()).at(DM, 0.0)
     assert offers.streaming is Streaming.NONE
     assert not offers.buttons
 
