@@ -138,17 +138,20 @@ def address(space: str, thread: str | None = None, *, team: str = "", account: s
 
 @asynccontextmanager
 async def running(
-    peer: Peer, host: KeepingHost, timing: Timing = QUICK, *, account: str = "main", **more: Any
+    peer: Peer,
+    host: KeepingHost,
+    timing: Timing = QUICK,
+    *,
+    account: str = "main",
+    kind: type[SlackChannel] = SlackChannel,
+    **more: Any,
 ) -> AsyncIterator[SlackChannel]:
-    """A channel whose `run` is under way and which holds a socket (or listens, in http mode)."""
-    channel = SlackChannel(account, settings(peer, **more), host, timing=timing)
+    """A channel whose `run` is under way and which holds a socket."""
+    channel = kind(account, settings(peer, **more), host, timing=timing)
     opened = (await peer.state())["opened"]
     task = asyncio.create_task(channel.run())
     try:
-        if more.get("mode") == "http":
-            await peer.wait(method="auth.test")
-        else:
-            await peer.wait(sockets=1, opened=opened + 1)
+        await peer.wait(sockets=1, opened=opened + 1)
         yield channel
     finally:
         task.cancel()

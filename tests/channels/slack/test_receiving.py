@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from channels.base import HistoryLine
+from channels.capabilities import Surface
+from channels.errors import Gone, Refused
 from channels.events import (
+    Address,
+    ConversationKey,
     Event,
     Membership,
     MembershipChange,
@@ -20,6 +24,7 @@ from channels.events import (
     TypingStarted,
 )
 from channels.slack.interact import parse_command
+from channels.slack.payload import handle
 from tests.channels.slack.hosts import PERSON, KeepingHost, address, running
 from tests.channels.slack.peer.client import Peer
 
@@ -223,6 +228,34 @@ async def test_a_command_is_confirmed_at_once_and_answered_to_that_person_alone(
     (answer,) = await peer.messages(CHANNEL)
     assert answer["to"] == PERSON
     assert await peer.pings() == []
+
+
+async def test_an_answer_to_a_command_that_comes_too_late_is_given_up(peer: Peer, host: KeepingHost) -> None:
+    """Slack docs, response_url (2026-11): five answers within thirty minutes."""
+    async with running(peer, host) as channel:
+        await peer.say(CHANNEL, "hello")
+        for _ in range(2):
+            await peer.command(CHANNEL, "/firstword", "help")
+        await host.until(lambda: len(host.events) == 3)
+        first, second = (event.address for event in host.of(Message)[1:])
+        for number in range(5):
+            await channel.send(first, f"part {number}", "k")
+        with pytest.raises(Gone):
+            await channel.send(first, "one too many", "k")
+        await peer.advance(1801)
+        with pytest.raises(Gone):
+            await channel.send(second, "too late", "k")
+        with pytest.raises(Refused):
+            await channel.edit(first, "r:k", "changed")
+    assert await peer.texts(CHANNEL) == [f"part {number}" for number in range(5)]
+
+
+async def test_an_address_that_is_not_slacks_is_never_answered(peer: Peer, host: KeepingHost) -> None:
+    way = handle(PERSON, peer.team, "https://hooks.slack.com.evil.org/x")
+    where = Address(ConversationKey("slack", "main", CHANNEL), Surface.COMMAND, handle=way)
+    async with running(peer, host) as channel:
+        with pytest.raises(Gone):
+            await channel.send(where, "a secret", "k")
 
 
 async def test_who_may_not_is_told_in_the_confirmation_and_nobody_else_is(

@@ -57,6 +57,19 @@ async def test_a_fresh_connection_stands_before_an_old_one_goes(
     assert host.texts == ["in between"]
 
 
+@pytest.mark.parametrize("reason", ["link_disabled", "too_many_websockets"])
+async def test_a_connection_that_is_not_wanted_is_given_up_and_tried_again_later(
+    peer: Peer, host: KeepingHost, reason: str
+) -> None:
+    async with running(peer, host):
+        before = await opened(peer)
+        await peer.control("disconnect", reason=reason)
+        await peer.wait(sockets=1, opened=before + 1)
+        await peer.say(DM, "back again")
+        await host.until(lambda: bool(host.events))
+    assert (False, f"connection ended ({reason})") in host.states
+
+
 async def test_an_event_on_a_connection_that_is_leaving_is_still_confirmed(
     peer: Peer, host: KeepingHost
 ) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from channels.capabilities import LatencyClass, Streaming
+from channels.capabilities import Capabilities, LatencyClass, Streaming
 from channels.delivery import Reply, open_reply
 from channels.errors import ChannelError, Gone, GoneWhat, NotAuthorized, Refused
 from channels.events import Action, Address, Pressed
@@ -31,6 +32,13 @@ STOP, RETRY = Action("stop", "Stop"), Action("retry", "Retry")
 @pytest.fixture
 def host(tmp_path: Path) -> KeepingHost:
     return KeepingHost(tmp_path)
+
+
+class ShortLived(SlackChannel):
+    """Its streams live for half a second."""
+
+    def capabilities(self, address: Address) -> Capabilities:
+        return replace(super().capabilities(address), stream_lifetime=0.5)
 
 
 async def begun(peer: Peer, space: str = DM) -> Address:
@@ -167,22 +175,11 @@ async def test_a_stream_that_is_closed_before_its_final_is_recovered(peer: Peer,
 async def test_an_answer_that_outlives_its_stream_is_handed_to_edits(peer: Peer, host: KeepingHost) -> None:
     """delivery closes a stream at four fifths of its life; here the life is short and the text goes on."""
     where = await begun(peer)
-    async with running(peer, host) as channel:
-        declared = channel.capabilities
-
-        class Short(SlackChannel):
-            def capabilities(self, address: Address) -> Any:
-                from dataclasses import replace
-
-                found = declared(address)
-                return replace(found, stream_lifetime=0.5 if found.stream_lifetime else None)
-
-        channel.__class__ = Short
-        async with answering(channel, where) as (reply, _):
-            reply.write("Early words. ")
-            await peer.wait(channel=DM, state="completed", timeout=5)
-            reply.write("Late words.")
-            await reply.finish()
+    async with running(peer, host, kind=ShortLived) as channel, answering(channel, where) as (reply, _):
+        reply.write("Early words. ")
+        await peer.wait(channel=DM, state="completed")
+        reply.write("Late words.")
+        await reply.finish()
     assert "".join(words(text) for text in await peer.texts(DM)) == words("Early words. Late words.")
     assert len(await peer.calls("chat.stopStream")) >= 1
 
@@ -298,6 +295,29 @@ async def test_a_final_text_that_is_another_one_is_shown_by_an_edit(peer: Peer, 
     message = await streamed(peer)
     assert (message["ts"], message["shown"]) == (sent.id, "Something else")
     assert len(message["buttons"]) == 1
+
+
+async def test_many_answers_at_once_stay_within_the_tiers(peer: Peer, host: KeepingHost) -> None:
+    """Of the streams that Slack does not grant, answers grow by edits; no append and no edit is refused."""
+    wheres = [await begun(peer, CHANNEL) for _ in range(8)]
+    budgets, texts = Budgets(), [f"answer {number}: " + "word " * 60 for number in range(8)]
+    loop = asyncio.get_running_loop()
+
+    async def answer(channel: SlackChannel, where: Address, text: str) -> None:
+        journal = MemoryJournal(turn=text[:8])
+        async with open_reply(channel, where, journal, budgets, clock=loop.time) as reply:
+            for start in range(0, len(text), 10):
+                reply.write(text[start : start + 10])
+                await asyncio.sleep(0.05)
+            await reply.finish()
+
+    async with running(peer, host) as channel:
+        await asyncio.gather(
+            *(answer(channel, where, text) for where, text in zip(wheres, texts, strict=True))
+        )
+    assert sorted(words(text) for text in await peer.texts(CHANNEL)) == sorted(words(text) for text in texts)
+    refused = [call["method"] for call in await peer.calls("chat.") if call["error"] == "ratelimited"]
+    assert set(refused) <= {"chat.startStream", "chat.stopStream", "chat.postMessage"}
 
 
 # -- edits
