@@ -8,7 +8,7 @@ Every field is checked for its type before it is used; what does not fit is drop
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from channels.capabilities import Surface
@@ -193,7 +193,7 @@ def _pressed(value: Any, _number: Any, me: Me) -> Parsed:
     event = Pressed(
         event_key=f"p:{press}",
         message_id=str(message_id),
-        address=replace(the_address(message, me), reply_to=str(message_id)),
+        address=the_address(message, me, reply_to=message_id),
         sender=a_user(query.get("from")),
         action=wash(action),
     )
