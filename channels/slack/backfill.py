@@ -7,7 +7,9 @@ restart or a lost connection the latest conversations are therefore read back, b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -83,7 +85,7 @@ class Seen:
 
 
 class Backfill:
-    """One account's look back. `wanted` is set when there was a gap."""
+    """One account's look back. What was seen when a gap began is kept, whatever is heard before the look begins."""
 
     def __init__(  # noqa: PLR0917 - everything is handed in
         self,
@@ -102,42 +104,74 @@ class Backfill:
         self._timing = timing
         self._now = now
         self._account = account
-        self.wanted = asyncio.Event()
+        self._since: dict[str, str] = {}
+        self._is_wanted = asyncio.Event()
+        self._is_urgent = asyncio.Event()
+
+    def want(self) -> None:
+        """Events may have been missed: look at once."""
+        self.want_later()
+        self._is_urgent.set()
+
+    def want_later(self) -> None:
+        """An event found no room: should Slack not offer it again, it is found in a while."""
+        for place, ts in self._seen.places.items():
+            self._since.setdefault(place, ts)
+        self._is_wanted.set()
 
     async def run(self, intake: Intake) -> None:
         """Look whenever it is wanted, until cancelled."""
         while True:
-            await self.wanted.wait()
-            self.wanted.clear()
+            await self._is_wanted.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.refill):
+                    await self._is_urgent.wait()
+            self._is_wanted.clear()
+            self._is_urgent.clear()
+            since, self._since = self._since, {}
             if self._settings.hours > 0:
-                await self._look(intake)
+                await self._look(intake, since)
 
-    async def _look(self, intake: Intake) -> None:
+    async def _look(self, intake: Intake, since: dict[str, str]) -> None:
         cutoff = self._now() - self._settings.hours * 3600
         patience = self._timing.backfill_patience
-        found: list[dict[str, Any]] = []
-        for place, last in reversed(list(self._seen.places.items())):
+        places = deque(reversed(since.items()))
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        while places:
+            place, last = places.popleft()
             oldest = last if _number(last) > cutoff else f"{cutoff:.6f}"
             try:
                 messages, patience = await self._read(place, oldest, patience)
-            except (Gone, Refused) as error:
-                log.debug(
-                    "conversation not read back", channel="slack", account=self._account, reason=error.detail
-                )
-                if isinstance(error, Gone):
-                    self._seen.forget(place)
-                continue
             except NotAuthorized:
                 raise
+            except (Gone, Refused) as error:
+                self._cannot(error, place)
             except ChannelError as error:
-                log.warning(
-                    "missed messages not read", channel="slack", account=self._account, reason=error.detail
-                )
+                self._cannot(error, "")
+                self._since |= {place: last, **dict(places)}
+                self._is_wanted.set()  # the rest in a while
                 break
-            found.extend(messages)
-        unique = {(one["channel"], one.get("ts")): one for one in found}
-        for event in sorted(unique.values(), key=lambda one: _number(str(one.get("ts")))):
+            else:
+                found |= {(one["channel"], str(one.get("ts"))): one for one in messages}
+                # A thread that began and went on meanwhile is known by its head alone.
+                room = self._settings.conversations - len(since)
+                heads = [f"{one['channel']} {one.get('ts')}" for one in messages if one.get("reply_count")]
+                fresh = [head for head in heads if " " not in place and head not in since][: max(0, room)]
+                since |= dict.fromkeys(fresh, oldest)
+                places.extend((head, oldest) for head in fresh)
+        for event in sorted(found.values(), key=lambda one: _number(str(one.get("ts")))):
             await self._offer(intake, event)
+
+    def _cannot(self, error: ChannelError, gone: str) -> None:
+        """`gone`: the place that is not there any more, "" where Slack could only not be asked."""
+        if not gone:
+            log.warning(
+                "missed messages not read", channel="slack", account=self._account, reason=error.detail
+            )
+            return
+        log.debug("conversation not read back", channel="slack", account=self._account, reason=error.detail)
+        if isinstance(error, Gone):
+            self._seen.forget(gone)
 
     async def _read(self, place: str, oldest: str, patience: float) -> tuple[list[dict[str, Any]], float]:
         """The messages after `oldest`, and how long may still be waited for Slack's limits."""

@@ -43,6 +43,7 @@ class Hooks:
 
     `on_opened`: a chat was opened. `on_message`: a message was taken. `on_refused`: tell the presser in private
     (response_url, line). `on_revoked`: the app was removed. `on_stopped`: Slack's own stop button was used there.
+    `on_full`: an event found no room.
     """
 
     on_opened: Callable[[Opened], None]
@@ -50,6 +51,7 @@ class Hooks:
     on_refused: Callable[[str, str], None]
     on_revoked: Callable[[str], None]
     on_stopped: Callable[[str, str | None], None]
+    on_full: Callable[[], None]
 
 
 class Intake:
@@ -107,6 +109,7 @@ class Intake:
                 if line is not None:
                     return self._refuse(event, parsed.response_url, line)
             if not await self._accept(event):
+                self._hooks.on_full()
                 return Outcome(is_taken=False)
         if parsed.stopped is not None:
             self._hooks.on_stopped(*parsed.stopped)

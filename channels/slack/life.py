@@ -75,11 +75,15 @@ class Life:
         await seen.load()
         names = Names(self.api, self.memory, self.clock, self.timing.name_keep)
         assistant = Assistant(me, self.api, self.host, self.settings.prompts, self.timing)
+        look = Backfill(
+            self.api, self.host, seen, self.settings.backfill, self.timing, self.now, self.account
+        )
         hooks = Hooks(
             on_opened=lambda opened: self._greet(assistant, opened),
             on_message=lambda message: self._took(assistant, seen, message),
             on_refused=lambda url, line: self._errand(self._tell(url, line)),
             on_revoked=self._was_revoked,
+            on_full=look.want_later,
             on_stopped=lambda channel, thread: self._errand(assistant.rest(channel, thread)),
         )
         intake = Intake(
@@ -90,9 +94,6 @@ class Life:
             hooks,
             follow_ups=self.settings.follow_ups,
             now=self.now,
-        )
-        look = Backfill(
-            self.api, self.host, seen, self.settings.backfill, self.timing, self.now, self.account
         )
         self._revoked = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as self._group:
@@ -163,13 +164,13 @@ class Life:
             clock=self.clock,
             app_id=app_id,
             account=self.account,
-            on_gap=look.wanted.set,
+            on_gap=look.want,
         )
 
     async def _listen(self, webhook: Webhook, intake: Intake, look: Backfill) -> None:
         """Take requests until cancelled."""
         webhook.intake = intake
-        look.wanted.set()
+        look.want()
         self.host.online(is_online=True)
         await asyncio.Event().wait()
 

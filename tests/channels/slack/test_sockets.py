@@ -264,6 +264,52 @@ async def test_looking_back_waits_when_slack_asks_for_it_and_can_be_switched_off
     assert len(await peer.calls("conversations.")) == asked
 
 
+async def test_a_thread_that_began_and_went_on_meanwhile_is_found(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    async with running(peer, host):
+        await peer.say(DM, "before")
+        await host.until(lambda: bool(host.cursors))
+    head = await peer.say(DM, "missed", silent=True)
+    await peer.say(DM, "are you there?", thread=head["ts"], silent=True)
+    after = KeepingHost(tmp_path)
+    after.cursors = host.cursors
+    async with running(peer, after):
+        await after.until(lambda: len(after.events) == 2)
+    assert after.texts == ["missed", "are you there?"]
+    assert {event.address.key.thread for event in after.of(Message)} == {head["ts"]}
+
+
+async def test_what_found_no_room_is_found_though_slack_gives_up_on_it(peer: Peer, host: KeepingHost) -> None:
+    await peer.settings(ack=0.05, retries=[])
+    async with running(peer, host, replace(QUICK, refill=0.2), direct="inline"):
+        await peer.say(DM, "first")
+        await host.until(lambda: bool(host.cursors))
+        host.room = lambda _: False
+        await peer.say(DM, "no room")
+        await peer.wait(acked=1, outcome="unacked")
+        host.room = lambda _: True
+        await peer.say(DM, "later")
+        await host.until(lambda: len(host.events) == 3)
+    assert sorted(host.texts) == ["first", "later", "no room"]
+
+
+async def test_a_look_back_that_slack_cannot_answer_is_taken_up_again(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    async with running(peer, host, direct="inline"):
+        await peer.say(DM, "before")
+        await host.until(lambda: bool(host.cursors))
+    await peer.say(DM, "missed", silent=True)
+    await peer.fault("conversations.history", status=503, body="busy")
+    after = KeepingHost(tmp_path)
+    after.cursors = host.cursors
+    async with running(peer, after, replace(QUICK, refill=0.2), direct="inline"):
+        await peer.say(DM, "now")
+        await after.until(lambda: len(after.events) == 2)
+    assert after.texts == ["now", "missed"]
+
+
 async def test_talk_among_people_crowds_no_conversation_of_the_bot_out(
     peer: Peer, host: KeepingHost, tmp_path: Path
 ) -> None:
