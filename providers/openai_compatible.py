@@ -5,69 +5,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SecretStr, field_validator
 
 from providers import presets
-from providers.base import Connect, ModelSettings, ModelSpec, Price, ProviderSpec
-from providers.http import is_loopback, origin_of
-from providers.models import describe
+from providers.base import Connect, ModelSpec, ProviderSpec
 from providers.openai_request import RESERVED
+from providers.rows import (
+    DialectSettings,
+    ModelRow,
+    checked_address,
+    checked_headers,
+    checked_params,
+    described,
+)
 
 if TYPE_CHECKING:
     from providers.openai_client import OpenAICompatible
 
-PositiveInt = Annotated[int, Field(gt=0)]
-Dollars = Annotated[float, Field(ge=0)]
 
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, protected_namespaces=()
-    )
-
-
-class CostSettings(_Settings):
-    """US dollars per million tokens."""
-
-    input: Dollars = Field(default=0.0, description="US dollars per million input tokens")
-    output: Dollars = Field(default=0.0, description="US dollars per million output tokens")
-    cache_read: Dollars | None = Field(
-        default=None, description="US dollars per million tokens read from the cache"
-    )
-    cache_write: Dollars | None = Field(
-        None, description="US dollars per million tokens written to the cache"
-    )
-
-
-class ModelRow(_Settings):
-    """One model of a provider."""
-
-    id: str = Field(min_length=1, description="What the provider calls the model; may hold slashes")
-    name: str = Field(default="", description="What people see")
-    reasoning: bool = Field(
-        default=False, description="The model thinks before it answers and takes an effort"
-    )
-    input: tuple[Literal["text", "image"], ...] = Field(
-        default=("text",), description="What the model takes in"
-    )
-    context_window: PositiveInt | None = Field(
-        default=None, description="Tokens of prompt and answer together"
-    )
-    max_tokens: PositiveInt | None = Field(default=None, description="Tokens of the longest answer")
-    cost: CostSettings | None = Field(default=None, description="Prices, for spend")
-
-    def plain(self) -> ModelSettings:
-        """The row in the contract's words. A cost of nothing but zeros is an unknown price."""
-        price = None
-        if self.cost is not None and any(self.cost.model_dump().values()):
-            price = Price(self.cost.input, self.cost.output, self.cost.cache_read, self.cost.cache_write)
-        return ModelSettings(self.id, self.name, self.context_window, self.max_tokens, price)
-
-
-class OpenAICompatibleSettings(_Settings):
+class OpenAICompatibleSettings(DialectSettings):
     """`models.providers.NAME`. A preset's name needs no `baseUrl`; any other name does."""
 
     base_url: str | None = Field(
@@ -85,42 +43,22 @@ class OpenAICompatibleSettings(_Settings):
 
     def specs(self, name: str) -> tuple[ModelSpec, ...]:
         """The models that the settings name, described with what the catalogue knows of them."""
-        local = is_loopback(self.base_url) if self.base_url else None
-        return tuple(
-            describe(
-                name,
-                row.plain(),
-                reasoning=row.reasoning if "reasoning" in row.model_fields_set else None,
-                images="image" in row.input if "input" in row.model_fields_set else None,
-                is_local=local,
-            )
-            for row in self.models
-        )
+        return described(name, self.models, self.base_url)
 
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        origin_of(value)
-        return value.rstrip("/")
+        return checked_address(value)
 
     @field_validator("default_params")
     @classmethod
     def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if taken := sorted(RESERVED & value.keys()):
-            raise ValueError(f"may not set {', '.join(taken)}: every request says that itself")
-        return value
+        return checked_params(value, RESERVED)
 
     @field_validator("headers")
     @classmethod
     def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not (name.isascii() and name.isprintable() and text.isascii() and text.isprintable()):
-                raise ValueError(f"{name!r}: only printable ASCII may stand in a header")
-            if name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
-                raise ValueError(f"{name!r} is set by the HTTP client and may not be given")
-        return value
+        return checked_headers(value)
 
 
 def _open(name: str, settings: OpenAICompatibleSettings, connect: Connect) -> OpenAICompatible:
