@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import zlib
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ _FATAL = {
     4012: "Discord no longer serves this version of the gateway",
     4013: "Discord refuses the intents",
 }
+_YOUNG = 10.0
+_LONGEST_RESUME = 5.0
 _NEW_SESSION = frozenset({4007, 4009})  # invalid number, session timed out: these cannot be resumed
 _BROKEN = (
     OSError,
@@ -69,7 +72,9 @@ class Shard:
     _generation: int = 0
     _failures: int = 0
     _is_ready: bool = False
-    _arrived: list[Arrived] = field(default_factory=list)
+    _ready_at: float = 0.0
+    _short_lives: int = 0
+    _arrived: deque[Arrived] = field(default_factory=deque)
 
     async def run(self) -> None:
         """Until cancelled. Raises NotAuthorized and DisallowedIntents."""
@@ -106,14 +111,7 @@ class Shard:
             try:
                 async with asyncio.timeout(self.timing.hello):
                     await socket.open(url, session)
-                try:
-                    async with asyncio.timeout(self.timing.ready):
-                        while not self._is_ready:
-                            await self._poll(socket)
-                except TimeoutError:
-                    # Silence where READY or RESUMED is due; a session that is not resumed may be the reason.
-                    self.session = None if self._failures else self.session
-                    raise
+                await self._until_ready(socket)
                 while True:
                     await self._poll(socket)
             finally:
@@ -123,11 +121,27 @@ class Shard:
                 if socket.close_code in _NEW_SESSION:
                     self.session = None
 
+    async def _until_ready(self, socket: Socket) -> None:
+        """Until READY, or RESUMED behind all that is sent again. Raises TimeoutError when nothing of it comes."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.timing.ready) as limit:
+                while not self._is_ready:
+                    before = socket.seq
+                    await self._poll(socket)
+                    if socket.seq != before:  # confirmed heartbeats alone are no progress
+                        limit.reschedule(loop.time() + self.timing.ready)
+        except TimeoutError:
+            # A session that is not resumed may be the reason: the second time a new one begins.
+            self.session = None if self._failures else self.session
+            raise
+
     async def _poll(self, socket: Socket) -> None:
+        """Take one frame and hand its dispatch on; one that is interrupted here goes on with the next connection."""
         await socket.poll()
-        arrived, self._arrived = self._arrived, []
-        for one in arrived:
-            await self.intake.put(one)
+        while self._arrived:
+            await self.intake.put(self._arrived[0])
+            self._arrived.popleft()
 
     def _dispatched(self, socket: Socket, name: str, data: Any) -> None:
         """Called by the library within `poll`, once for a dispatch."""
@@ -144,6 +158,7 @@ class Shard:
         progress.begin(seq)
         if name in ("READY", "RESUMED"):
             self._is_ready, self._failures = True, 0
+            self._ready_at = asyncio.get_running_loop().time()
             self.session = socket.session() or self.session
             self.on_state(self.identity.shard, "")
             log.info("gateway ready", channel="discord", shard=self.identity.shard, resumed=name == "RESUMED")
@@ -158,10 +173,17 @@ class Shard:
             # Discord docs, Gateway, Resuming: after op 9 wait 1 to 5 s. Only a new session brings anything.
             self.session = None
             self.on_state(self.identity.shard, "the session ended; a new one begins")
-            return self.timing.retry_first * (1.0 + 4.0 * self.chance.random())
-        if self._is_ready:
-            return 0.0  # a session that worked is resumed at once
-        return self._failed("the gateway hung up")
+            return self.timing.retry_first * (2.0 + 8.0 * self.chance.random())
+        return self._after_life() if self._is_ready else self._failed("the gateway hung up")
+
+    def _after_life(self) -> float:
+        """A connection that worked is made again at once; one that keeps ending young, less and less soon."""
+        lived = asyncio.get_running_loop().time() - self._ready_at
+        self._short_lives = self._short_lives + 1 if lived < _YOUNG else 0
+        if self._short_lives < 2:
+            return 0.0
+        first, last = self.timing.retry_first, min(_LONGEST_RESUME, self.timing.retry_last)
+        return backoff(self._short_lives - 1, first, last, self.chance.random())
 
     def _closed(self, code: int | None) -> None:
         """Raises what no other try can mend."""
@@ -175,11 +197,11 @@ class Shard:
         self.session = None  # 1000: the other end ended the session on purpose
 
     def _failed(self, reason: str) -> float:
+        if self._is_ready:
+            self._is_ready = False
+            return self._after_life()
         self._failures += 1
-        if self._failures > 1 or not self._is_ready:
-            self.on_state(self.identity.shard, reason)
-        if self._is_ready and self._failures == 1:
-            return 0.0
+        self.on_state(self.identity.shard, reason)
         wait = backoff(self._failures, self.timing.retry_first, self.timing.retry_last, self.chance.random())
         log.warning(
             "gateway lost", channel="discord", shard=self.identity.shard, reason=reason, retry_after=wait

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class Timing:
     """Deadlines and waits.
 
+    `acknowledge`: one of two tries within the 3 s that an interaction waits (Discord docs, Interactions, 2026-11).
     `ready`: from opening a socket to READY or RESUMED. `silence`: a socket without any frame for so long is dead;
     the gateway asks for a heartbeat every 41.25 s (Discord docs, Gateway, 2026-11) and confirms each.
     `retry_*`: waits after failures, doubled from first to last. `full`: before an event is offered again for which
@@ -22,7 +23,7 @@ class Timing:
     edit: float = 10.0
     typing: float = 5.0
     ask: float = 10.0
-    acknowledge: float = 2.5
+    acknowledge: float = 1.4
     download: float = 60.0
     hello: float = 15.0
     ready: float = 30.0

@@ -395,3 +395,28 @@ async def test_a_wrong_token_ends_the_account_before_anything_is_connected(
     with pytest.raises(NotAuthorized):
         await asyncio.wait_for(DiscordChannel("main", settings(peer, wrong), host, timing=QUICK).run(), 10)
     assert (await peer.counts()).get("identify", 0) == 0
+
+
+async def test_what_waits_for_room_while_a_connection_ends_is_not_lost(peer: Peer, host: KeepingHost) -> None:
+    """More arrives than is taken over at a time, and the line is cut in the middle of it."""
+    held = asyncio.Event()
+    host.gate = lambda _: held.wait()
+    async with running(peer, host):
+        await peer.say_all([{"content": f"m{number}", "channel": peer.bot.dm} for number in range(1700)])
+        await peer.socket("drop")
+        held.set()
+        assert await host.texts(1700) == [f"m{number}" for number in range(1700)]
+    assert host.doubles == []
+
+
+async def test_a_gateway_that_keeps_hanging_up_is_not_run_down(peer: Peer, host: KeepingHost) -> None:
+    """A connection that ends young is made again at once the first time, then less and less soon."""
+    async with running(peer, host, replace(QUICK, retry_first=0.05, retry_last=0.4)):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for number in range(6):
+            await peer.socket("reconnect")
+            await peer.wait(counted="resumed", count=number + 1)
+        assert loop.time() - began > 0.5
+        await peer.say("still there", channel=peer.bot.dm)
+        assert await host.texts(1) == ["still there"]

@@ -198,7 +198,8 @@ async def test_an_ordinary_message_of_an_earlier_process_is_edited_where_it_stan
 async def test_a_token_known_to_have_ended_is_not_even_tried(peer: Peer, host: KeepingHost) -> None:
     shift = [0.0]
     async with running(peer, host, wall=lambda: time.time() + shift[0]) as channel:
-        _, message = await asked(peer, host)
+        number, message = await asked(peer, host)
+        await peer.wait(interaction=number, state="deferred")
         assert channel.capabilities(message.address).typing_ttl is None
         shift[0] = 900.0
         assert channel.capabilities(message.address).typing_ttl == 10.0
