@@ -37,10 +37,15 @@ class Account:
     crypto: Crypto | None = None
     is_ready: bool = False
 
+    def check_ready(self) -> None:
+        """Raises Unavailable while the account is not connected; nothing goes out before."""
+        if not self.is_ready:
+            raise Unavailable("not connected yet")
+
     async def put(self, room_id: str, kind: str, txn: str, content: Json, seconds: float) -> str:
         """Write an event into a room, encrypted where the room is; returns its id. Raises ChannelError."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds + self.timing.keys):
                 answer = await self._put(room_id, kind, txn, content, seconds)
         except TimeoutError:
             raise Unavailable("no answer in time", maybe_sent=True) from None
@@ -67,6 +72,7 @@ class Account:
 
     async def write(self, method: str, where: str, body: Json, seconds: float) -> Json:
         """A call that counts as a write. Raises ChannelError, and learns from RateLimited."""
+        self.check_ready()
         try:
             return await self.wire.ask(method, where, body, seconds=seconds, scope=SCOPE, is_write=True)
         except RateLimited as error:
@@ -77,8 +83,7 @@ class Account:
 
     async def is_encrypted(self, room_id: str) -> bool:
         """Whether events in that room have to be encrypted; asks the homeserver where we have not heard of the room."""
-        if not self.is_ready:
-            raise Unavailable("not connected yet")
+        self.check_ready()
         room = self.rooms.get(room_id)
         if room is not None and (room.own == JOINED or room.is_encrypted):
             return room.is_encrypted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import orjson
 
 from channels.base import Host
 from channels.capabilities import Capabilities
-from channels.errors import Gone, GoneWhat, Refused
+from channels.errors import Gone, GoneWhat, RateLimited, Refused, Unavailable
 from channels.events import Address, Sent
 from channels.matrix import outgoing
 from channels.matrix.account import Account
@@ -111,7 +112,12 @@ class MatrixChannel:
         account = self._account
         body = {"typing": True, "timeout": int(1000 * TYPING_SECONDS)} if is_on else {"typing": False}
         where = path("rooms", address.key.space, "typing", account.me.user_id)
+        account.check_ready()
         await account.wire.ask("PUT", where, body, seconds=account.timing.typing)
+        room = account.rooms.get(address.key.space)
+        if is_on and account.crypto is not None and room is not None and room.is_encrypted:
+            with suppress(Unavailable, RateLimited):  # `send` tries again, and says why it cannot
+                await account.crypto.prepare(room.id)
 
     # -- the same as a stream, each state but the last marked as live
 
@@ -138,6 +144,7 @@ class MatrixChannel:
             url = found["url"]
         except (ValueError, KeyError, TypeError):
             raise Gone(GoneWhat.MESSAGE, "not a file of Matrix") from None
+        self._account.check_ready()
         data = await self._account.wire.download(str(url), max_bytes, self._account.timing.download)
         if "key" not in found:
             return data
@@ -188,6 +195,7 @@ class MatrixChannel:
     async def _check_there(self, room_id: str, message_id: str) -> None:
         """Raises Gone where the message was deleted. An edit of a deleted event shows nothing, and no error either."""
         account = self._account
+        account.check_ready()
         if message_id in account.memory.deleted:
             raise Gone(GoneWhat.MESSAGE)
         if message_id in self._known:

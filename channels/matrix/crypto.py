@@ -11,12 +11,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import aiohttp
 import nio
+import peewee  # type: ignore[import-untyped]  # has no types; only its errors are named here
 import structlog
 from nio.crypto import ENCRYPTION_ENABLED
 from nio.exceptions import EncryptionError, LocalProtocolError, OlmTrustError
@@ -34,6 +36,7 @@ log = structlog.get_logger()
 Json = dict[str, Any]
 # What nio raises over a message of an odd shape.
 _ODD = (EncryptionError, LocalProtocolError, KeyError, IndexError, TypeError, ValueError, AttributeError)
+_MAX_SEEN = 20_000
 _MEMBERS = ("m.room.member", "m.room.encryption")
 # matrix-nio 0.26 logs ids and keys' names, never text; still more than belongs into a log.
 _LOGGERS = ("nio", "nio.crypto", "nio.client", "nio.rooms", "nio.responses", "peewee")
@@ -42,6 +45,10 @@ _LOGGERS = ("nio", "nio.crypto", "nio.client", "nio.rooms", "nio.responses", "pe
 def is_possible() -> bool:
     """Whether the library for encryption is installed."""
     return bool(ENCRYPTION_ENABLED)
+
+
+class BrokenStore(Exception):
+    """The file with the keys cannot be read: it is damaged, or of another library."""
 
 
 class Crypto:
@@ -60,7 +67,10 @@ class Crypto:
         )
         self._client = nio.AsyncClient(wire.homeserver, user_id, device_id, str(folder), config)
         self._client.client_session = wire.session
-        self._client.restore_login(user_id, device_id, wire.token)
+        try:
+            self._client.restore_login(user_id, device_id, wire.token)
+        except (peewee.PeeweeException, OSError, ValueError) as error:  # vodozemac's errors are ValueErrors
+            raise BrokenStore(type(error).__name__) from None
         for file in folder.iterdir():
             file.chmod(0o600)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -97,6 +107,7 @@ class Crypto:
             await self._client.receive_response(found)
         except _ODD as error:
             log.warning("keys of a sync not read", channel="matrix", reason=type(error).__name__)
+        self._forget_old()
         lists = sync.get("device_lists")
         changed = lists.get("changed") if isinstance(lists, dict) else None
         if self._client.olm is not None and isinstance(changed, list):
@@ -104,6 +115,13 @@ class Crypto:
             known = self._client.olm.tracked_users
             self._client.olm.add_changed_users({user for user in changed if user in known})
         return bool(letters)
+
+    def _forget_old(self) -> None:
+        """nio notes each message that it ever decrypted, to know one that is sent again; the newest are enough."""
+        seen = self._client.olm.message_index_store if self._client.olm is not None else {}
+        if len(seen) > _MAX_SEEN:
+            for key in list(islice(seen, len(seen) - _MAX_SEEN // 2)):
+                del seen[key]
 
     def _open_letter(self, letter: Json) -> None:
         """A message to this device. Anybody can send anything: an odd one costs its own key, not the rest."""
@@ -210,21 +228,33 @@ class Crypto:
         """The content of the m.room.encrypted event. Raises ChannelError when the members' keys cannot be had."""
         client = self._client
         async with self._lock(room_id):
-            room = client.rooms.get(room_id)
-            if room is None:
-                room = client.rooms[room_id] = nio.MatrixRoom(room_id, client.user_id, encrypted=True)
-            room.encrypted = True
-            if not room.members_synced:
-                await self._call(lambda: client.joined_members(room_id))
-            async with self._requests:
-                if client.should_query_keys:
-                    await self._call(client.keys_query)
+            await self._prepare(room_id)
             try:
-                if client.olm is not None and client.olm.should_share_group_session(room_id):
-                    await self._share(room_id)
                 return dict(client.encrypt(room_id, kind, content)[1])
-            except (EncryptionError, OlmTrustError, LocalProtocolError) as error:
-                raise Unavailable(f"the room's key cannot be shared ({type(error).__name__})") from None
+            except (EncryptionError, LocalProtocolError) as error:
+                raise Unavailable(f"the room's key is not shared ({type(error).__name__})") from None
+
+    async def prepare(self, room_id: str) -> None:
+        """Share the room's key before there is anything to say, so that the first words need not wait for it."""
+        async with self._lock(room_id):
+            await self._prepare(room_id)
+
+    async def _prepare(self, room_id: str) -> None:
+        client = self._client
+        room = client.rooms.get(room_id)
+        if room is None:
+            room = client.rooms[room_id] = nio.MatrixRoom(room_id, client.user_id, encrypted=True)
+        room.encrypted = True
+        if not room.members_synced:
+            await self._call(lambda: client.joined_members(room_id))
+        async with self._requests:
+            if client.should_query_keys:
+                await self._call(client.keys_query)
+        try:
+            if client.olm is not None and client.olm.should_share_group_session(room_id):
+                await self._share(room_id)
+        except (EncryptionError, OlmTrustError, LocalProtocolError) as error:
+            raise Unavailable(f"the room's key cannot be shared ({type(error).__name__})") from None
 
     async def _share(self, room_id: str) -> None:
         client = self._client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -18,6 +18,7 @@ from channels.matrix.wire import path
 log = structlog.get_logger()
 
 Json = dict[str, Any]
+T = TypeVar("T")
 _PAGE = 100
 
 
@@ -120,22 +121,27 @@ class Gaps:
 
 
 async def patiently(
-    call: Callable[[], Awaitable[Json]],
+    call: Callable[[], Awaitable[T]],
     first: float,
     last: float,
     chance: Callable[[], float],
     *,
     on_failure: Callable[[ChannelError], None] | None = None,
     tries: int | None = None,
-) -> Json:
-    """Repeat a call while the homeserver is away or asks to wait. Raises what else went wrong, and the last failure."""
+    whatever: bool = False,
+) -> T:
+    """Repeat a call while the homeserver is away or asks to wait. Raises what else went wrong, and the last failure.
+
+    `whatever`: repeat it whatever goes wrong, but for NotAuthorized.
+    """
     failures = 0
     while True:
         try:
             return await call()
-        except (Unavailable, RateLimited) as error:
+        except ChannelError as error:
             failures += 1
-            if tries is not None and failures >= tries:
+            passes = isinstance(error, Unavailable | RateLimited) or whatever
+            if not passes or isinstance(error, NotAuthorized) or (tries is not None and failures >= tries):
                 raise
             if on_failure is not None:
                 on_failure(error)

@@ -16,6 +16,7 @@ from channels.matrix.content import relation_of
 from channels.matrix.gaps import Gaps
 from channels.matrix.parse import parse, typing
 from channels.matrix.rooms import JOINED, Room, events_of, rooms_of
+from channels.matrix.text import clean_name
 from channels.matrix.unread import Unread
 
 log = structlog.get_logger()
@@ -81,6 +82,7 @@ class Intake:
         """A room's events one after the other, as they were said; returns how many the host took."""
         count = 0
         for event in events:
+            _tell_replaced(room, event)
             for found in self._read(room, event):
                 await self._offer(found)
                 count += 1
@@ -144,6 +146,15 @@ async def insist(host: Host, event: Event, pause: float) -> None:
         if await host.accept(event):
             return
         await asyncio.sleep(pause)
+
+
+def _tell_replaced(room: Room, event: Any) -> None:
+    """A room that was upgraded goes on under another id, which the lists of the settings do not know."""
+    if isinstance(event, dict) and event.get("type") == "m.room.tombstone" and event.get("state_key") == "":
+        content = event.get("content")
+        new = content.get("replacement_room") if isinstance(content, dict) else None
+        if isinstance(new, str):
+            log.warning("room was replaced", channel="matrix", conversation=room.id, new_id=clean_name(new))
 
 
 def _is_membership(event: Any) -> bool:

@@ -123,7 +123,7 @@ class Life:
         wanted = account.settings.encryption
         if wanted is Encryption.OFF:
             return
-        from channels.matrix.crypto import Crypto, is_possible
+        from channels.matrix.crypto import BrokenStore, Crypto, is_possible
 
         reason = ""
         if not is_possible():
@@ -136,9 +136,12 @@ class Life:
             log.warning("encrypted rooms cannot be read", channel="matrix", reason=reason)
             return
         folder = account.host.folder / KEYS
-        account.crypto = Crypto(
-            account.wire, account.me.user_id, device_id, folder, seconds=account.timing.ask
-        )
+        try:
+            account.crypto = Crypto(
+                account.wire, account.me.user_id, device_id, folder, seconds=account.timing.ask
+            )
+        except BrokenStore as error:
+            raise NotAuthorized(f"the keys in the account's folder cannot be opened ({error})") from None
 
     async def _publish_keys(self) -> None:
         """Before we are online, so that whoever writes to us then can encrypt for this device."""
@@ -177,7 +180,12 @@ class Life:
             host.online(is_online=False, reason=error.detail or type(error).__name__)
 
         return await patiently(
-            call, timing.retry_first, timing.retry_last, self.chance.random, on_failure=tell
+            call,
+            timing.retry_first,
+            timing.retry_last,
+            self.chance.random,
+            on_failure=tell,
+            whatever=True,
         )
 
 

@@ -176,6 +176,13 @@ def _read_text(
     return said, False
 
 
+def _is_for_clients(msgtype: Any) -> bool:
+    """Notices, which bots must not answer (spec, m.notice), and what clients and servers say for themselves."""
+    return isinstance(msgtype, str) and (
+        msgtype in ("m.notice", "m.server_notice") or msgtype.startswith("m.key.verification.")
+    )
+
+
 # -- readers, one for each kind
 
 
@@ -187,8 +194,8 @@ def _message(event: Json, room: Room, me: Me, memory: Memory) -> Parsed:
     memory.authors.put(event_id, Author(sender, related.thread))
     if sender == me.user_id:
         return Parsed(dropped="own")
-    if content.get("msgtype") == "m.notice":
-        return Parsed(dropped="notice")  # spec, m.notice: bots must not answer them
+    if _is_for_clients(content.get("msgtype")):
+        return Parsed(dropped="notice")
     text = text_of(content, is_reply=related.has_reply)
     attachments = attachments_of(content)
     if event["type"] == "m.sticker":

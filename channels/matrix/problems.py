@@ -80,9 +80,12 @@ def problem(
         return Refused("forbidden", "the homeserver does not allow it: the bot lacks a right in the room")
     if code == "M_NOT_FOUND":
         return Gone(GoneWhat.CONVERSATION, "not found")
-    if 400 <= status < 500 and status != 408:
+    if isinstance(code, str) and 400 <= status < 500 and status != 408:
         return Refused("bad_request", f"HTTP status {status}")
-    return Unavailable(f"the homeserver answered with HTTP status {status}", maybe_sent=is_write)
+    # Without a code of Matrix it is no homeserver that answers, but something in front of it that will pass.
+    return Unavailable(
+        f"the homeserver answered with HTTP status {status}", maybe_sent=is_write and status >= 500
+    )
 
 
 def _wait(body: Mapping[str, Any], header: str | None) -> float:

@@ -69,6 +69,7 @@ class Syncer:
             account.timing.retry_last,
             self.chance,
             on_failure=self._offline,
+            whatever=True,
         )
         account.rooms.account_data(events_of(snapshot, "account_data"))
         for room_id, part in rooms_of(snapshot, "join").items():
@@ -125,9 +126,9 @@ class Syncer:
     async def _take(self, sync: Json, since: str) -> bool:
         account = self.account
         has_keys = account.crypto is not None and await account.crypto.receive(sync)
-        is_worth = await self.intake.take(sync, since)
         if has_keys:
-            await self.intake.retry()
+            await self.intake.retry()  # first, as what waits for a key was said before what comes with it
+        is_worth = await self.intake.take(sync, since)
         self.inviter.take(sync)
         await self._keep_keys()
         return is_worth or has_keys
@@ -193,7 +194,9 @@ class Syncer:
         if isinstance(error, Refused) and failures >= 3:
             # The homeserver does not know the token any more: a database that was restored, a server that moved.
             log.warning("sync begins anew", channel="matrix", reason=error.detail)
-            fresh = await patiently(self._snapshot, timing.retry_first, timing.retry_last, self.chance)
+            fresh = await patiently(
+                self._snapshot, timing.retry_first, timing.retry_last, self.chance, whatever=True
+            )
             return str(fresh["next_batch"])
         return since
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Timing:
     """Deadlines and waits.
 
-    `send` covers an answer's message with the sharing of its room key. `snapshot`: the first sync, which large
+    `keys`: what the sharing of a room's key may add to a send. `snapshot`: the first sync, which large
     accounts take long for. `poll_grace`: how much longer than asked a sync may take before it is given up. `join`: a
     room of another server. `retry_*`: waits after failures, doubled from first to last. `full`: before events are
     offered again for which there was no room. `receipts`: between two receipts of a room. `unread`: how long a
@@ -18,6 +18,7 @@ class Timing:
     """
 
     send: float = 20.0
+    keys: float = 30.0
     edit: float = 15.0
     typing: float = 5.0
     ask: float = 10.0

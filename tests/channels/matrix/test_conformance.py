@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -26,7 +25,9 @@ class MatrixConformance(ChannelConformance):
     stream = "edits"
 
     @pytest_asyncio.fixture
-    async def peer(self, home: Home, relay: Relay, bot: Account) -> AsyncIterator[KitPeer]:
+    async def peer(
+        self, home: Home, relay: Relay, bot: Account, tmp_path_factory: pytest.TempPathFactory
+    ) -> AsyncIterator[KitPeer]:
         yield await open_kit(home, relay, bot, surface=self.surface)
 
     @pytest.fixture
@@ -56,6 +57,8 @@ class TestLive(MatrixConformance):
 
 class TestEncrypted(MatrixConformance):
     @pytest_asyncio.fixture
-    async def peer(self, home: Home, relay: Relay, bot: Account, tmp_path: Path) -> AsyncIterator[KitPeer]:
-        async with home.secret_person(tmp_path / "person") as person:
+    async def peer(
+        self, home: Home, relay: Relay, bot: Account, tmp_path_factory: pytest.TempPathFactory
+    ) -> AsyncIterator[KitPeer]:
+        async with home.secret_person(tmp_path_factory.mktemp("person")) as person:
             yield await open_kit(home, relay, bot, person=person, is_encrypted=True)

@@ -7,18 +7,24 @@ import shutil
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from channels.errors import NotAuthorized, Refused
 from channels.events import MessageEdited, Reaction
 from channels.matrix.channel import MatrixChannel
+from channels.matrix.crypto import Crypto
+from channels.matrix.wire import Wire
 from tests.channels.matrix.hosts import KeepingHost, address, running, settings
 from tests.channels.matrix.peer.home import Account, Home
 from tests.channels.matrix.peer.relay import Relay
 from tests.channels.matrix.peer.secret import SecretPerson
+from tests.generated import generated
 
 # A real server and two devices that exchange keys.
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
@@ -194,6 +200,99 @@ async def test_a_room_that_is_encrypted_later_is_written_encrypted(
         await channel.send(address(room), "indeed", "key-1")
         await until_texts(carol, room, bot, ["in clear", "indeed"])
         assert len(relay.sent("m.room.encrypted")) == 1
+
+
+async def test_the_rooms_key_is_shared_while_the_bot_types(
+    relay: Relay, bot: Account, carol: SecretPerson, host: KeepingHost
+) -> None:
+    async with running(bot, relay, host) as channel:
+        room = await secret_room(carol, bot)
+        await carol.say(room, "hello")
+        await host.until_messages(1)
+        await channel.typing(address(room), is_on=True)
+        before = len([request for request in relay.requests if "/keys/" in request.path])
+        await channel.send(address(room), "at once", "key-0")
+        assert len([request for request in relay.requests if "/keys/" in request.path]) == before
+        await until_texts(carol, room, bot, ["at once"])
+
+
+async def test_a_damaged_store_of_keys_is_said(relay: Relay, bot: Account, host: KeepingHost) -> None:
+    async with running(bot, relay, host):
+        pass
+    for file in (host.folder / "keys").glob("*.db"):
+        file.write_bytes(b"no database at all, far from it, but long enough to be looked at" * 100)
+    with pytest.raises(NotAuthorized, match="keys"):
+        await MatrixChannel("main", settings(bot, relay), host).run()
+
+
+_ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=10)
+    | st.sampled_from(["m.room_key", "m.room.encrypted"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "content", "sender", "state_key", "algorithm", "event_id"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+_LETTERS = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(
+            ["m.room_key", "m.room.encrypted", "m.forwarded_room_key", "m.room_key_request", "m.dummy"]
+        )
+    },
+    optional={
+        "sender": st.just("@a:b") | _ODD,
+        "content": st.dictionaries(
+            st.sampled_from(
+                [
+                    "algorithm",
+                    "sender_key",
+                    "ciphertext",
+                    "session_id",
+                    "session_key",
+                    "room_id",
+                    "action",
+                    "body",
+                    "device_id",
+                ]
+            ),
+            st.sampled_from(["m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2", "request"]) | _ODD,
+        ),
+    },
+)
+
+
+@pytest_asyncio.fixture
+async def keys(tmp_path: Path) -> AsyncIterator[Crypto]:
+    """The keys of a device that never connects."""
+    wire = Wire("http://127.0.0.1:9")
+    keys = Crypto(wire, "@b:localhost", "DEVICE", tmp_path / "keys", seconds=1.0)
+    yield keys
+    keys.close()
+    await wire.close()
+
+
+@generated
+@given(st.lists(_LETTERS | _ODD, max_size=3), st.lists(_ODD, max_size=3), _ODD)
+async def test_no_odd_sync_breaks_the_keys(
+    keys: Crypto, letters: list[Any], events: list[Any], odd: Any
+) -> None:
+    """Anybody may send anything to a device; whatever it is costs only itself."""
+    sync = {
+        "to_device": {"events": letters},
+        "device_lists": odd,
+        "device_one_time_keys_count": odd,
+        "rooms": {"join": {"!r:localhost": {"state": {"events": events}, "timeline": {"events": events}}}},
+    }
+    await keys.receive(sync)
+    for event in events:
+        if isinstance(event, dict):
+            assert keys.decrypt("!r:localhost", event) is None
 
 
 async def test_a_token_without_a_device_is_refused_where_encryption_is_wanted(

@@ -149,7 +149,8 @@ def test_a_quote_that_nobody_replied_to_stays() -> None:
 
 def test_own_words_and_notices_are_dropped() -> None:
     assert read(event(text("x"), sender=BOT)).dropped == "own"
-    assert read(event({"msgtype": "m.notice", "body": "x"})).dropped == "notice"
+    for kind in ("m.notice", "m.server_notice", "m.key.verification.request"):
+        assert read(event({"msgtype": kind, "body": "x"})).dropped == "notice"
 
 
 def test_an_edit_gives_the_new_text_of_the_old_message() -> None:

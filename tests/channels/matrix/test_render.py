@@ -151,7 +151,9 @@ def test_a_key_is_always_the_same_transaction() -> None:
         (404, {"errcode": "M_UNRECOGNIZED"}, Refused),
         (400, {"errcode": "M_BAD_JSON"}, Refused),
         (502, None, Unavailable),
-        (400, "nonsense", Refused),
+        (400, "nonsense", Unavailable),
+        (404, None, Unavailable),
+        (400, {"errcode": "M_NEW"}, Refused),
     ],
 )
 def test_an_answer_says_what_to_do_next(status: int, body: Any, kind: type) -> None:
