@@ -34,6 +34,7 @@ _TOKEN = re.compile(
     re.MULTILINE,
 )
 _LIVE = re.compile(r"<(?=!(?:channel|here|everyone|subteam\^|date\^)|@[UW][A-Z0-9]|#[CG][A-Z0-9])")
+_RUN = re.compile("`+")
 _BLANK = re.compile(r"\n[ \t]*\n")
 # What may still become something else when more text comes.
 _OPEN_END = re.compile(
@@ -141,7 +142,7 @@ def _closing(text: str, opening: re.Match[str]) -> int | None:
     blank = _BLANK.search(text, opening.end())
     limit = len(text) if blank is None else blank.start()
     count = len(opening.group())
-    for run in re.compile("`+").finditer(text, opening.end(), limit):
+    for run in _RUN.finditer(text, opening.end(), limit):
         if len(run.group()) == count:
             return run.end()
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -42,6 +42,7 @@ class Sockets:
     account: str
     on_gap: Callable[[], None]
     _number: int = 0
+    _links: list[Link] = field(default_factory=list)
 
     async def run(self, group: asyncio.TaskGroup) -> None:
         """Until cancelled. Raises NotAuthorized when the app-level token is refused."""
@@ -55,7 +56,11 @@ class Sockets:
             host=self.host,
             seconds=self.timing.ask,
         )
-        await self._keep(group, api)
+        try:
+            await self._keep(group, api)
+        finally:
+            for link in self._links:
+                await link.close()  # one whose task had not begun
 
     async def _keep(self, group: asyncio.TaskGroup, api: Api) -> None:
         old: Link | None = None
@@ -74,6 +79,7 @@ class Sockets:
                 await self._rest(failures, error)
                 continue
             began = self.clock()
+            self._links = [*self._links[-1:], link]
             group.create_task(link.run())
             if self._number > 1:
                 self.host.signal("reconnected")
