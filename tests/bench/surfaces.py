@@ -77,7 +77,7 @@ def _telegram(chat: int) -> Capabilities:
 def _discord() -> Capabilities:
     settings = DiscordSettings.model_validate({"token": f"{_HIDDEN}.{_HIDDEN[:8]}.{_HIDDEN}"})
     key = ConversationKey("discord", "main", "1")
-    return DiscordOffers(settings, Buckets()).at(Address(key, Surface.DIRECT), 0.0, 0.0)
+    return DiscordOffers(settings, Buckets()).at(Address(key, Surface.DIRECT), 0.0)
 
 
 def _slack(thread: str | None) -> Capabilities:
