@@ -71,15 +71,19 @@ class Gaps:
                 query["to"] = since
             page = await self._page(room_id, query)
             chunk = page.get("chunk") if page is not None else None
+            is_old = True
             for event in chunk if isinstance(chunk, list) else ():
                 stamp = event.get("origin_server_ts") if isinstance(event, dict) else None
                 if type(stamp) is int and stamp < oldest:
-                    return found[::-1], False
+                    continue  # its server's clock may be wrong, so one alone does not end it
+                is_old = False
                 found.append(event)
                 if is_new and self._is_entry(event):
                     return found[::-1], True
                 if len(found) >= settings.backfill_messages:
                     return found[::-1], False
+            if chunk and is_old:
+                return found[::-1], False
             following = page.get("end") if page is not None else None
             if page is None or not chunk or not isinstance(following, str) or following == token:
                 return found[::-1], page is not None

@@ -91,6 +91,7 @@ class Rooms:
         room.own = JOINED
         for event in (*events_of(part, "state"), *events_of(part, "timeline")):
             self.state(room, event)
+        room.own = JOINED
         summary = part.get("summary")
         if isinstance(summary, dict):
             for key, name in (("m.joined_member_count", "joined"), ("m.invited_member_count", "invited")):
