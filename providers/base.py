@@ -120,12 +120,18 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens."""
+    """US dollars per million tokens.
+
+    `cache_write_hour`: writing what is kept for an hour rather than for minutes. `above`: a number of tokens and
+    the price at which a request with a longer prompt is billed, all of it.
+    """
 
     input: float
     output: float
     cache_read: float | None = None
     cache_write: float | None = None
+    cache_write_hour: float | None = None
+    above: tuple[int, Price] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +295,9 @@ class Transcribes(Protocol):
 class WarmsPrompts(Protocol):
     """A provider whose prompt cache can be filled ahead of need."""
 
-    async def warm_prompt(self, model: ModelSpec, request: CompletionRequest, credential: Credential) -> Usage:
+    async def warm_prompt(
+        self, model: ModelSpec, request: CompletionRequest, credential: Credential
+    ) -> Usage:
         """Put the stable messages into the cache; nothing is generated. Raises ProviderError."""
 
 
@@ -326,8 +334,11 @@ class ProviderSpec:
 class Connect(Protocol):
     """Hands out HTTP clients; the app owns and closes them."""
 
-    def __call__(self, origin: str) -> Any:
-        """An httpx.AsyncClient over the shared pool for `origin` ("https://api.example.com")."""
+    def __call__(self, origin: str, stack: str = "httpx") -> Any:
+        """An AsyncClient over the shared pool for `origin` ("https://api.example.com").
+
+        `stack`: "httpx" or "httpx2", whose client it is.
+        """
 
 
 def refuse_to_continue(model: ModelSpec, request: CompletionRequest) -> None:

@@ -1,6 +1,6 @@
-"""HTTP for providers: one pool per origin, shared by all.
+"""HTTP for providers: one pool per origin, shared by all, under httpx and httpx2 alike.
 
-Importing this costs nothing; httpx and aiohttp load when the first client is asked for.
+Importing this costs nothing; httpx, httpx2 and aiohttp load when the first client of theirs is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from providers.transport import Transport
+    from providers.pool import Pool
 
 CONNECT_TIMEOUT = 3.0
 """Seconds for DNS, TCP and TLS together."""
@@ -51,30 +51,34 @@ class Pools:
         self._connect_timeout = connect_timeout
         self._stale_after = stale_after
         self._proxies = proxies(os.environ if environ is None else environ) if trust_env else {}
-        self._clients: dict[str, httpx.AsyncClient] = {}
-        self._transports: list[Transport] = []
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._pools: dict[str, Pool] = {}
         self._context: ssl.SSLContext | None = None
         self._making_context = asyncio.Lock()
 
-    def client(self, origin: str) -> httpx.AsyncClient:
+    def __call__(self, origin: str, stack: str = "httpx") -> Any:
         """The client for `origin` ("https://api.example.com"); a longer URL is cut to its origin.
 
-        Timeouts: connecting only; how long to wait for an answer is the caller's business.
+        `stack`: "httpx" or "httpx2", whose AsyncClient it is; both use the origin's one pool. Timeouts: connecting
+        only; how long to wait for an answer is the caller's business.
         """
-        client = self._clients.get(origin)
+        client = self._clients.get((origin, stack))
         if client is None:
             key = origin_of(origin)
-            client = self._clients.get(key)
+            client = self._clients.get((key, stack))
             if client is None:
-                client = self._clients[key] = self._make(key)
+                client = self._clients[key, stack] = self._make(key, stack)
         return client
 
-    __call__ = client
+    def client(self, origin: str) -> httpx.AsyncClient:
+        """The httpx client for `origin`."""
+        client: httpx.AsyncClient = self(origin)
+        return client
 
     async def aclose(self) -> None:
         """Close every connection, open streams included."""
-        for transport in self._transports:
-            await transport.aclose()
+        for pool in self._pools.values():
+            await pool.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,23 +86,35 @@ class Pools:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def _make(self, origin: str) -> httpx.AsyncClient:
-        from providers.transport import SharedClient, Transport
+    def _make(self, origin: str, stack: str) -> Any:
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools[origin] = self._pool(origin)
+        if stack == "httpx2":
+            from providers import transport2
+
+            return transport2.SharedClient(transport2.Transport(pool), connect_timeout=self._connect_timeout)
+        if stack != "httpx":
+            raise ValueError(f"{stack!r} is no HTTP stack; known: httpx, httpx2")
+        from providers import transport
+
+        return transport.SharedClient(transport.Transport(pool), connect_timeout=self._connect_timeout)
+
+    def _pool(self, origin: str) -> Pool:
+        from providers.pool import Pool
 
         proxy, refusal = None, ""
         try:
             proxy = proxy_for(origin, self._proxies)
         except ValueError as error:  # told with every request: a start without this provider may be fine
             refusal = str(error)
-        transport = Transport(
+        return Pool(
             keep_alive=self._keep_alive,
             tls=self._tls,
             proxy=proxy,
             refusal=refusal,
             stale_after=self._stale_after,
         )
-        self._transports.append(transport)
-        return SharedClient(transport, connect_timeout=self._connect_timeout)
 
     async def _tls(self) -> ssl.SSLContext:
         import httpx

@@ -10,86 +10,54 @@ What went wrong is told apart by the moment it happened:
      ├─ WriteError, ReadError, ReadTimeout                               sent, at least in part; the socket failed
      └─ RemoteProtocolError                                              sent; the peer closed early
          └─ NotHttp                                                      sent; the answer is not HTTP
+
+transport2.py is the same for httpx2.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextvars import ContextVar
-from functools import partial
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Self
 
-import aiohttp
 import httpx
-import yarl
 
-if TYPE_CHECKING:
-    from aiohttp.connector import Connection
-
-READ_BYTES = 64 * 1024
-"""Body bytes held per response before the peer is slowed down (aiohttp pauses reading at twice this)."""
-
-LARGE_BODY_BYTES = 256 * 1024
-"""A body beyond this gives the loop a turn between its pieces."""
-
-_AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+from providers.pool import Broken, Fault, Incoming, Pool, Sending, limits_of
 
 
 class NotHttp(httpx.RemoteProtocolError):
     """The peer answered with something that is not HTTP."""
 
 
-def translate(error: aiohttp.ClientError | OSError) -> httpx.TransportError:
-    """aiohttp's exception as httpx's, most specific first."""
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            kind: type[httpx.TransportError] = httpx.ConnectTimeout
-        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
-            kind = httpx.ProxyError
-        case aiohttp.ClientConnectorError() | aiohttp.ServerFingerprintMismatch():
-            kind = httpx.ConnectError  # refused, unreachable, DNS, TLS, certificate
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            kind = httpx.UnsupportedProtocol
-        case aiohttp.SocketTimeoutError() | TimeoutError():
-            kind = httpx.ReadTimeout
-        case aiohttp.ClientResponseError():
-            kind = NotHttp
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
-            kind = httpx.RemoteProtocolError
-        case aiohttp.ClientConnectionResetError():
-            kind = httpx.WriteError
-        case _:
-            kind = httpx.ReadError
-    return kind(str(error) or type(error).__name__)
+_ERRORS: Mapping[Fault, type[httpx.TransportError]] = {
+    Fault.CONNECT: httpx.ConnectError,
+    Fault.CONNECT_TIMEOUT: httpx.ConnectTimeout,
+    Fault.PROXY: httpx.ProxyError,
+    Fault.ADDRESS: httpx.UnsupportedProtocol,
+    Fault.WRITE: httpx.WriteError,
+    Fault.READ: httpx.ReadError,
+    Fault.READ_TIMEOUT: httpx.ReadTimeout,
+    Fault.CLOSED_EARLY: httpx.RemoteProtocolError,
+    Fault.NOT_HTTP: NotHttp,
+}
 
 
 class Body(httpx.AsyncByteStream):
     """A response's bytes as they come off the socket. `aclose` before the end closes the connection at once."""
 
-    def __init__(self, response: aiohttp.ClientResponse, opened: set[Body]) -> None:
-        self._response = response
-        self._opened = opened
-        opened.add(self)
+    def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
 
     @property
     def is_whole(self) -> bool:
         """Every byte has arrived and been handed out; the connection is back in the pool."""
-        return self._response.content.at_eof()
+        return self._incoming.is_whole
 
     async def read(self) -> bytes:
         """What has arrived by now, at least a byte; b"" at the end. Raises httpx.TransportError."""
         try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            raise translate(error) from error
-        except RuntimeError as error:  # aiohttp's word for a connection that was closed on this side
-            if "closed" not in str(error):
-                raise
-            raise httpx.ReadError("the pool was closed") from error
+            return await self._incoming.read()
+        except Broken as error:
+            raise _ERRORS[error.fault](str(error)) from error
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The bytes in the pieces they came in."""
@@ -98,117 +66,42 @@ class Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Close the connection, unless the body was read to its end and gave it back already."""
-        self._opened.discard(self)
-        self._response.close()
+        self._incoming.close()
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """One origin's pool: no limit, no cookies, no redirects, no decompression, no proxy but the given one.
+    """Sends over a pool that it does not own."""
 
-    `tls` makes the SSL context when it is first needed. A `refusal` is why no request can be sent at all. A kept
-    connection that idled `stale_after` seconds and is dropped before a byte of the answer gets the request once
-    more on another connection. (aiohttp itself sends a GET once more where the connection was dropped; never a
-    POST.)
-    """
-
-    def __init__(
-        self,
-        *,
-        keep_alive: float,
-        tls: Callable[[], Awaitable[ssl.SSLContext]],
-        proxy: str | None = None,
-        refusal: str = "",
-        stale_after: float,
-    ) -> None:
-        self._keep_alive = keep_alive
-        self._tls = tls
-        self._proxy = proxy
-        self._refusal = refusal
-        self._stale_after = stale_after
-        self._session: aiohttp.ClientSession | None = None
-        self._opening = asyncio.Lock()
-        self._closed = False
-        self._bodies: set[Body] = set()
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; returns when the response's headers are there."""
-        session = self._session or await self._open(request.url.scheme)
+        content = _content(request)  # first: it may take a header away
+        connect, read = limits_of(request.extensions)
+        repeatable = isinstance(request.stream, httpx.ByteStream)
+        sending = Sending(
+            request.method, str(request.url), request.headers.raw, content, repeatable, connect, read
+        )
         try:
-            try:
-                response = await self._send(session, request)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if isinstance(error, aiohttp.ClientConnectorError) or not self._may_repeat(request):
-                    raise
-                response = await self._send(session, request)
-        except (aiohttp.ClientError, OSError) as error:
-            raise translate(error) from error
-        except UnicodeError as error:  # a host name that no resolver takes; Python raises this, no OSError
-            raise httpx.ConnectError(f"{request.url.host!r} is no host name: {error}") from error
-        except RuntimeError as error:  # aiohttp's "Session is closed"
-            if not self._closed:
-                raise
-            raise httpx.ConnectError("the pool is closed") from error
-        body = Body(response, self._bodies)
+            incoming = await self._pool.send(sending)
+        except Broken as error:
+            raise _ERRORS[error.fault](str(error)) from error
+        body = Body(incoming)
         return httpx.Response(
-            response.status,
-            headers=response.raw_headers,
+            incoming.status,
+            headers=list(incoming.headers),
             stream=body,
             request=request,
             extensions={
                 "http_version": b"HTTP/1.1",
-                "reason_phrase": (response.reason or "").encode(),
+                "reason_phrase": incoming.reason.encode(),
                 _BODY: body,
             },
         )
 
     async def aclose(self) -> None:
-        """Close every connection, streams included. Requests made later fail with ConnectError."""
-        self._closed = True
-        # whoever waits for the next bytes is woken; aiohttp would leave them waiting
-        for body in list(self._bodies):
-            await body.aclose()
-        if self._session is not None:
-            await self._session.close()
-
-    async def _open(self, scheme: str) -> aiohttp.ClientSession:
-        async with self._opening:
-            if self._closed:
-                raise httpx.ConnectError("the pool is closed")
-            if self._refusal:
-                raise httpx.ProxyError(self._refusal)
-            if self._session is None:
-                connector = _Connector(
-                    limit=0,
-                    keepalive_timeout=self._keep_alive,
-                    ttl_dns_cache=60,
-                    ssl=await self._tls() if scheme == "https" else True,
-                )
-                self._session = aiohttp.ClientSession(
-                    connector=connector,
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    auto_decompress=False,
-                    skip_auto_headers=_AUTOMATIC,
-                    read_bufsize=READ_BYTES,
-                )
-            return self._session
-
-    def _may_repeat(self, request: httpx.Request) -> bool:
-        """The connection may have been closed before the request came, and the body is still there."""
-        return _IDLE.get() >= self._stale_after and isinstance(request.stream, httpx.ByteStream)
-
-    async def _send(self, session: aiohttp.ClientSession, request: httpx.Request) -> aiohttp.ClientResponse:
-        _IDLE.set(_FRESH)
-        content = _content(request)  # first: it may take a header away
-        limits = request.extensions.get("timeout") or {}
-        return await session.request(
-            request.method,
-            yarl.URL(str(request.url), encoded=True),
-            headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
-            data=content,
-            allow_redirects=False,
-            proxy=self._proxy,
-            timeout=aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read")),
-        )
+        """Does nothing; the pool's owner closes the connections."""
 
 
 def reader_of(response: httpx.Response) -> Callable[[], Awaitable[bytes]]:
@@ -232,41 +125,10 @@ def is_whole(response: httpx.Response) -> bool:
 _BODY = "firstword.body"
 """Where a response of ours carries its body."""
 
-_FRESH = -1.0
 
-_IDLE: ContextVar[float] = ContextVar("idle", default=_FRESH)
-"""Seconds that the connection of this task's request had idled; _FRESH for a new one."""
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Measures how long a kept connection has idled when it is handed out again."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._released: WeakKeyDictionary[object, float] = WeakKeyDictionary()
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
-    ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        since = self._released.get(protocol)
-        _IDLE.set(_FRESH if since is None else self._loop.time() - since)
-        connection.add_callback(partial(self._note, protocol))
-        return connection
-
-    def _note(self, protocol: object) -> None:
-        self._released[protocol] = self._loop.time()
-
-
-def _content(request: httpx.Request) -> bytes | BytesIO | AsyncIterator[bytes] | None:
-    """The request's body; aiohttp sends bytes together with the head, and a large file piece by piece."""
+def _content(request: httpx.Request) -> bytes | AsyncIterator[bytes]:
     try:
-        content = request.content
-        return BytesIO(content) if len(content) > LARGE_BODY_BYTES else content or None
+        return request.content
     except httpx.RequestNotRead:
         del request.headers["Transfer-Encoding"]
         if not isinstance(request.stream, httpx.AsyncByteStream):

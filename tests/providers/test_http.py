@@ -139,3 +139,15 @@ def test_importing_the_specs_loads_no_http_client() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_both_stacks_share_an_origins_connections(pools: Pools, peer: Peer) -> None:
+    peer.play([whole(b"one"), Do.NEXT, whole(b"two"), Do.HANG])
+    assert (await pools(peer.origin, "httpx2").get(peer.origin)).content == b"one"
+    assert (await pools(peer.origin).get(peer.origin)).content == b"two"
+    assert len(peer.connections) == 1
+
+
+async def test_a_stack_that_is_not_known_is_refused_by_name(pools: Pools) -> None:
+    with pytest.raises(ValueError, match="httpx, httpx2"):
+        pools("https://a.example", "urllib")
