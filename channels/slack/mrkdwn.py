@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-MAX_SUMMARY = 300
+# Slack reads `text` aloud where a message has blocks (docs, "Accessibility", 2026-11); chat.update was seen to refuse
+# more than 4,000 characters of it (seratch/ChatGPT-in-Slack#102).
+MAX_SUMMARY = 3_900
 _MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|`{3,}[^\n]*$|~{3,}[^\n]*$)|\*\*|__|~~|`", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)")
 _OPEN = {"strong_open": "*", "em_open": "_", "s_open": "~"}
@@ -26,12 +28,15 @@ _NO_LINK = re.compile(r"[<>|\s]")
 
 
 def summary(markdown: str) -> str:
-    """The beginning of a message for a notification, in one line of plain words."""
-    head = unescape(markdown[: 3 * MAX_SUMMARY]).replace("\u2060", "")
-    plain = " ".join(_MARKS.sub("", _LINK.sub(r"\1", head)).split())
-    if len(plain) > MAX_SUMMARY:
-        plain = plain[: MAX_SUMMARY - 1].rstrip() + "\u2026"
-    return escape(wash(plain)) or "\u2026"
+    """The words of a message whose blocks show all of it: for notifications and for screen readers."""
+    source = unescape(markdown[: 2 * MAX_SUMMARY]).replace("\u2060", "")
+    lines = _MARKS.sub("", _LINK.sub(r"\1", source)).split("\n")
+    plain = "\n".join(line for line in (" ".join(line.split()) for line in lines) if line)
+    made = escape(wash(plain))
+    while len(made) > MAX_SUMMARY:
+        plain = plain[: min(len(plain) - 1, len(plain) * MAX_SUMMARY // len(made))].rstrip()
+        made = escape(wash(plain)) + "\u2026"
+    return made or "\u2026"
 
 
 def mrkdwn(markdown: str) -> str:

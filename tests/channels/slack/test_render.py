@@ -142,10 +142,14 @@ def test_tables_stand_in_columns_where_slack_takes_no_other() -> None:
     )
 
 
-def test_a_notification_is_one_short_line() -> None:
-    line = summary(render("# Head\n\n**bold** [link](https://a.b) <!channel>\n" + "word " * 200))
-    assert line.startswith("Head bold link &lt;!channel&gt; word")
-    assert len(line) <= MAX_SUMMARY + 10
+def test_a_screen_reader_is_told_the_words_as_far_as_there_is_room() -> None:
+    told = summary(render("# Head\n\n**bold** [link](https://a.b) <!channel>\n- item"))
+    assert told == "Head\nbold link &lt;!channel&gt;\n- item"
+    for long in ("word " * 3000, "<&>" * 4000):
+        told = summary(render(long))
+        assert 3000 < len(told) <= MAX_SUMMARY + 1
+        assert told.endswith("\u2026")
+    assert summary("") == "\u2026"
 
 
 def test_buttons_ride_in_blocks_and_plain_messages_need_none() -> None:

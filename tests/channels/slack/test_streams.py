@@ -245,6 +245,21 @@ async def test_a_stop_that_is_lost_on_its_way_leaves_the_answer_whole(peer: Peer
         assert len(message["buttons"]) == 1
 
 
+async def test_a_start_that_is_lost_on_its_way_is_told_and_the_answer_stands_whole(
+    peer: Peer, host: KeepingHost
+) -> None:
+    """Slack has no key for it (promise B): one orphan may stand beside the whole answer."""
+    where = await begun(peer)
+    await peer.fault("chat.startStream", lose="after")
+    async with running(peer, host) as channel, answering(channel, where) as (reply, _):
+        reply.write("One ")
+        await peer.wait(channel=DM, contains="One", count=2)
+        reply.write("two.")
+        delivery = await reply.finish()
+    assert await peer.texts(DM) == ["One", "One two."]
+    assert (len(delivery.message_ids), delivery.maybe_doubled) == (1, 1)
+
+
 async def test_a_channel_in_which_no_stream_is_possible_is_asked_once(peer: Peer, host: KeepingHost) -> None:
     where = await begun(peer)
     await peer.fault("chat.startStream", error="channel_type_not_supported")
