@@ -11,7 +11,8 @@ import os
 import signal
 from typing import Any
 
-from tests.mock_model.app import App, Config
+from tests.mock_model.app import App
+from tests.mock_model.config import Config
 from tests.mock_model.control import Control
 from tests.mock_model.servers import Kind, State
 from tests.mock_model.wheel import Wheel

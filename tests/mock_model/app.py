@@ -5,42 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.mock_model import servers, wire
+from tests.mock_model import dialects, servers, wire
 from tests.mock_model.behaviour import MARKER, Behaviour, Fault, Script
+from tests.mock_model.config import Config
 from tests.mock_model.connection import Connection, Http
+from tests.mock_model.dialects.base import Dialect, Problem, Refusal
 from tests.mock_model.player import Player
-from tests.mock_model.record import Book, Request, Stage
+from tests.mock_model.record import Book, Request, Stage, shown_headers, shown_query
+from tests.mock_model.services import Services
 from tests.mock_model.wheel import Wheel
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """What the server is; changed through `/control/config`."""
-
-    kind: servers.Kind = servers.Kind.OPENAI
-    state: servers.State = servers.State.READY
-    models: tuple[str, ...] = ("m",)
-    keys: tuple[str, ...] | None = None
-    """Accepted bearer tokens; `None`: any or none."""
-    strict_models: bool = False
-    """Answer 404 model_not_found for a model that is not listed."""
-    keep_bodies: bool = True
-    """False: the record carries markers and times only (10,000 streams)."""
-
-    def changed(self, data: Mapping[str, Any]) -> Config:
-        """With the fields of a control request; TypeError or ValueError for a wrong one."""
-        given = dict(data)
-        for name in ("models", "keys"):
-            if given.get(name) is not None:
-                given[name] = tuple(given[name])
-        if "kind" in given:
-            given["kind"] = servers.Kind(given["kind"])
-        if "state" in given:
-            given["state"] = servers.State(given["state"])
-        return replace(self, **given)
 
 
 class App:
@@ -50,6 +25,7 @@ class App:
         self.config = self._first_config = config
         self.book = Book()
         self.script = Script()
+        self._services = Services()
         self._wheel = wheel
         self._open: dict[int, Callable[[], None]] = {}
         self._held: dict[str, list[Callable[[], None]]] = {}
@@ -58,18 +34,17 @@ class App:
     def handle(self, connection: Connection, http: Http) -> None:
         """Answer one request that is not the control API's."""
         connection.http10 = self.config.kind is servers.Kind.MLX
-        body = http.json() if http.method == "POST" else None
-        request = self._note(connection, http, body)
-        is_chat = http.method == "POST" and http.path.endswith("/chat/completions")
-        if (is_chat or http.path.endswith("/v1/models")) and not self._may(http):
-            self._reply(connection, request, 401, wire.error_body(401, None))
-        elif is_chat:
-            self._chat(connection, http, request, body)
-        elif http.method == "GET":
-            got = servers.get(self.config.kind, self.config.state, self.config.models, http.path)
-            self._reply(connection, request, got.status, _raw(got.body), got.headers)
+        dialect, is_ask = dialects.spoken(self.config.kind, http)
+        body = http.json() if http.method in ("POST", "PATCH") else None
+        header, key = dialect.key(http)
+        request = self._note(connection, http, dialect, body, header, key)
+        needs_key = is_ask or dialects.needs_key(http.path)
+        if needs_key and self.config.keys is not None and key not in self.config.keys:
+            self._reply(connection, request, 401, dialect.error(401, {}))
+        elif is_ask:
+            self._ask(connection, http, request, dialect, body, key)
         else:
-            self._reply(connection, request, 404, wire.error_body(404, None))
+            self._serve(connection, http, request, dialect, body)
 
     def reset(self) -> None:
         """Back to the start: open answers are broken off, script, record and holds are empty."""
@@ -78,6 +53,7 @@ class App:
         self.book.reset()
         self.script = Script()
         self.config = self._first_config
+        self._services = Services()
         self._held.clear()
         self._released.clear()
 
@@ -94,96 +70,100 @@ class App:
         """Answers that are not complete."""
         return len(self._open)
 
-    def _may(self, http: Http) -> bool:
-        return self.config.keys is None or _key(http) in self.config.keys
-
-    def _note(self, connection: Connection, http: Http, body: Any) -> Request:
-        text = _last_user_text(body)
-        found = MARKER.findall(text)
-        keep = self.config.keep_bodies
+    def _note(
+        self, connection: Connection, http: Http, dialect: Dialect, body: Any, header: str, key: str
+    ) -> Request:
+        found = MARKER.findall(dialect.user_text(body))
         request = Request(
             number=self.book.total + 1,
             connection=connection.number,
             method=http.method,
             path=http.path,
-            headers=http.headers if keep else {},
-            body=body if keep else None,
+            headers={},
+            body=None,
             at=time.monotonic(),
             marker=found[-1] if found else "",
         )
+        if self.config.keep_bodies:
+            request.headers, request.body = shown_headers(http.headers), body
+            request.query, request.sent_bytes = shown_query(http.query), len(http.raw)
+            request.key_in = header
+            if self.config.keys is not None:
+                request.key_ok = key in self.config.keys
         self.book.open(request)
         return request
 
-    def _chat(self, connection: Connection, http: Http, request: Request, body: Any) -> None:
-        if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
-            error = {"message": "'messages' must be a list", "param": "messages"}
-            self._reply(connection, request, 400, wire.error_body(400, error))
+    def _ask(
+        self, connection: Connection, http: Http, request: Request, dialect: Dialect, body: Any, key: str
+    ) -> None:
+        refused = self._refusal(http, dialect, body)
+        if refused is not None:
+            raw = dialect.error(refused.status, refused.error)
+            self._reply(connection, request, refused.status, raw, refused.headers)
             return
+        ask = dialect.ask(http, body, request.number, request.marker)
+        request.rule, behaviour = self.script.pick(dialect.user_text(body), ask.model, key)
+        self._act(connection, request, dialect, behaviour, ask)
+
+    def _refusal(self, http: Http, dialect: Dialect, body: Any) -> Refusal | None:
         if self.config.state is not servers.State.READY:
-            self._reply(connection, request, 503, wire.error_body(503, None))
+            return Refusal(503)
+        return dialect.refuse(http, body, self.config)
+
+    def _serve(
+        self, connection: Connection, http: Http, request: Request, dialect: Dialect, body: Any
+    ) -> None:
+        """What is no question: models, embeddings, files and the rest."""
+        request.rule, behaviour = self.script.pick_path(http.path)
+        if behaviour is not None:
+            ask = wire.Ask(request.number, "", "", stream=False, include_usage=True, prompt_tokens=1, body={})
+            self._act(connection, request, dialect, behaviour, ask)
             return
-        model = str(body.get("model", ""))
-        if self.config.strict_models and model not in self.config.models:
-            self._reply(connection, request, 404, wire.error_body(404, None))
-            return
-        request.rule, behaviour = self.script.pick(_last_user_text(body), model, _key(http))
-        options = body.get("stream_options") or {}
-        ask = wire.Ask(
-            number=request.number,
-            model=model,
-            marker=request.marker,
-            stream=bool(body.get("stream")),
-            include_usage=bool(options.get("include_usage")),
-            prompt_tokens=max(1, len(http.raw) // 4),
-        )
-        self._act(connection, request, behaviour, ask)
+        got = self._services.answer(http, body, self.config)
+        if isinstance(got, Refusal):
+            raw = dialect.error(got.status, got.error)
+            self._reply(connection, request, got.status, raw, got.headers)
+        else:
+            self._reply(connection, request, got.status, _raw(got.body), got.headers)
 
     def _act(
-        self,
-        connection: Connection,
-        request: Request,
-        behaviour: Behaviour,
-        ask: wire.Ask,
+        self, connection: Connection, request: Request, dialect: Dialect, behaviour: Behaviour, ask: wire.Ask
     ) -> None:
+        status, error = behaviour.status, dict(behaviour.error or {})
+        if behaviour.problem is not None:
+            refused = dialect.problem(Problem(behaviour.problem))
+            status, error = refused.status, dict(refused.error) | error
         if behaviour.fault is Fault.REFUSE:
             self._later(connection, request, behaviour.ttft, lambda: connection.drop(reset=True))
         elif behaviour.fault is Fault.SILENT:
             self._later(connection, request, None, lambda: None)
-        elif behaviour.status != 200:
-            body = behaviour.body
-            raw = body.encode() if body is not None else b""
-            if body is None:
-                raw = wire.error_body(behaviour.status, dict(behaviour.error or {}))
-            self._later(
-                connection,
-                request,
-                behaviour.ttft,
-                lambda: self._send(connection, request, behaviour.status, raw, behaviour.headers),
-            )
+        elif status != 200 or behaviour.body is not None:
+            raw = dialect.error(status, error) if behaviour.body is None else _body(behaviour)
+            self._send_later(connection, request, behaviour, status, raw)
         elif ask.stream:
-            self._play(connection, request, behaviour, ask)
+            self._play(connection, request, dialect, behaviour, ask)
         else:
-            raw = wire.whole(behaviour, ask)
-            delay = behaviour.ttft + behaviour.gap * max(0, behaviour.count - 1)
-            self._later(
-                connection,
-                request,
-                delay,
-                lambda: self._send(connection, request, 200, raw, behaviour.headers),
-            )
+            self._send_later(connection, request, behaviour, 200, dialect.whole(behaviour, ask))
+
+    def _send_later(
+        self, connection: Connection, request: Request, behaviour: Behaviour, status: int, raw: bytes
+    ) -> None:
+        words = max(0, behaviour.count - 1) if status == 200 else 0
+        self._later(
+            connection,
+            request,
+            behaviour.ttft + behaviour.gap * words,
+            lambda: self._send(connection, request, status, raw, behaviour.headers),
+        )
 
     def _play(
-        self,
-        connection: Connection,
-        request: Request,
-        behaviour: Behaviour,
-        ask: wire.Ask,
+        self, connection: Connection, request: Request, dialect: Dialect, behaviour: Behaviour, ask: wire.Ask
     ) -> None:
         player = Player(
             connection,
             request,
             behaviour,
-            wire.stream(behaviour, ask),
+            wire.stream(behaviour, ask, dialect.lines(behaviour, ask)),
             wheel=self._wheel,
             book=self.book,
             holds=self._hold,
@@ -259,22 +239,13 @@ class App:
         connection.respond(status, raw, headers)
 
 
-def _key(http: Http) -> str:
-    return http.headers.get("authorization", "").removeprefix("Bearer ")
-
-
-def _last_user_text(body: Any) -> str:
-    messages = body.get("messages") if isinstance(body, dict) else None
-    for message in reversed(messages if isinstance(messages, list) else []):
-        if isinstance(message, dict) and message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, list):
-                return "".join(str(one.get("text", "")) for one in content)
-            return str(content)
-    return ""
+def _body(behaviour: Behaviour) -> bytes:
+    return (behaviour.body or "").encode("utf-8", "surrogateescape") * behaviour.body_repeat
 
 
 def _raw(body: Any) -> bytes:
     if body is None:
         return b""
+    if isinstance(body, bytes):
+        return body
     return body.encode() if isinstance(body, str) else json.dumps(body).encode()

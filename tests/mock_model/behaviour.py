@@ -11,6 +11,8 @@ from typing import Any
 MARKER = re.compile(r"qid\d+q")
 """The id that a bench puts into a message; an answer carries it as its first and last word."""
 
+PROBLEMS = ("no_quota", "too_long", "no_model", "wrong_key", "filtered", "overloaded")
+
 
 class Fault(StrEnum):
     """What goes wrong, after `after` tokens (or before the first byte, where it says so)."""
@@ -24,6 +26,8 @@ class Fault(StrEnum):
     EOF = "eof"  # `after` tokens, then a clean end of body: no finish_reason, no [DONE]
     ERROR_EVENT = "error_event"  # `after` tokens, then an error object inside the 200 stream
     GARBAGE = "garbage"  # `after` tokens, then bytes that are neither SSE nor UTF-8
+    MALFORMED = "malformed"  # `after` tokens, then an event whose JSON is cut, then a proper end
+    FLOOD = "flood"  # `after` tokens, then one line of 10 MB, clean end
     HALF_CHARACTER = "half_character"  # `after` tokens, then half a UTF-8 character, clean end
     ENDLESS = "endless"  # tokens until the client closes
 
@@ -61,12 +65,27 @@ class Behaviour:
     """Reasoning text before the answer, in pieces of six characters."""
     reasoning_field: str = "reasoning"
     """The delta's field for it: `reasoning` or `reasoning_content`."""
+    signature: str | None = None
+    """Of the thoughts (Anthropic, Gemini); `None`: one is made up where there are thoughts."""
     tool_calls: tuple[ToolCall, ...] = ()
     finish: str | None = None
-    """finish_reason; `None`: `tool_calls` where there are any, else `stop`."""
+    """stop, length, tool_calls, content_filter, context, or the dialect's own word as it is.
+
+    `None`: `tool_calls` where there are any, else `stop`.
+    """
     prompt_tokens: int | None = None
+    """All of the prompt, cached ones included, whatever the dialect counts where."""
     completion_tokens: int | None = None
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Anthropic: written with a lifetime of five minutes."""
+    cache_write_1h_tokens: int = 0
+    accepted_tokens: int = 0
+    """Of a predicted output; shown where the request carried a prediction. And `rejected_tokens`."""
+    rejected_tokens: int = 0
+    queue_time: float = 0.0
+    """Cerebras: seconds in time_info."""
+    prompt_time: float = 0.001
     usage: bool = True
     """False: no usage even where the client asked for it."""
     done: bool = True
@@ -76,9 +95,15 @@ class Behaviour:
     status: int = 200
     """Not 200: `error` or `body` with this status instead of an answer."""
     error: Mapping[str, Any] | None = None
-    """The `error` object of a failed answer or of the error event; `None`: OpenAI's own for the status."""
+    """Fields of the `error` object of a failed answer or of the error event, over the dialect's own for the status."""
+    error_status: int = 503
+    """What the error event of a 200 stream speaks of."""
+    problem: str | None = None
+    """no_quota, too_long, no_model, wrong_key, filtered, overloaded: an error with the vendor's own status and words."""
     body: str | None = None
-    """Raw body for a status that is not 200, or instead of JSON for a non-streamed answer."""
+    """Raw body instead of JSON or a stream, whatever the status."""
+    body_repeat: int = 1
+    """How many times over: large bodies need no large scripts."""
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: Fault = Fault.NONE
     after: int = 0
@@ -101,7 +126,9 @@ class Rule:
     """A part of the last user message."""
     model: str | None = None
     key: str | None = None
-    """The bearer token."""
+    """The key as it came, without "Bearer"."""
+    path: str | None = None
+    """A part of the path: the rule is for what is no question (embeddings, files, caches, lists) and for nothing else."""
     times: int | None = None
 
 
@@ -124,8 +151,21 @@ class Script:
             return index, rule.behaviour
         return None, self.default
 
+    def pick_path(self, path: str) -> tuple[int | None, Behaviour | None]:
+        """The rule that names a part of this path, for what is no question; (None, None): there is none."""
+        for index, rule in enumerate(self._rules):
+            left = self._left[index]
+            if rule.path is None or rule.path not in path or left == 0:
+                continue
+            if left is not None:
+                self._left[index] = left - 1
+            return index, rule.behaviour
+        return None, None
+
 
 def _matches(rule: Rule, text: str, model: str, key: str) -> bool:
+    if rule.path is not None:
+        return False
     if rule.match is not None and rule.match not in text:
         return False
     if rule.model is not None and rule.model != model:
@@ -150,7 +190,7 @@ def words(behaviour: Behaviour, marker: str) -> Iterator[str]:
 
 def parse_rule(data: Mapping[str, Any]) -> Rule:
     """A rule from the control API's JSON; ValueError names an unknown or wrong field."""
-    own = {name: data[name] for name in ("match", "model", "key", "times") if name in data}
+    own = {name: data[name] for name in ("match", "model", "key", "path", "times") if name in data}
     rest = {name: value for name, value in data.items() if name not in own}
     return Rule(behaviour=parse_behaviour(rest), **own)
 
@@ -172,6 +212,8 @@ def parse_behaviour(data: Mapping[str, Any]) -> Behaviour:
 def _convert(name: str, value: Any) -> Any:
     if name == "fault":
         return Fault(value)
+    if name == "problem" and value is not None and value not in PROBLEMS:
+        raise ValueError(f"problem: {value!r} is none of {', '.join(PROBLEMS)}")
     if name == "tokens" and value is not None:
         return tuple(value)
     if name == "tool_calls":

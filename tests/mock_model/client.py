@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,12 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.mock_model.record import hidden
+
+__all__ = ["MockModel", "MockModelError", "by_marker", "hidden", "running"]
+
 START_SECONDS = 20.0
+_ASKS = re.compile(r"/chat/completions$|/v1/messages$|:(stream)?generateContent$", re.IGNORECASE)
 
 
 class MockModelError(AssertionError):
@@ -32,7 +38,7 @@ class MockModel:
 
     @property
     def base_url(self) -> str:
-        """What a provider is configured with."""
+        """What a provider of OpenAI's dialect is configured with; Anthropic and Gemini take root_url."""
         return f"{self.root_url}/v1"
 
     def reset(self) -> None:
@@ -44,7 +50,7 @@ class MockModel:
         self._call("POST", "script", {"rules": list(rules), "default": dict(default or {})})
 
     def config(self, **changes: Any) -> None:
-        """Change kind, state, models, keys, strict_models or keep_bodies."""
+        """Change fields of config.Config: kind, models, keys, strict_models and so on."""
         self._call("POST", "config", changes)
 
     def release(self, name: str) -> int:
@@ -60,8 +66,8 @@ class MockModel:
         return list(self._call("GET", f"record?since={since}")["requests"])
 
     def chats(self) -> list[dict[str, Any]]:
-        """The requests for an answer only."""
-        return [one for one in self.requests() if one["path"].endswith("/chat/completions")]
+        """The requests for an answer only, in whatever dialect."""
+        return [one for one in self.requests() if one["method"] == "POST" and _ASKS.search(one["path"])]
 
     def marks(self) -> list[tuple[str, float, float | None, float | None, int]]:
         """(marker, arrived, first token sent, last token sent, tokens) of each marked request."""

@@ -4,13 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 LIMIT = 50_000
 """Requests kept; the oldest leave first and are counted."""
+
+SECRET_HEADERS = frozenset(
+    "authorization x-api-key api-key x-goog-api-key proxy-authorization cookie".split()
+)
+SECRET_QUERY = frozenset("key api_key apikey access_token token".split())
+
+
+def hidden(secret: str) -> str:
+    """What the record shows in place of a secret: the same for the same secret, and no way back."""
+    return f"#{sha256(secret.encode()).hexdigest()[:12]}"
+
+
+def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers as the record shows them; of a Bearer token the scheme stays."""
+    shown = dict(headers)
+    for name in SECRET_HEADERS & headers.keys():
+        scheme, _, rest = headers[name].rpartition(" ")
+        shown[name] = f"{scheme} {hidden(rest)}".lstrip()
+    return shown
+
+
+def shown_query(query: Mapping[str, str]) -> dict[str, str]:
+    """A URL's query as the record shows it."""
+    return {name: hidden(value) if name.lower() in SECRET_QUERY else value for name, value in query.items()}
 
 
 class Stage(StrEnum):
@@ -43,6 +68,13 @@ class Request:
     tokens: int = 0
     status: int = 0
     epoch: int = 0
+    query: dict[str, str] = field(default_factory=dict)
+    sent_bytes: int = 0
+    """Of the body as it came, perhaps compressed."""
+    key_in: str = ""
+    """The header that carried a key; "query": it stood in the URL; "": there was none."""
+    key_ok: bool | None = None
+    """Whether it is one of the accepted keys; None where every key is."""
 
     def as_json(self) -> dict[str, Any]:
         """As the control API shows it."""

@@ -31,7 +31,7 @@ from providers.errors import ErrorKind, ProviderError
 from providers.http import Pools
 from providers.openai_compatible import SPEC, OpenAICompatibleSettings
 from providers.profile import ModelProfile, ReasoningStyle
-from tests.mock_model.client import MockModel
+from tests.mock_model.client import MockModel, hidden
 from tests.providers.ask import KEY, MODEL, SECRET, ask, compatible, question
 from tests.providers.peer import Do, Peer, chunk, head, streamed, whole
 
@@ -88,7 +88,7 @@ async def test_the_request_on_the_wire(pools: Pools, mock_model: MockModel) -> N
         "prompt_cache_key": "conversation-1",
     }
     headers = {name.lower(): value for name, value in asked["headers"].items()}
-    assert headers["authorization"] == f"Bearer {SECRET}"
+    assert headers["authorization"] == f"Bearer {hidden(SECRET)}"
     assert headers["x-title"] == "Firstword"
     assert headers["accept-encoding"] == "identity"
     assert headers["content-type"] == "application/json"

@@ -1,0 +1,34 @@
+"""What each vendor's wire looks like: how it is asked, what it refuses, how its answers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.mock_model.connection import Http
+from tests.mock_model.dialects.anthropic import Anthropic
+from tests.mock_model.dialects.base import Dialect
+from tests.mock_model.dialects.openai import OpenAI
+from tests.mock_model.servers import Kind
+
+_OPENAI, _ANTHROPIC = OpenAI(), Anthropic()
+_CHAT: Mapping[Kind, Dialect] = {}
+
+# Asked for without a key, on this server and on theirs.
+_OPEN_PATHS = frozenset({"/v1/tcp_warming", "/public/v1/models"})
+
+
+def spoken(kind: Kind, http: Http) -> tuple[Dialect, bool]:
+    """The dialect of a request, and whether it asks for an answer."""
+    path, posts = http.path, http.method == "POST"
+    if path.endswith("/chat/completions"):
+        return _CHAT.get(kind, _OPENAI), posts
+    if path.endswith("/v1/messages"):
+        return _ANTHROPIC, posts
+    if "anthropic-version" in http.headers:
+        return _ANTHROPIC, False
+    return _CHAT.get(kind, _OPENAI), False
+
+
+def needs_key(path: str) -> bool:
+    """Whether a path that asks for no answer is refused without a key."""
+    return path not in _OPEN_PATHS and ("/v1/" in path or "/v1beta/" in path)
