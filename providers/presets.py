@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from providers.base import Effort
-from providers.profile import ModelProfile
+from providers.profile import CacheStyle, ModelProfile
 
 FAST, REASON, DEEP = "fast", "reason", "deep"
 """The aliases that every hosted preset has a preference list for."""
@@ -28,7 +28,8 @@ class Preset:
     `variables`: environment variables of the key, in order. `port`: where a local server listens by default.
     `aliases`: alias -> models in order of preference; the first that the provider still lists is taken.
     `conversation_field`: the body's key for an id that keeps a conversation's prefix cache together, "" where
-    there is none. `warm_path`: a cheap GET that opens a connection. `connect`: how a person sets it up.
+    there is none. `warm_path`: a cheap GET that opens a connection. `lists_to_all`: its list of models proves no
+    key. `connect`: how a person sets it up.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Preset:
     aliases: Mapping[str, tuple[Preference, ...]] = field(default_factory=dict)
     conversation_field: str = ""
     warm_path: str = "/models"
+    lists_to_all: bool = False
     connect: str = ""
 
 
@@ -63,6 +65,8 @@ PRESETS: tuple[Preset, ...] = (
         variables=("CEREBRAS_API_KEY",),
         profile=ModelProfile(
             max_output_field="max_completion_tokens",
+            cache=CacheStyle.AUTO,
+            cache_min=128,
             source="Cerebras docs, API reference, chat completions, 2026-11",
         ),
         aliases={
@@ -87,7 +91,13 @@ PRESETS: tuple[Preset, ...] = (
         title="Anthropic",
         base_url="https://api.anthropic.com/v1",
         variables=("ANTHROPIC_API_KEY",),
-        profile=ModelProfile(images=True, source="Anthropic docs, OpenAI SDK compatibility, 2026-11"),
+        profile=ModelProfile(
+            images=True,
+            cache=CacheStyle.MARKS,
+            cache_min=1024,
+            cache_marks=4,
+            source="Anthropic docs, prompt caching and OpenAI SDK compatibility, 2026-11",
+        ),
         aliases={
             FAST: _of("claude-haiku-5-5", "claude-haiku-4-5"),
             REASON: _of("claude-sonnet-4-5", "claude-sonnet-5-5", "claude-sonnet-4-6"),
@@ -103,6 +113,8 @@ PRESETS: tuple[Preset, ...] = (
         profile=ModelProfile(
             images=True,
             max_output_field="max_completion_tokens",
+            cache=CacheStyle.AUTO,
+            cache_min=1024,
             source="OpenAI docs, API reference, chat completions, 2026-11",
         ),
         aliases={
@@ -128,6 +140,7 @@ PRESETS: tuple[Preset, ...] = (
             DEEP: _of("anthropic/claude-sonnet-5.5", "anthropic/claude-opus-5.5"),
         },
         conversation_field="session_id",
+        lists_to_all=True,
         connect="Get a key at openrouter.ai/keys and set OPENROUTER_API_KEY.",
     ),
     Preset(

@@ -31,9 +31,12 @@ class ModelProfile:
     """What a family of models takes. `prefill`: an assistant message may stand last and is continued.
 
     `sends_usage_option`: the server knows stream_options.include_usage. `max_output_field`: the name of the
-    request's output limit. `effort_off`: the lowest effort that a model of the style EFFORT takes.
+    request's output limit. `effort_off`: what OFF becomes, "none" where thinking can be switched off.
     `cache_min`: tokens below which nothing is cached. `cache_marks`: how many a request may carry. `prediction`,
-    `schema`: the model takes a predicted text, a JSON schema. `source`: where this was read, with date.
+    `schema`: the model takes a predicted text, a JSON schema. `efforts`: the levels that the vendor names beside
+    off. `budget_min`, `budget_max`: of the style BUDGET, tokens of thought; no most where it is None.
+    `sampling`: the model takes a temperature. `forced_tools`: a call can be demanded. `audio`: it hears.
+    `source`: where this was read, with date.
     """
 
     reasoning: ReasoningStyle = ReasoningStyle.NONE
@@ -48,4 +51,10 @@ class ModelProfile:
     cache_marks: int = 0
     prediction: bool = False
     schema: bool = False
+    efforts: tuple[str, ...] = ()
+    budget_min: int = 0
+    budget_max: int | None = None
+    sampling: bool = True
+    forced_tools: bool = True
+    audio: bool = False
     source: str = ""

@@ -91,6 +91,7 @@ PURE = (
     "channels.split",
     "channels.steps",
     "channels.wording",
+    "providers.facts",
     "providers.failures",
     "providers.privacy",
     "providers.profile",
