@@ -6,6 +6,8 @@ and set suggestions without a thread; older ones hear assistant_thread_started a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from channels.base import Host
@@ -22,18 +24,29 @@ log = structlog.get_logger()
 
 MAX_THREADS = 1_000
 MAX_TITLE = 60
+GREET_SECONDS = 600.0
 
 
 class Assistant:
     """One account's. Failures are only logged: everything here is decoration."""
 
-    def __init__(self, me: Me, api: Api, host: Host, prompts: tuple[Prompt, ...], timing: Timing) -> None:
+    def __init__(
+        self,
+        me: Me,
+        api: Api,
+        host: Host,
+        prompts: tuple[Prompt, ...],
+        timing: Timing,
+        clock: Callable[[], float],
+    ) -> None:
         self._me = me
         self._api = api
         self._host = host
         self._prompts = prompts
         self._timing = timing
+        self._clock = clock
         self._untitled: Recent[bool] = Recent(MAX_THREADS)
+        self._greeted: Recent[float] = Recent(MAX_THREADS)
 
     async def greet(self, opened: Opened) -> None:
         """Show the suggestions, to people who may talk to the bot; warm what answers them."""
@@ -49,13 +62,21 @@ class Assistant:
         if opened.thread is not None:
             self._untitled.put(f"{opened.channel}:{opened.thread}", True)  # noqa: FBT003 - a value
         await self._host.accept(event)
-        if not self._prompts:
+        if not self._prompts or (opened.thread is None and not self._is_new(opened.channel)):
             return
         prompts = [{"title": prompt.title, "message": prompt.message} for prompt in self._prompts]
         args: dict[str, object] = {"channel_id": opened.channel, "prompts": prompts}
         if opened.thread is not None:
             args["thread_ts"] = opened.thread
         await self._decorate("assistant.threads.setSuggestedPrompts", args)
+
+    def _is_new(self, channel: str) -> bool:
+        """Whether nothing was suggested there lately: a chat without threads is opened at every glance."""
+        now, before = self._clock(), self._greeted.get(channel)
+        if before is not None and now - before < GREET_SECONDS:
+            return False
+        self._greeted.put(channel, now)
+        return True
 
     def needs_title(self, message: Message) -> bool:
         """Whether this is the first message of a chat that was opened empty."""

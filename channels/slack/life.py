@@ -74,7 +74,7 @@ class Life:
         seen = Seen(self.host, f"seen:{me.team}:{me.user}", self.settings.backfill.conversations)
         await seen.load()
         names = Names(self.api, self.memory, self.clock, self.timing.name_keep)
-        assistant = Assistant(me, self.api, self.host, self.settings.prompts, self.timing)
+        assistant = Assistant(me, self.api, self.host, self.settings.prompts, self.timing, self.clock)
         look = Backfill(
             self.api, self.host, seen, self.settings.backfill, self.timing, self.now, self.account
         )

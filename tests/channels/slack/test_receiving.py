@@ -339,12 +339,17 @@ async def test_an_opened_chat_shows_suggestions_and_takes_its_title_from_the_fir
     assert {event.address.key.thread for event in host.of(Message)} == {thread}
 
 
-async def test_a_chat_of_a_newer_app_shows_suggestions_without_a_thread(
+async def test_a_chat_of_a_newer_app_shows_suggestions_once_and_without_a_thread(
     peer: Peer, host: KeepingHost
 ) -> None:
     async with running(peer, host):
-        await peer.control("home", channel=DM, tab="messages")
-        (call,) = await peer.wait(method="assistant.threads.setSuggestedPrompts")
+        for _ in range(3):
+            await peer.control("home", channel=DM, tab="messages")
+        await peer.wait(acked=3)
+        await peer.wait(method="assistant.threads.setSuggestedPrompts")
+        await peer.say(DM, "hello")
+        await host.until(lambda: bool(host.of(Message)))
+    (call,) = await peer.calls("assistant.threads.setSuggestedPrompts")
     assert "thread_ts" not in call["args"]
     assert len(call["args"]["prompts"]) == 3
 
