@@ -42,6 +42,8 @@ def _filter(limit: int) -> str:
     return orjson.dumps(found).decode()
 
 
+# A homeserver that has nothing to tell holds the line for seconds; one that does not is asked more slowly.
+_HELD = 0.5
 _SNAPSHOT, _FOLLOW = _filter(1), _filter(100)
 
 
@@ -87,6 +89,7 @@ class Syncer:
         """Sync until cancelled. Raises NotAuthorized when the token is not accepted any more."""
         failures, stored_at = 0, self.clock()
         while True:
+            asked_at = self.clock()
             try:
                 sync = await self._fetch(since)
             except NotAuthorized:
@@ -102,6 +105,8 @@ class Syncer:
             is_worth = await self._take(sync, since)
             await self.unread.keep()
             following: str = sync["next_batch"]
+            if following == since and self.clock() < asked_at + _HELD:
+                await asyncio.sleep(self.account.timing.idle)
             if following != since and (
                 is_worth or self.clock() > stored_at + self.account.timing.cursor_every
             ):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 class Timing:
     """Deadlines and waits.
 
-    `keys`: what the sharing of a room's key may add to a send. `snapshot`: the first sync, which large
-    accounts take long for. `poll_grace`: how much longer than asked a sync may take before it is given up. `join`: a
-    room of another server. `retry_*`: waits after failures, doubled from first to last. `full`: before events are
-    offered again for which there was no room. `receipts`: between two receipts of a room. `unread`: how long a
-    message that cannot be decrypted waits for its key. `cursor_every`: how old the stored token may get while only
-    our own events come.
+    `keys`: what the sharing of a room's key may add to a send. `snapshot`: the first sync, which large accounts take
+    long for. `idle`: after a sync that told nothing and was not held. `poll_grace`: how much longer than asked a sync
+    may take before it is given up. `join`: a room of another server. `retry_*`: waits after failures, doubled from
+    first to last. `full`: before events are offered again for which there was no room. `receipts`: between two
+    receipts. `unread`: how long a message that cannot be decrypted waits for its key. `cursor_every`: how old the
+    stored token may get while only our own events come.
     """
 
     send: float = 20.0
@@ -23,6 +23,7 @@ class Timing:
     typing: float = 5.0
     ask: float = 10.0
     snapshot: float = 180.0
+    idle: float = 1.0
     join: float = 60.0
     download: float = 60.0
     poll_grace: float = 15.0
