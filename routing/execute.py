@@ -22,7 +22,7 @@ from providers.base import (
 from providers.errors import ErrorKind, ProviderError
 from routing.budgets import first_token_deadline
 from routing.errors import NoModel
-from routing.health import Health
+from routing.health import Breaker, Health
 from routing.policy import Decision, Rung
 from routing.retry import RULES, Next, retry_delay
 from routing.watch import Watch
@@ -170,36 +170,50 @@ class _Run:
             time_left=limit - (self._tools.clock() - self._began),
         )
         following = self._next(rung, error)
-        # With another rung left a retry is worth its pause only while a first word would still be in time.
-        if delay is None or (following is not None and delay >= self._decision.budget.target):
+        if delay is None:
+            return following
+        # With another rung left a retry is worth its pause only while a first word would still be in time,
+        # and no pause is worth it where another key opens the same model at once.
+        if following is not None and (
+            delay >= self._decision.budget.target
+            or (error.kind is ErrorKind.RATE_LIMIT and following.model.ref == rung.model.ref)
+        ):
             return following
         self._retries += 1
         await self._tools.sleep(delay)
         return rung
 
     def _next(self, rung: Rung, error: ProviderError) -> Rung | None:
-        rungs = self._decision.rungs
-        below = rungs[rungs.index(rung) + 1 :]
+        below = self._below(rung)
         match RULES[error.kind].then:
             case Next.ANY:
-                return below[0] if below else None
+                return next(iter(below), None)
+            case Next.OTHER_MODEL:
+                others = (r for r in below if r.model.ref != rung.model.ref)
+                return next(others, None) or next(iter(below), None)
             case Next.OTHER_CREDENTIAL:
-                others = (
-                    r for r in below if (r.model.provider, r.credential_id) != (rung.key[0], rung.key[2])
-                )
-                if not self._tools.fallback_on_auth_error:
-                    others = (r for r in others if r.model.provider == rung.model.provider)
-                return next(others, None)
+                others = [r for r in below if (r.key[0], r.key[2]) != (rung.key[0], rung.key[2])]
+                own = [r for r in others if r.model.provider == rung.model.provider]
+                # The provider's next key comes before anybody else, whatever the order of the ladder.
+                return next(iter((own or others) if self._tools.fallback_on_auth_error else own), None)
             case Next.LARGER_WINDOW:
                 larger = (r for r in below if r.model.context_window > rung.model.context_window)
                 return next(larger, None)
             case Next.NOWHERE:
                 return None
 
+    def _below(self, rung: Rung) -> list[Rung]:
+        """The rungs that may still be asked: those that rest meanwhile only where there is no other."""
+        health, now = self._tools.health, self._tools.clock()
+        rungs = self._decision.rungs[self._decision.rungs.index(rung) + 1 :]
+        usable = [each for each in rungs if not health.is_disabled(each.key)]
+        return [each for each in usable if health.breaker(each.key, now) is not Breaker.OPEN] or usable
+
     def _first_token_limit(self, rung: Rung) -> float:
+        below = self._decision.rungs[self._decision.rungs.index(rung) + 1 :]
         return first_token_deadline(
             self._decision.budget,
-            is_last=rung is self._decision.rungs[-1],
+            is_last=all(each.model.ref == rung.model.ref for each in below),
             is_local=rung.model.is_local,
             p95=self._tools.health.ttft(rung.key, 0.95),
         )

@@ -47,11 +47,12 @@ class Health:
     def __init__(self) -> None:
         self._states: dict[Key, _State] = {}
         self._disabled: dict[tuple[str, str], str] = {}
+        self._resting: dict[tuple[str, str], float] = {}
 
     def breaker(self, key: Key, now: float) -> Breaker:
         """The state of a rung."""
         state = self._states.get(key)
-        if self.is_disabled(key):
+        if self.is_disabled(key) or now < self._resting.get((key[0], key[2]), 0.0):
             return Breaker.OPEN
         if state is None or not state.open_until:
             return Breaker.CLOSED
@@ -65,7 +66,9 @@ class Health:
         """Why a rung is not closed, "" when it is."""
         disabled = self._disabled.get((key[0], key[2]))
         state = self._states.get(key)
-        return disabled or (state.reason if state is not None and state.open_until else "")
+        if disabled or (state is not None and state.open_until):
+            return disabled or (state.reason if state is not None else "")
+        return str(ErrorKind.QUOTA) if (key[0], key[2]) in self._resting else ""
 
     def last_failure(self, key: Key) -> float:
         """When the rung failed last, 0.0 for never; the least recently failed is probed first."""
@@ -83,6 +86,8 @@ class Health:
             # What the provider asked for counts only where the pause is about its limits.
             pause = retry_after if retry_after is not None and kind is ErrorKind.RATE_LIMIT else rule.cooldown
             self._open(state, now + pause, kind)
+            if rule.rests_credential:
+                self._resting[(key[0], key[2])] = now + pause
         if rule.counts:
             state.failures.append(now)
             recent = [at for at in state.failures if now - at <= FAILURE_WINDOW]
@@ -101,6 +106,7 @@ class Health:
 
     def succeeded(self, key: Key) -> None:
         """The rung gave a whole answer: it is closed again."""
+        self._resting.pop((key[0], key[2]), None)
         state = self._states.get(key)
         if state is not None:
             state.open_until = 0.0
@@ -108,8 +114,11 @@ class Health:
             state.reason = ""
 
     def credential_changed(self, provider: str, credential_id: str) -> None:
-        """The owner set another secret: it may be tried again."""
+        """The owner set another secret, or took it away: what was held against it is forgotten."""
         self._disabled.pop((provider, credential_id), None)
+        self._resting.pop((provider, credential_id), None)
+        for key in [key for key in self._states if (key[0], key[2]) == (provider, credential_id)]:
+            del self._states[key]
 
     def ttft(self, key: Key, quantile: float) -> float | None:
         """A quantile of the last first-token times, None before five were measured."""

@@ -5,11 +5,11 @@ Precedence: one-shot > conversation > account > global > router > config.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from channels.capabilities import LatencyClass, Streaming
-from providers.base import GenerationOptions, ModelSpec
+from providers.base import Effort, GenerationOptions, ModelSpec
 from routing.budgets import BUDGETS, Budget
 from routing.catalog import AUTO, Catalog, Choice
 from routing.errors import UnknownModel
@@ -69,7 +69,7 @@ class RouteQuery:
     """All that a decision depends on besides catalogue and health.
 
     `least_tokens`: what cannot be left out of the prompt (system text and the question). The three choices
-    are names as people set them, None where nothing is set.
+    are names as people set them, None where nothing is set. `effort` stands over every model's own options.
     """
 
     latency: LatencyClass
@@ -81,6 +81,7 @@ class RouteQuery:
     chosen_for_all: str | None = None
     least_tokens: int = 0
     has_images: bool = False
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def decide(query: RouteQuery, catalog: Catalog, health: Health) -> Decision:
         if why is not None:
             excluded.append(Excluded(choice.model.ref, why))
             continue
-        for rung in _rungs(choice, catalog):
+        for rung in _rungs(choice, catalog, query.effort):
             if health.is_disabled(rung.key):
                 excluded.append(Excluded(rung.model.ref, Exclusion.CREDENTIAL))
                 resting.append(rung)
@@ -178,6 +179,7 @@ def _unfit(choice: Choice, query: RouteQuery) -> Exclusion | None:
     return None
 
 
-def _rungs(choice: Choice, catalog: Catalog) -> list[Rung]:
+def _rungs(choice: Choice, catalog: Catalog, effort: Effort | None) -> list[Rung]:
+    options = choice.options if effort is None else replace(choice.options, effort=effort)
     ids = catalog.credentials.get(choice.model.provider) or (NO_CREDENTIAL,)
-    return [Rung(choice.model, credential_id, choice.options) for credential_id in ids]
+    return [Rung(choice.model, credential_id, options) for credential_id in ids]

@@ -19,7 +19,10 @@ DEFAULT_RATE_LIMIT_COOLDOWN = 60.0
 class Next(StrEnum):
     """Where a failed request may go."""
 
-    ANY = "any"  # the next rung
+    ANY = "any"  # the next rung: the model's next key, then another model
+    OTHER_MODEL = (
+        "other_model"  # the model is at fault, not the key; its next key only where no other model is left
+    )
     OTHER_CREDENTIAL = "other_credential"  # another key, then another provider
     LARGER_WINDOW = "larger_window"  # only a rung that can hold more
     NOWHERE = "nowhere"  # the request itself is at fault, or nobody wants it any more
@@ -31,6 +34,7 @@ class Rule:
 
     `retries`: on the same rung, where the class's time allows. `cooldown`: seconds that the rung is left
     alone; None = none. `counts`: against the breaker. `disables`: the credential is not used until changed.
+    `rests_credential`: the cooldown is for every model that the credential reaches.
     """
 
     retries: int
@@ -38,26 +42,27 @@ class Rule:
     cooldown: float | None = None
     counts: bool = False
     disables: bool = False
+    rests_credential: bool = False
 
 
 RULES: Mapping[ErrorKind, Rule] = MappingProxyType(
     {
         ErrorKind.RATE_LIMIT: Rule(0, Next.ANY, cooldown=DEFAULT_RATE_LIMIT_COOLDOWN),
-        ErrorKind.QUOTA: Rule(0, Next.ANY, cooldown=3600.0),
-        ErrorKind.OVERLOADED: Rule(0, Next.ANY, counts=True),
-        ErrorKind.SERVER: Rule(1, Next.ANY, counts=True),
-        ErrorKind.CONNECT: Rule(1, Next.ANY, counts=True),
-        ErrorKind.FIRST_TOKEN: Rule(0, Next.ANY, counts=True),
-        ErrorKind.STALL: Rule(0, Next.ANY, counts=True),
+        ErrorKind.QUOTA: Rule(0, Next.ANY, cooldown=3600.0, rests_credential=True),
+        ErrorKind.OVERLOADED: Rule(0, Next.OTHER_MODEL, counts=True),
+        ErrorKind.SERVER: Rule(1, Next.OTHER_MODEL, counts=True),
+        ErrorKind.CONNECT: Rule(1, Next.OTHER_MODEL, counts=True),
+        ErrorKind.FIRST_TOKEN: Rule(0, Next.OTHER_MODEL, counts=True),
+        ErrorKind.STALL: Rule(0, Next.OTHER_MODEL, counts=True),
         ErrorKind.TOTAL: Rule(0, Next.NOWHERE, counts=True),
-        ErrorKind.INCOMPLETE: Rule(1, Next.ANY, counts=True),
-        ErrorKind.MALFORMED: Rule(1, Next.ANY, counts=True),
+        ErrorKind.INCOMPLETE: Rule(1, Next.OTHER_MODEL, counts=True),
+        ErrorKind.MALFORMED: Rule(1, Next.OTHER_MODEL, counts=True),
         ErrorKind.AUTH: Rule(0, Next.OTHER_CREDENTIAL, disables=True),
         ErrorKind.PERMISSION: Rule(0, Next.OTHER_CREDENTIAL, disables=True),
         ErrorKind.BAD_REQUEST: Rule(0, Next.NOWHERE),
         ErrorKind.CONTEXT_LENGTH: Rule(0, Next.LARGER_WINDOW),
         ErrorKind.TOO_LARGE: Rule(0, Next.NOWHERE),
-        ErrorKind.MODEL_GONE: Rule(0, Next.ANY, cooldown=86400.0),
+        ErrorKind.MODEL_GONE: Rule(0, Next.OTHER_MODEL, cooldown=86400.0),
         ErrorKind.CONTENT_FILTER: Rule(0, Next.NOWHERE),
         ErrorKind.CANCELLED: Rule(0, Next.NOWHERE),
     }

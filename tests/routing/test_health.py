@@ -59,6 +59,25 @@ def test_a_refused_key_stays_out_until_it_is_changed() -> None:
     assert health.breaker(KEY, 1e9) is Breaker.CLOSED
 
 
+def test_an_empty_account_rests_for_all_its_models_and_other_keys_go_on() -> None:
+    health = Health()
+    health.failed(KEY, ErrorKind.QUOTA, None, 0.0)
+    assert health.breaker(("one", "b", "k1"), 3599.0) is Breaker.OPEN
+    assert health.reason(("one", "b", "k1")) == "quota"
+    assert health.breaker(("one", "b", "k1"), 3601.0) is Breaker.CLOSED
+    assert health.breaker(("one", "a", "k2"), 1.0) is Breaker.CLOSED
+
+
+def test_what_was_held_against_a_key_is_forgotten_with_it() -> None:
+    health = Health()
+    for kind in (ErrorKind.AUTH, ErrorKind.QUOTA, ErrorKind.RATE_LIMIT):
+        health.failed(KEY, kind, None, 0.0)
+    health.failed(("one", "a", "k2"), ErrorKind.RATE_LIMIT, None, 0.0)
+    health.credential_changed("one", "k1")
+    assert health.breaker(KEY, 1.0) is Breaker.CLOSED
+    assert health.breaker(("one", "a", "k2"), 1.0) is Breaker.OPEN
+
+
 def test_a_slow_model_is_given_three_times_its_own_p95() -> None:
     health = Health()
     for _ in range(20):

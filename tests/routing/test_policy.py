@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.capabilities import LatencyClass, Streaming
+from providers.base import Effort
 from providers.errors import ErrorKind
 from routing.budgets import BUDGETS
 from routing.errors import UnknownModel
@@ -90,6 +91,12 @@ def test_a_refused_key_gives_way_to_the_next_key_of_the_provider() -> None:
         ("one/a", "k2"),
         ("two/b", "k3"),
     ]
+
+
+def test_a_wanted_effort_stands_over_each_models_own() -> None:
+    assert {rung.options.effort for rung in decide(query(effort=Effort.HIGH), ALL, Health()).rungs} == {
+        Effort.HIGH
+    }
 
 
 def test_with_every_rung_resting_the_least_recently_failed_is_tried() -> None:

@@ -24,10 +24,12 @@ def test_every_kind_of_error_has_a_rule() -> None:
         (ErrorKind.CONTENT_FILTER, 0, Next.NOWHERE, False),
         (ErrorKind.CONTEXT_LENGTH, 0, Next.LARGER_WINDOW, False),
         (ErrorKind.RATE_LIMIT, 0, Next.ANY, False),
-        (ErrorKind.OVERLOADED, 0, Next.ANY, False),
-        (ErrorKind.SERVER, 1, Next.ANY, False),
-        (ErrorKind.CONNECT, 1, Next.ANY, False),
-        (ErrorKind.FIRST_TOKEN, 0, Next.ANY, False),
+        (ErrorKind.QUOTA, 0, Next.ANY, False),
+        (ErrorKind.MODEL_GONE, 0, Next.OTHER_MODEL, False),
+        (ErrorKind.OVERLOADED, 0, Next.OTHER_MODEL, False),
+        (ErrorKind.SERVER, 1, Next.OTHER_MODEL, False),
+        (ErrorKind.CONNECT, 1, Next.OTHER_MODEL, False),
+        (ErrorKind.FIRST_TOKEN, 0, Next.OTHER_MODEL, False),
     ],
 )
 def test_a_rule_reads_as_ruled(kind: ErrorKind, retries: int, then: Next, disables: bool) -> None:
