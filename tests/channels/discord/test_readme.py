@@ -19,7 +19,12 @@ def test_every_setting_stands_in_the_table() -> None:
 
 def test_the_invitation_asks_for_the_permissions_that_it_names() -> None:
     """Discord docs, Permissions (2026-11): the bits of the four."""
-    names = {"View Channels": 10, "Send Messages": 11, "Read Message History": 16, "Send Messages in\n   Threads": 38}
+    names = {
+        "View Channels": 10,
+        "Send Messages": 11,
+        "Read Message History": 16,
+        "Send Messages in\n   Threads": 38,
+    }
     assert all(name in PAGE for name in names)
     (asked,) = re.findall(r"permissions=(\d+)", PAGE)
     assert int(asked) == sum(1 << bit for bit in names.values())
