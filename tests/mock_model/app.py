@@ -40,7 +40,8 @@ class App:
         request = self._note(connection, http, dialect, body, header, key)
         needs_key = is_ask or dialects.needs_key(http.path)
         if needs_key and self.config.keys is not None and key not in self.config.keys:
-            self._reply(connection, request, 401, dialect.error(401, {}))
+            refused = dialect.problem(Problem.WRONG_KEY)
+            self._reply(connection, request, refused.status, dialect.error(refused.status, refused.error))
         elif is_ask:
             self._ask(connection, http, request, dialect, body, key)
         else:
@@ -108,7 +109,7 @@ class App:
     def _refusal(self, http: Http, dialect: Dialect, body: Any) -> Refusal | None:
         if self.config.state is not servers.State.READY:
             return Refusal(503)
-        return dialect.refuse(http, body, self.config)
+        return dialect.refuse(http, body, self.config) or self._services.refuse(body)
 
     def _serve(
         self, connection: Connection, http: Http, request: Request, dialect: Dialect, body: Any

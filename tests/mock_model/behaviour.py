@@ -73,6 +73,8 @@ class Behaviour:
 
     `None`: `tool_calls` where there are any, else `stop`.
     """
+    blocked: str | None = None
+    """Gemini: the promptFeedback.blockReason of a prompt that gets no candidate at all."""
     prompt_tokens: int | None = None
     """All of the prompt, cached ones included, whatever the dialect counts where."""
     completion_tokens: int | None = None

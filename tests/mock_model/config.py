@@ -34,6 +34,8 @@ class Config:
     embedding_batch: int = 2048
     """Most texts in one request for embeddings (OpenAI API reference, 2026-11)."""
     embedding_size: int = 8
+    cache_min: int = 1024
+    """Gemini: tokens below which no explicit cache is made (docs, "Context caching": 1,024 for 2.5 Flash)."""
     batch_polls: int = 1
     """How often a batch is still in progress before it is completed."""
 

@@ -21,7 +21,7 @@ SECRET_QUERY = frozenset("key api_key apikey access_token token".split())
 
 def hidden(secret: str) -> str:
     """What the record shows in place of a secret: the same for the same secret, and no way back."""
-    return f"#{sha256(secret.encode()).hexdigest()[:12]}"
+    return f"#{sha256(secret.encode()).hexdigest()[:12]}" if secret else ""
 
 
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -8,14 +8,24 @@ from tests.mock_model import servers
 from tests.mock_model.config import Config
 from tests.mock_model.connection import Http
 from tests.mock_model.dialects.base import Refusal
+from tests.mock_model.google import Google
 from tests.mock_model.servers import Answer
 
 
 class Services:
     """Their state since the last reset."""
 
+    def __init__(self) -> None:
+        self._google = Google()
+
+    def refuse(self, body: Any) -> Refusal | None:
+        """Why a question cannot be answered with what it refers to here."""
+        return self._google.refuse(body)
+
     def answer(self, http: Http, body: Any, config: Config) -> Answer | Refusal:
         """The answer to one request."""
+        if "/v1beta/" in http.path:
+            return self._google.answer(http, body, config)
         if http.method == "GET" and http.path.endswith("/v1/models") and "anthropic-version" in http.headers:
             return _anthropic_models(config)
         if http.method == "GET":

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from tests.mock_model.connection import Http
 from tests.mock_model.dialects.anthropic import Anthropic
 from tests.mock_model.dialects.base import Dialect
+from tests.mock_model.dialects.gemini import Gemini
 from tests.mock_model.dialects.openai import OpenAI
 from tests.mock_model.servers import Kind
 
-_OPENAI, _ANTHROPIC = OpenAI(), Anthropic()
+_OPENAI, _ANTHROPIC, _GEMINI = OpenAI(), Anthropic(), Gemini()
 _CHAT: Mapping[Kind, Dialect] = {}
 
 # Asked for without a key, on this server and on theirs.
@@ -24,6 +25,8 @@ def spoken(kind: Kind, http: Http) -> tuple[Dialect, bool]:
         return _CHAT.get(kind, _OPENAI), posts
     if path.endswith("/v1/messages"):
         return _ANTHROPIC, posts
+    if "/v1beta/" in path:
+        return _GEMINI, posts and path.endswith((":streamGenerateContent", ":generateContent"))
     if "anthropic-version" in http.headers:
         return _ANTHROPIC, False
     return _CHAT.get(kind, _OPENAI), False
