@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.store.base import Conversation, HistoryRow, Store
+from channels.events import ConversationKey
 
 KEPT_CONVERSATIONS = 2_000
 KEPT_LINES = 60
@@ -41,10 +42,12 @@ class Conversations:
         self._talks: OrderedDict[str, Talk] = OrderedDict()
 
     async def get(self, key: str) -> Talk:
-        """The conversation, fresh where nothing is stored."""
+        """The conversation, fresh where nothing is stored. A thread begins with the choices of its space."""
         talk = self._talks.get(key)
         if talk is None:
             state = await self._store.conversation(key)
+            if not state.choices:
+                state = replace(state, choices=await self._choices_around(key))
             lines = await self._store.history(key, state.session, KEPT_LINES)
             # Another task may have read it meanwhile; there is one Talk per key.
             talk = self._talks.setdefault(key, Talk(state, list(lines)))
@@ -53,6 +56,15 @@ class Conversations:
         else:
             self._talks.move_to_end(key)
         return talk
+
+    async def _choices_around(self, key: str) -> Mapping[str, str]:
+        """What was chosen in the space of a thread; nothing for what is no thread."""
+        where = ConversationKey.parse(key)
+        if where.thread is None:
+            return {}
+        space = str(replace(where, thread=None))
+        talk = self._talks.get(space)
+        return talk.state.choices if talk is not None else (await self._store.conversation(space)).choices
 
     def at_hand(self, key: str) -> Talk | None:
         """The conversation if it is kept already; reads nothing."""

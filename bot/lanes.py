@@ -253,6 +253,18 @@ class Lanes:
         lane.running.interrupt.fire(reason)
         return True
 
+    def stop_below(self, key: str, sender: str, reason: StopReason) -> bool:
+        """End what runs for this person in the threads of a space. False: nothing does."""
+        running = [
+            lane.running
+            for name, lane in self._lanes.items()
+            if lane.running is not None and name.startswith(f"{key}:")
+        ]
+        own = [turn for turn in running if turn.message.sender.id == sender]
+        for turn in own:
+            turn.interrupt.fire(reason)
+        return bool(own)
+
     def drop_waiting(self, key: str) -> list[Turn]:
         """Take every waiting message out of a lane; the caller ends their turns."""
         lane = self._lanes.get(key)

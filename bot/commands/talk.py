@@ -42,6 +42,10 @@ async def stop(call: Call) -> str:
         record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), Outcome.WITHDRAWN)
         end_turn(call.desk.store, record)
     was_running = lanes.stop(call.turn.key, StopReason.STOPPED)
+    if not was_running and not dropped:
+        # Where answers stand in threads, a person may well say it beside them.
+        sender = call.turn.message.sender.id
+        was_running = lanes.stop_below(call.turn.key, sender, StopReason.STOPPED)
     if call.turn.is_press:
         return ""  # the answer itself says that it was stopped
     if not was_running and not dropped:

@@ -13,7 +13,15 @@ from bot.access import Policy
 from bot.store.base import Outcome
 from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
 from channels.errors import Refused
-from channels.events import Membership, MembershipChange, Pressed, Sender, Unreadable, UnreadableReason
+from channels.events import (
+    Membership,
+    MembershipChange,
+    Message,
+    Pressed,
+    Sender,
+    Unreadable,
+    UnreadableReason,
+)
 from providers.base import Started, TextDelta
 from providers.fake import FakeProvider, Hang, answer
 from tests.story.inside import address, inside, message
@@ -106,3 +114,45 @@ async def test_a_message_without_a_key_is_answered_in_words_once_an_hour(tmp_pat
 def _value(exposition: str, line: str) -> float:
     found = [each for each in exposition.splitlines() if each.startswith(line)]
     return float(found[0].removeprefix(line)) if found else 0.0
+
+
+def in_thread(text: str, number: int, thread: str, sender: str = "ann") -> Message:
+    """Said in a thread of the room."""
+    said = message(text, number, sender=sender)
+    where = replace(address(), key=replace(address().key, thread=thread), surface=Surface.THREAD)
+    return replace(said, address=where)
+
+
+async def test_a_thread_begins_with_what_was_chosen_in_its_space(tmp_path: Path) -> None:
+    one, two = FakeProvider("one", answer("quick")), FakeProvider("two", answer("deep thought"))
+    async with inside(tmp_path, one, two=two) as world:
+        world.account.policy = Policy(allow=frozenset({"*"}), groups=frozenset({"*"}))
+        await world.say("/model deep", 1)
+        await world.quiet()
+        await world.accept(in_thread("a question", 2, "t1"))
+        await world.quiet()
+        await world.accept(in_thread("/model fast", 3, "t1"))
+        await world.quiet()
+        await world.accept(in_thread("another", 4, "t1"))
+        await world.accept(in_thread("a third", 5, "t2"))
+        await world.quiet()
+        assert [len(one.asked), len(two.asked)] == [1, 2]
+
+
+async def test_stop_beside_the_threads_ends_ones_own_answer_in_a_thread(tmp_path: Path) -> None:
+    script = (Started(), TextDelta("The beginning"), Hang())
+    async with inside(tmp_path, FakeProvider("one", script, script)) as world:
+        world.account.policy = Policy(allow=frozenset({"*"}), groups=frozenset({"*"}))
+        await world.accept(in_thread("mine", 1, "t1"))
+        await world.accept(in_thread("theirs", 2, "t2", sender="bob"))
+        async with asyncio.timeout(10):
+            while len(world.channel.messages) < 2:
+                await asyncio.sleep(0.01)
+        await world.say("/stop", 3)
+        async with asyncio.timeout(10):
+            while not any("(stopped)" in text for text in world.channel.visible()):
+                await asyncio.sleep(0.01)
+        assert [text for text in world.channel.visible() if "(stopped)" in text] == [
+            "The beginning\n\n(stopped)"
+        ]
+        assert world.app.lanes.running == 1
