@@ -43,11 +43,14 @@ class Places:
         self._channels: OrderedDict[str, Place] = OrderedDict()
         self._own: OrderedDict[str, None] = OrderedDict()  # the bot's latest messages: threads grow from them
         self._guilds: OrderedDict[str, frozenset[str]] = OrderedDict()  # guild -> the bot's own roles there
-        self.is_guild_known = self._guilds.__contains__
 
     def at(self, channel: str) -> Place | None:
         """What is known of a channel, None for nothing."""
         return self._channels.get(channel)
+
+    def is_guild_known(self, guild: str) -> bool:
+        """Whether the bot is known to be in a server."""
+        return guild in self._guilds
 
     def roles(self, guild: str) -> frozenset[str]:
         """The roles that are the bot's own: mentioning one is mentioning the bot."""

@@ -16,7 +16,7 @@ import structlog
 from channels.discord.intake import Arrived, Intake
 from channels.discord.sequence import Progress
 from channels.discord.session import Session
-from channels.discord.timing import Timing, backoff
+from channels.discord.timing import Timing, backoff, resume_pause
 from channels.discord.wire import ConnectionClosed, Identity, ReconnectWebSocket, Socket
 from channels.errors import NotAuthorized, Unavailable
 
@@ -180,10 +180,8 @@ class Shard:
         """A connection that worked is made again at once; one that keeps ending young, less and less soon."""
         lived = asyncio.get_running_loop().time() - self._ready_at
         self._short_lives = self._short_lives + 1 if lived < _YOUNG else 0
-        if self._short_lives < 2:
-            return 0.0
         first, last = self.timing.retry_first, min(_LONGEST_RESUME, self.timing.retry_last)
-        return backoff(self._short_lives - 1, first, last, self.chance.random())
+        return resume_pause(self._short_lives, first, last, self.chance.random())
 
     def _closed(self, code: int | None) -> None:
         """Raises what no other try can mend."""

@@ -41,6 +41,14 @@ class Timing:
     tidy: float = 15.0
 
 
+def resume_pause(short_lives: int, first: float, last: float, chance: float) -> float:
+    """The wait before a session is resumed after so many connections in a row that worked and ended young.
+
+    None after the first: a connection that is lost is made again at once.
+    """
+    return backoff(short_lives - 1, first, last, chance) if short_lives > 1 else 0.0
+
+
 def backoff(failures: int, first: float, last: float, chance: float) -> float:
     """The wait after the n-th failure in a row; `chance` in 0..1 moves it by up to a fifth either way."""
     return float(min(last, first * 2.0 ** min(failures - 1, 16)) * (0.8 + 0.4 * chance))

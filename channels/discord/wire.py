@@ -212,11 +212,6 @@ class Socket:
         """With which code the other end closed it."""
         return self._ws.socket.close_code if self._ws is not None else None
 
-    @property
-    def latency(self) -> float:
-        """Seconds between the last heartbeat and its confirmation; infinity before the first."""
-        return self._ws.latency if self._ws is not None else float("inf")
-
     def session(self) -> Session | None:
         """What can be resumed from here, None before READY."""
         ws = self._ws

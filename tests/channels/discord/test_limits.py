@@ -17,6 +17,7 @@ from channels.discord.sequence import Progress, Seen, dump_session, load_session
 from channels.discord.session import Session
 from channels.discord.settings import DiscordSettings
 from channels.discord.starts import MOST, WITHIN, Lanes, Starts
+from channels.discord.timing import resume_pause
 from channels.errors import Gone, GoneWhat, NotAuthorized, RateLimited, Refused, TooLong, Unavailable
 from channels.events import Address, ConversationKey
 from channels.pacing import Budgets, EditPacer, Priority
@@ -245,6 +246,11 @@ def test_a_crash_loop_stays_below_a_days_session_starts() -> None:
         now += 1.0
     assert count < 1000
     assert MOST / WITHIN * 86_400 <= 1000
+
+
+def test_a_connection_that_keeps_ending_young_is_made_again_less_and_less_soon() -> None:
+    pauses = [resume_pause(lives, 0.5, 5.0, chance=0.5) for lives in range(7)]
+    assert pauses == [0.0, 0.0, 0.5, 1.0, 2.0, 4.0, 5.0]
 
 
 def test_shards_of_one_lane_identify_one_after_the_other() -> None:
