@@ -189,8 +189,8 @@ class _Run:
             case Next.ANY:
                 return next(iter(below), None)
             case Next.OTHER_MODEL:
-                others = (r for r in below if r.model.ref != rung.model.ref)
-                return next(others, None) or next(iter(below), None)
+                other_models = [r for r in below if r.model.ref != rung.model.ref]
+                return next(iter(other_models or below), None)
             case Next.OTHER_CREDENTIAL:
                 others = [r for r in below if (r.key[0], r.key[2]) != (rung.key[0], rung.key[2])]
                 own = [r for r in others if r.model.provider == rung.model.provider]
