@@ -27,6 +27,7 @@ _KINDS = {
 _VOICE = ("org.matrix.msc3245.voice", "org.matrix.msc3245.voice.v2", "m.voice")
 _MIME = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}\Z")
 _PILL = re.compile(r"""href\s*=\s*["'](?:https?://matrix\.to/#/|matrix:u/)([^"'?/]{1,600})""", re.IGNORECASE)
+_AFTER_NAME = " :,\n\t\u00a0"
 _MAX_REF = 4096
 _MAX_SCAN = 100_000
 
@@ -152,15 +153,20 @@ def _user_in(link: str) -> str:
     return name if name.startswith("@") else f"@{name}"
 
 
-def without_name(text: str, names: tuple[str, ...]) -> str | None:
-    """The text without our name at its beginning ("Bot: hi", "@bot hi"); None where it does not begin with it."""
+def without_name(text: str, names: tuple[str, ...]) -> tuple[str, bool] | None:
+    """The text without our name at its beginning, and whether that calls us by itself; None where it has no name.
+
+    "Bot: hi", "@bot hi" and "bot !stop" call; "Bot or not, who cares" needs a mention beside it.
+    """
     start = text.lstrip()
     for name in names:
         for said in (f"@{name}", name):
             if name and start[: len(said)].casefold() == said.casefold():
                 rest = start[len(said) :]
-                if not rest or rest[0] in " :,\n\t\u00a0":
-                    return rest.lstrip(" :,\n\t\u00a0")
+                if not rest or rest[0] in _AFTER_NAME:
+                    bare = rest.lstrip(_AFTER_NAME)
+                    is_call = said.startswith("@") or not rest or rest[0] in ":," or bare[:1] in ("!", "/")
+                    return bare, is_call
     return None
 
 

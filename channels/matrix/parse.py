@@ -164,8 +164,9 @@ def _read_text(
 ) -> tuple[str, bool]:
     """The text without our name in front, and whether it is meant for us."""
     bare = without_name(text, me.names)
-    said = text if bare is None else bare
-    if room.is_direct or bare is not None or names_us(content, me.user_id):
+    is_named = names_us(content, me.user_id)
+    said = bare[0] if bare is not None and (bare[1] or is_named) else text
+    if room.is_direct or is_named or said is not text:
         return said, True
     if "m.mentions" not in content and holds_name(text, me.names):
         return said, True  # a client from before spec v1.7, whose writer meant us by our name alone

@@ -108,6 +108,7 @@ def test_a_mention_addresses_the_bot(content: dict[str, Any], wanted: str) -> No
     "content",
     [
         text("Hello all"),
+        text("Firstword or not, who cares", **{"m.mentions": {}}),
         text("firstwords are nice"),
         text("ask firstword", **{"m.mentions": {}}),
         text("x", **{"m.mentions": {"room": True}}),
@@ -116,6 +117,11 @@ def test_a_mention_addresses_the_bot(content: dict[str, Any], wanted: str) -> No
 )
 def test_what_is_said_among_people_does_not(content: dict[str, Any]) -> None:
     assert not message(event(content), GROUP).addressed
+
+
+def test_in_a_direct_chat_only_a_call_is_taken_off() -> None:
+    assert message(said("First Word: hi")).text == "hi"
+    assert message(said("Firstword or not, who cares")).text == "Firstword or not, who cares"
 
 
 def test_an_answer_to_the_bot_addresses_it() -> None:
