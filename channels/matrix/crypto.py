@@ -34,8 +34,17 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 Json = dict[str, Any]
-# What nio raises over a message of an odd shape.
-_ODD = (EncryptionError, LocalProtocolError, KeyError, IndexError, TypeError, ValueError, AttributeError)
+# What nio raises over a message of an odd shape, or when its store cannot be written.
+_ODD = (
+    EncryptionError,
+    LocalProtocolError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    peewee.PeeweeException,
+)
 _MAX_SEEN = 20_000
 _MEMBERS = ("m.room.member", "m.room.encryption")
 # matrix-nio 0.26 logs ids and keys' names, never text; still more than belongs into a log.
@@ -231,7 +240,7 @@ class Crypto:
             await self._prepare(room_id)
             try:
                 return dict(client.encrypt(room_id, kind, content)[1])
-            except (EncryptionError, LocalProtocolError) as error:
+            except (EncryptionError, LocalProtocolError, peewee.PeeweeException) as error:
                 raise Unavailable(f"the room's key is not shared ({type(error).__name__})") from None
 
     async def prepare(self, room_id: str) -> None:
@@ -280,6 +289,8 @@ class Crypto:
                 found = await call()
         except (OSError, aiohttp.ClientError) as error:
             raise Unavailable(f"no answer to a question about keys ({type(error).__name__})") from None
+        except peewee.PeeweeException as error:
+            raise Unavailable(f"the keys cannot be stored ({type(error).__name__})") from None
         except LocalProtocolError:
             return None  # nothing to do any more: another task was faster
         if isinstance(found, nio.ErrorResponse):
