@@ -120,20 +120,33 @@ class App:
             ask = wire.Ask(request.number, "", "", stream=False, include_usage=True, prompt_tokens=1, body={})
             self._act(connection, request, dialect, behaviour, ask)
             return
-        got = self._services.answer(http, body, self.config)
+
+        def line(asked: Any) -> tuple[int, Any]:
+            return self._line(http, dialect, asked)
+
+        got = self._services.answer(http, body, self.config, line)
         if isinstance(got, Refusal):
             raw = dialect.error(got.status, got.error)
             self._reply(connection, request, got.status, raw, got.headers)
         else:
             self._reply(connection, request, got.status, _raw(got.body), got.headers)
 
+    def _line(self, http: Http, dialect: Dialect, body: Any) -> tuple[int, Any]:
+        """The answer to one request of a batch, by the same script."""
+        refused = dialect.refuse(http, body, self.config)
+        if refused is not None:
+            return refused.status, json.loads(dialect.error(refused.status, refused.error))
+        ask = dialect.ask(http, body, self.book.total, "")
+        _, behaviour = self.script.pick(dialect.user_text(body), ask.model, "")
+        status, error = _failure(dialect, behaviour)
+        if status != 200:
+            return status, json.loads(dialect.error(status, error))
+        return 200, json.loads(dialect.whole(behaviour, ask))
+
     def _act(
         self, connection: Connection, request: Request, dialect: Dialect, behaviour: Behaviour, ask: wire.Ask
     ) -> None:
-        status, error = behaviour.status, dict(behaviour.error or {})
-        if behaviour.problem is not None:
-            refused = dialect.problem(Problem(behaviour.problem))
-            status, error = refused.status, dict(refused.error) | error
+        status, error = _failure(dialect, behaviour)
         if behaviour.fault is Fault.REFUSE:
             self._later(connection, request, behaviour.ttft, lambda: connection.drop(reset=True))
         elif behaviour.fault is Fault.SILENT:
@@ -238,6 +251,14 @@ class App:
             request.first_sent = request.last_sent = request.headers_sent
             self.book.reach(request, Stage.FIRST_SENT)
         connection.respond(status, raw, headers)
+
+
+def _failure(dialect: Dialect, behaviour: Behaviour) -> tuple[int, Mapping[str, Any]]:
+    """The status that the script asks for, and the fields of its error."""
+    if behaviour.problem is None:
+        return behaviour.status, behaviour.error or {}
+    refused = dialect.problem(Problem(behaviour.problem))
+    return refused.status, dict(refused.error) | dict(behaviour.error or {})
 
 
 def _body(behaviour: Behaviour) -> bytes:

@@ -36,6 +36,8 @@ class Config:
     embedding_size: int = 8
     cache_min: int = 1024
     """Gemini: tokens below which no explicit cache is made (docs, "Context caching": 1,024 for 2.5 Flash)."""
+    heard: str = "hello from a voice note"
+    """What a transcription says, whatever was sent."""
     batch_polls: int = 1
     """How often a batch is still in progress before it is completed."""
 

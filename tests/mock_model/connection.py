@@ -13,6 +13,8 @@ from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.mock_model.multipart import Part, parts
+
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
@@ -27,14 +29,26 @@ class Http:
     raw: bytes
 
     def json(self) -> Any:
-        """The body as JSON; the raw text where it is none."""
+        """The body as JSON, decompressed; a form as its fields, a file in it as its name, type and size.
+
+        The raw text where it is neither.
+        """
         raw = self.raw
-        if self.headers.get("content-encoding") == "gzip":
-            raw = gzip.decompress(raw)
+        kind = self.headers.get("content-type", "")
+        if kind.startswith("multipart/"):
+            return {name: _shown(part) for name, part in parts(kind, raw).items()}
         try:
+            if self.headers.get("content-encoding") == "gzip":
+                raw = gzip.decompress(raw)
             return json.loads(raw) if raw else None
-        except ValueError:
+        except (ValueError, OSError):
             return raw.decode("utf-8", "replace")
+
+
+def _shown(part: Part) -> Any:
+    if not part.filename:
+        return part.data.decode("utf-8", "replace")
+    return {"name": part.filename, "mime": part.mime, "bytes": len(part.data)}
 
 
 class Connection(asyncio.Protocol):

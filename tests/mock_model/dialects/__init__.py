@@ -7,12 +7,19 @@ from collections.abc import Mapping
 from tests.mock_model.connection import Http
 from tests.mock_model.dialects.anthropic import Anthropic
 from tests.mock_model.dialects.base import Dialect
+from tests.mock_model.dialects.cerebras import Cerebras
 from tests.mock_model.dialects.gemini import Gemini
+from tests.mock_model.dialects.ollama import Ollama
 from tests.mock_model.dialects.openai import OpenAI
+from tests.mock_model.dialects.openrouter import OpenRouter
 from tests.mock_model.servers import Kind
 
 _OPENAI, _ANTHROPIC, _GEMINI = OpenAI(), Anthropic(), Gemini()
-_CHAT: Mapping[Kind, Dialect] = {}
+_CHAT: Mapping[Kind, Dialect] = {
+    Kind.CEREBRAS: Cerebras(),
+    Kind.OPENROUTER: OpenRouter(),
+    Kind.OLLAMA: Ollama(),
+}
 
 # Asked for without a key, on this server and on theirs.
 _OPEN_PATHS = frozenset({"/v1/tcp_warming", "/public/v1/models"})

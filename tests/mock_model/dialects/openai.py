@@ -13,7 +13,9 @@ from typing import Any
 from tests.mock_model.behaviour import Behaviour, words
 from tests.mock_model.config import Config
 from tests.mock_model.connection import Http
+from tests.mock_model.dialects import openai_rules
 from tests.mock_model.dialects.base import Problem, Refusal, bearer, tokens_of
+from tests.mock_model.servers import Kind
 from tests.mock_model.wire import Ask, Lines, dumps, pieces, thought, total, written
 
 ERRORS: Mapping[int, tuple[str, str | None, str]] = {
@@ -64,7 +66,8 @@ class OpenAI:
             return Refusal(400, {"message": "'messages' must be a list", "param": "messages"})
         if config.strict_models and str(body.get("model", "")) not in config.models:
             return Refusal(404)
-        return None
+        wrong = openai_rules.broken(body) if config.strict and config.kind is Kind.OPENAI else None
+        return Refusal(400, {"param": wrong[0], "message": wrong[1]}) if wrong else None
 
     def ask(self, http: Http, body: Mapping[str, Any], number: int, marker: str) -> Ask:
         options = body.get("stream_options") or {}

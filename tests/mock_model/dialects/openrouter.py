@@ -1,0 +1,96 @@
+"""OpenRouter: OpenAI's chat completions, comments while it looks for a provider, errors inside a 200 stream.
+
+Shapes: OpenRouter docs, "Errors", "Streaming", "Prompt caching", 2026-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.mock_model.behaviour import Behaviour
+from tests.mock_model.config import Config
+from tests.mock_model.connection import Http
+from tests.mock_model.dialects.base import Problem, Refusal
+from tests.mock_model.dialects.openai import OpenAI, OpenAILines
+from tests.mock_model.wire import Ask, Lines, dumps
+
+MESSAGES: Mapping[int, str] = {
+    400: "Invalid request",
+    401: "No auth credentials found",
+    402: "Insufficient credits. Add more using https://openrouter.ai/credits",
+    403: "Your chosen model requires moderation and your input was flagged",
+    404: "No endpoints found for the model.",
+    408: "Request timed out",
+    413: "Request entity too large",
+    429: "Rate limit exceeded",
+    502: "Provider returned error",
+    503: "No available model provider meets your routing requirements",
+}
+
+PROBLEMS: Mapping[Problem, Refusal] = {
+    Problem.NO_QUOTA: Refusal(402),
+    Problem.TOO_LONG: Refusal(
+        400,
+        {"message": "This endpoint's maximum context length is 8192 tokens. Please reduce the length."},
+    ),
+    Problem.NO_MODEL: Refusal(404),
+    Problem.WRONG_KEY: Refusal(401),
+    Problem.FILTERED: Refusal(403),
+    Problem.OVERLOADED: Refusal(503),
+}
+
+MAX_SESSION_CHARS = 256
+MAX_MARKS = 4
+
+
+class OpenRouter(OpenAI):
+    """Pins a session, takes cache marks on content blocks."""
+
+    def refuse(self, http: Http, body: Any, config: Config) -> Refusal | None:
+        usual = super().refuse(http, body, config)
+        if usual is not None or not config.strict:
+            return usual
+        session = body.get("session_id") or http.headers.get("x-session-id") or ""
+        if not isinstance(session, str) or len(session) > MAX_SESSION_CHARS:
+            return Refusal(400, {"message": f"session_id: at most {MAX_SESSION_CHARS} characters"})
+        if marks(body) > MAX_MARKS:
+            message = f"A maximum of {MAX_MARKS} blocks with cache_control may be provided."
+            return Refusal(400, {"message": message})
+        return None
+
+    def lines(self, behaviour: Behaviour, ask: Ask) -> Lines:
+        return OpenRouterLines(behaviour, ask)
+
+    def error(self, status: int, given: Mapping[str, Any]) -> bytes:
+        return dumps({"error": error_fields(status, given)}).encode()
+
+    def problem(self, problem: Problem) -> Refusal:
+        return PROBLEMS[problem]
+
+
+def marks(body: Mapping[str, Any]) -> int:
+    """Content blocks with a cache_control, and the one at the top level."""
+    blocks = [
+        block
+        for message in body.get("messages") or []
+        for block in (message.get("content") if isinstance(message.get("content"), list) else [])
+    ]
+    return sum("cache_control" in block for block in blocks) + ("cache_control" in body)
+
+
+def error_fields(status: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The error object: its code is the status."""
+    return {"code": status, "message": MESSAGES.get(status, f"Status {status}"), "metadata": {}} | dict(given)
+
+
+class OpenRouterLines(OpenAILines):
+    """Usage comes without being asked for; an error comes as a chunk with the finish reason "error"."""
+
+    def begin(self) -> bytes:
+        return b": OPENROUTER PROCESSING" + self._newline * 2 + super().begin()
+
+    def error(self) -> bytes:
+        fields = dumps(error_fields(self._behaviour.error_status, self._behaviour.error or {})).encode()
+        choice = b'[{"index":0,"delta":{"content":""},"finish_reason":"error"}]'
+        return self.line(self._head + b',"error":' + fields + b',"choices":' + choice + b"}")
