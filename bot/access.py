@@ -53,7 +53,7 @@ def authorise(event: Event, policy: Policy) -> Verdict:
         return Verdict.IGNORED
     is_owner = sender.id in policy.owners
     is_member = is_owner or sender.id in policy.allow or ANYBODY in policy.allow
-    if event.address.surface not in _SHARED:
+    if event.address.surface not in _SHARED and not event.address.is_shared:
         if is_owner:
             return Verdict.OWNER
         return Verdict.MEMBER if is_member else Verdict.STRANGER

@@ -45,13 +45,15 @@ class Address:
     """Where an answer goes. `reply_to`: the message id to answer under, if the channel shows that.
 
     `handle`: up to 2 KB that only the adapter reads (an interaction token, a service URL); it is stored with
-    the message, so that an answer after a restart still finds its way.
+    the message, so that an answer after a restart still finds its way. `is_shared`: a command was given where others
+    read along; groups and threads always are.
     """
 
     key: ConversationKey
     surface: Surface
     reply_to: str | None = None
     handle: str = ""
+    is_shared: bool = False
 
     def __post_init__(self) -> None:
         if (

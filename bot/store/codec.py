@@ -77,6 +77,7 @@ def _address(raw: Mapping[str, Any]) -> Address:
         surface=Surface(raw["surface"]),
         reply_to=raw.get("reply_to"),
         handle=raw.get("handle", ""),
+        is_shared=raw.get("is_shared", False),
     )
 
 

@@ -118,7 +118,9 @@ def _invoked(inner: Json, way: Interaction, where: Address, sender: Sender) -> M
     return Message(
         event_key=f"i:{way.id}",
         message_id=way.id,
-        address=Address(where.key, Surface.COMMAND, None, handle),
+        address=Address(
+            where.key, Surface.COMMAND, None, handle, is_shared=where.surface is not Surface.DIRECT
+        ),
         sender=sender,
         text=clean(" ".join(words)),
         sent_at=time_of(way.id),

@@ -52,7 +52,7 @@ def parse_command(payload: Any, me: Me, commands: Collection[str], now: datetime
     event = Message(
         event_key=f"s:{trigger}",
         message_id=f"s{trigger}",
-        address=Address(key, Surface.COMMAND, handle=way),
+        address=Address(key, Surface.COMMAND, handle=way, is_shared=not channel.startswith("D")),
         sender=Sender(user, clean_name(string(payload.get("user_name")))),
         text=plain(text, {}),
         sent_at=now,

@@ -95,3 +95,18 @@ def test_whoever_reaches_a_local_channel_is_the_owner() -> None:
 def test_a_deletion_without_a_sender_may_take_back(policy: Policy) -> None:
     where = Address(ConversationKey("c", "a", "g1"), Surface.DIRECT)
     assert authorise(MessageDeleted("k", "m", where), policy).is_allowed
+
+
+def test_a_command_follows_the_rules_of_the_place_where_it_was_given() -> None:
+    """In a listed group whoever is there may give one, as with a mention; elsewhere the list of people counts."""
+    policy = Policy(allow=frozenset({"4711"}), groups=frozenset({"g1"}), owners=frozenset({"1"}))
+
+    def given(sender: str, space: str, *, is_shared: bool) -> Verdict:
+        where = Address(ConversationKey("c", "a", space), Surface.COMMAND, is_shared=is_shared)
+        return authorise(Message("k", "m", where, Sender(sender), "/help", NOW), policy)
+
+    assert given("stranger", "g1", is_shared=True) is Verdict.MEMBER
+    assert given("4711", "g2", is_shared=True) is Verdict.IGNORED
+    assert given("1", "g2", is_shared=True) is Verdict.CLOSED_GROUP
+    assert given("stranger", "g1", is_shared=False) is Verdict.STRANGER
+    assert given("4711", "d1", is_shared=False) is Verdict.MEMBER
