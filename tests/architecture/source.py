@@ -56,6 +56,15 @@ def entry_points(group: str) -> dict[str, str]:
 
 # Files beside a dialect's module that are its own, and belong to the core no more than it does.
 PARTS = {
+    "providers.anthropic_answer": "providers.anthropic",
+    "providers.anthropic_client": "providers.anthropic",
+    "providers.anthropic_http": "providers.anthropic",
+    "providers.anthropic_marks": "providers.anthropic",
+    "providers.anthropic_memo": "providers.anthropic",
+    "providers.anthropic_models": "providers.anthropic",
+    "providers.anthropic_request": "providers.anthropic",
+    "providers.anthropic_sdk": "providers.anthropic",
+    "providers.anthropic_wire": "providers.anthropic",
     "providers.openai_client": "providers.openai_compatible",
     "providers.openai_request": "providers.openai_compatible",
     "providers.openai_answer": "providers.openai_compatible",

@@ -1,0 +1,132 @@
+"""Anthropic's Messages API: Claude, and every proxy that speaks it.
+
+`SPEC` is what the entry point names. Importing this loads neither SDK nor HTTP client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from providers import presets
+from providers.anthropic_marks import Caching
+from providers.anthropic_request import RESERVED, Style
+from providers.base import Connect, ModelSpec, ProviderSpec
+from providers.rows import (
+    DialectSettings,
+    ModelRow,
+    checked_address,
+    checked_headers,
+    checked_params,
+    described,
+)
+
+if TYPE_CHECKING:
+    from providers.anthropic_client import Anthropic
+    from providers.anthropic_wire import Wire
+
+
+class Transport(StrEnum):
+    """How requests are sent."""
+
+    SDK = "sdk"
+    HTTP = "http"
+
+
+class AnthropicSettings(DialectSettings):
+    """`models.providers.NAME`. The name "anthropic" needs no `baseUrl`; any other does."""
+
+    base_url: str | None = Field(
+        default=None, description="Address without /v1, e.g. https://api.anthropic.com"
+    )
+    api: Literal["anthropic-messages"] | None = Field(default=None, description="The dialect")
+    api_key: SecretStr | None = Field(default=None, description="${VAR}, profile:NAME, or the key itself")
+    models: tuple[ModelRow, ...] = Field(
+        default=(), description="Models beside those that the catalogue knows"
+    )
+    default_params: dict[str, Any] = Field(
+        default_factory=dict,
+        description='Put into every request\'s body as they are; cacheControlTtl: "5m" or "1h"',
+    )
+    headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request")
+    betas: tuple[str, ...] = Field(
+        default=(), description="Names for the header anthropic-beta; none is needed for what stands here"
+    )
+    caching: Caching = Field(
+        default=Caching.STABLE,
+        description="stable: mark what comes again; automatic: and let the server mark the end; off",
+    )
+    thoughts: Literal["summarized", "omitted"] | None = Field(
+        default="summarized",
+        description="How thoughts come while the model thinks; null leaves it to the model",
+    )
+    transport: Transport = Field(
+        default=Transport.SDK, description="sdk: Anthropic's package; http: the same without it"
+    )
+
+    def specs(self, name: str) -> tuple[ModelSpec, ...]:
+        """The models that the settings name, described with what the catalogue knows of them."""
+        return described(name, self.models, self.base_url)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        return checked_address(value)
+
+    @field_validator("default_params")
+    @classmethod
+    def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return checked_params(value, RESERVED)
+
+    @field_validator("headers")
+    @classmethod
+    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name.lower() in {"x-api-key", "authorization"}:
+                raise ValueError(f"{name!r}: a key stands in apiKey or in the credentials, not in a header")
+        return checked_headers(value)
+
+    @field_validator("betas")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        checked_headers({"anthropic-beta": ",".join(value)})
+        return value
+
+
+def _open(name: str, settings: AnthropicSettings, connect: Connect) -> Anthropic:
+    from providers.anthropic_client import Anthropic
+
+    preset = presets.find(name)
+    base_url = settings.base_url or (preset.base_url if preset and preset.name == SPEC.name else None)
+    if base_url is None:
+        raise ValueError(
+            f"models.providers.{name}.baseUrl is missing; it may be left out only for the name {SPEC.name!r}"
+        )
+    headers = dict(settings.headers)
+    if settings.betas:
+        headers["anthropic-beta"] = ",".join(settings.betas)
+    style = Style(settings.default_params, settings.caching, settings.thoughts)
+    wire = _wire(settings.transport, base_url.removesuffix("/v1"), headers, connect)
+    return Anthropic(name, style, wire)
+
+
+def _wire(transport: Transport, base_url: str, headers: Mapping[str, str], connect: Connect) -> Wire:
+    if transport is Transport.SDK:
+        from providers.anthropic_sdk import SdkWire
+
+        return SdkWire(base_url, headers, connect)
+    from providers.anthropic_http import HttpWire
+
+    return HttpWire(base_url, headers, connect)
+
+
+SPEC = ProviderSpec(
+    name="anthropic",
+    title="Anthropic",
+    settings=AnthropicSettings,
+    open=_open,
+    apis=("anthropic-messages",),
+)
