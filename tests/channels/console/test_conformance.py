@@ -32,7 +32,7 @@ class PipePeer:
     async def say(self, text: str) -> None:
         os.write(self._writing, f"{text}\n".encode())
 
-    def close(self) -> None:
+    def let_go(self) -> None:
         os.close(self._writing)
         self.stdin.close()
 
@@ -42,7 +42,7 @@ class TestConsole(ChannelConformance):
     def peer(self) -> Iterator[PipePeer]:
         peer = PipePeer()
         yield peer
-        peer.close()
+        peer.let_go()
 
     @pytest.fixture
     def channel(self, peer: PipePeer, host: RecordingHost) -> ConsoleChannel:
