@@ -37,13 +37,14 @@ class App:
         dialect, is_ask = dialects.spoken(self.config.kind, http)
         body = http.json() if http.method in ("POST", "PATCH") else None
         header, key = dialect.key(http)
-        request = self._note(connection, http, dialect, body, header, key)
-        needs_key = is_ask or dialects.needs_key(http.path)
-        if needs_key and self.config.keys is not None and key not in self.config.keys:
+        text = dialect.user_text(body)
+        request = self._note(connection, http, text, body, header, key)
+        keys = self.config.keys
+        if keys is not None and key not in keys and (is_ask or dialects.needs_key(http.path)):
             refused = dialect.problem(Problem.WRONG_KEY)
             self._reply(connection, request, refused.status, dialect.error(refused.status, refused.error))
         elif is_ask:
-            self._ask(connection, http, request, dialect, body, key)
+            self._ask(connection, http, request, dialect, body, text)
         else:
             self._serve(connection, http, request, dialect, body)
 
@@ -72,9 +73,9 @@ class App:
         return len(self._open)
 
     def _note(
-        self, connection: Connection, http: Http, dialect: Dialect, body: Any, header: str, key: str
+        self, connection: Connection, http: Http, text: str, body: Any, header: str, key: str
     ) -> Request:
-        found = MARKER.findall(dialect.user_text(body))
+        found = MARKER.findall(text)
         request = Request(
             number=self.book.total + 1,
             connection=connection.number,
@@ -95,7 +96,7 @@ class App:
         return request
 
     def _ask(
-        self, connection: Connection, http: Http, request: Request, dialect: Dialect, body: Any, key: str
+        self, connection: Connection, http: Http, request: Request, dialect: Dialect, body: Any, text: str
     ) -> None:
         refused = self._refusal(http, dialect, body)
         if refused is not None:
@@ -103,7 +104,7 @@ class App:
             self._reply(connection, request, refused.status, raw, refused.headers)
             return
         ask = dialect.ask(http, body, request.number, request.marker)
-        request.rule, behaviour = self.script.pick(dialect.user_text(body), ask.model, key)
+        request.rule, behaviour = self.script.pick(text, ask.model, dialect.key(http)[1])
         self._act(connection, request, dialect, behaviour, ask)
 
     def _refusal(self, http: Http, dialect: Dialect, body: Any) -> Refusal | None:
