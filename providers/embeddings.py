@@ -10,7 +10,7 @@ import math
 from array import array
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import orjson
@@ -29,7 +29,7 @@ OPENAI_BATCH = 96
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """100 vectors of 4,096 numbers written as text are some 9 MB."""
 
-Vector = array[float]
+Vector: TypeAlias = "array[float]"
 Explain = Callable[[httpx.Response, bytes, Scrub], ProviderError]
 
 

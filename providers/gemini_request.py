@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -123,11 +124,12 @@ def prompt_of(model: ModelSpec, messages: Sequence[PromptMessage]) -> Prompt:
     system = tuple({"text": one.text} for one in messages[:first] if one.text)
     contents: list[dict[str, Any]] = []
     covers: list[int] = []
-    names: dict[str, str] = {}
+    open_calls: dict[str, str] = {}
     answers = False
     for count, message in enumerate(messages[first:], first + 1):
-        parts = _parts(model, message, names)
-        names |= {call.id: call.name for call in message.calls}
+        if message.role is not Role.TOOL:
+            open_calls = _answered(message, messages[count:])
+        parts = _parts(model, message, open_calls)
         if not parts:
             continue
         if message.role is Role.TOOL and answers:  # the results of one step stand together
@@ -141,11 +143,22 @@ def prompt_of(model: ModelSpec, messages: Sequence[PromptMessage]) -> Prompt:
     return Prompt(system, tuple(contents), tuple(covers))
 
 
-def _parts(model: ModelSpec, message: PromptMessage, names: Mapping[str, str]) -> list[dict[str, Any]]:
+def _answered(message: PromptMessage, following: Sequence[PromptMessage]) -> dict[str, str]:
+    """The message's calls by id, each with its name, where every one of them has its result right behind it.
+
+    A request with another number of results than calls is rejected, so calls without results are left out.
+    """
+    results = {one.call_id for one in takewhile(lambda one: one.role is Role.TOOL, following)}
+    calls = {call.id: call.name for call in message.calls}
+    return calls if len(calls) == len(message.calls) and calls.keys() <= results else {}
+
+
+def _parts(model: ModelSpec, message: PromptMessage, open_calls: dict[str, str]) -> list[dict[str, Any]]:
+    """What the message says. A result takes its call out of `open_calls`; without one it is plain text."""
     pictures = [_picture(image) for image in message.images]
     if message.role is Role.ASSISTANT:
-        return pictures + _said(model, message)
-    if message.role is Role.TOOL and (name := names.get(message.call_id)):
+        return pictures + _said(model, message if open_calls else replace(message, calls=()))
+    if message.role is Role.TOOL and (name := open_calls.pop(message.call_id, "")):
         result = {"name": name, "id": message.call_id, "response": {"output": message.text}}
         return [{"functionResponse": result}, *pictures]
     return [*pictures, {"text": message.text}] if message.text else pictures
@@ -161,7 +174,7 @@ def _said(model: ModelSpec, message: PromptMessage) -> list[dict[str, Any]]:
     if layout is None:
         texts: list[dict[str, Any]] = [{"text": message.text}] if message.text else []
         calls = [_call(call) for call in message.calls]
-        if calls and thinking_style(model) is ReasoningStyle.LEVEL:
+        if calls and _wants_signatures(model):
             calls[0]["thoughtSignature"] = _ANY_SIGNATURE
         return texts + calls
     parts: list[dict[str, Any]] = []
@@ -246,6 +259,11 @@ def thinking_style(model: ModelSpec) -> ReasoningStyle:
         return style
     old = re.search(r"gemini-2\.", model.model) is not None
     return ReasoningStyle.BUDGET if old else ReasoningStyle.LEVEL
+
+
+def _wants_signatures(model: ModelSpec) -> bool:
+    """Gemini 3 and later reject calls without; an id that tells no generation is taken for a new one."""
+    return re.search(r"gemini-[12]\.", model.model) is None
 
 
 def _thinking(model: ModelSpec, effort: Effort | None) -> dict[str, Any]:
