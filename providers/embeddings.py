@@ -43,13 +43,13 @@ class Endpoint:
     scrub: Scrub
     explain: Explain = failure
 
-    async def post(self, body: Mapping[str, Any], timeout: float = EMBED_TIMEOUT) -> Any:  # noqa: ASYNC109
-        """The answer's JSON. Raises ProviderError, TOTAL after `timeout` seconds."""
+    async def post(self, body: Mapping[str, Any], within: float = EMBED_TIMEOUT) -> Any:
+        """The answer's JSON. Raises ProviderError, TOTAL after `within` seconds."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 text = await self._post(encode(body))
         except TimeoutError as error:
-            raise ProviderError(ErrorKind.TOTAL, f"no answer within {timeout:.0f} s") from error
+            raise ProviderError(ErrorKind.TOTAL, f"no answer within {within:.0f} s") from error
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError as error:

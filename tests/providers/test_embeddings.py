@@ -101,7 +101,7 @@ async def test_an_error_has_its_kind_and_nothing_is_tried_again(pools: Pools, pe
 async def test_an_answer_that_does_not_come_has_a_deadline(pools: Pools, peer: Peer) -> None:
     peer.play([Do.HANG])
     with pytest.raises(ProviderError) as caught:
-        await endpoint(pools, peer).post({"input": ["one"]}, timeout=0.05)
+        await endpoint(pools, peer).post({"input": ["one"]}, within=0.05)
     assert caught.value.kind is ErrorKind.TOTAL
 
 

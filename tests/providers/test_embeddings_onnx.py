@@ -18,16 +18,12 @@ from providers.base import CompletionRequest, Credential, Embeds, ModelSpec, Pro
 from providers.embeddings_onnx import SPEC, OnnxEmbedder
 from providers.errors import ErrorKind, ProviderError
 from providers.http import Pools
+from tests.peers import require_peer
 
 MODEL = ModelSpec("onnx", "tiny")
 NOBODY = Credential("onnx:none")
 WORDS = ("[PAD]", "[UNK]", "cat", "dog", "sea")
 TABLE = ((0.0, 0.0, 0.0), (0.0, 0.0, 1.0), (3.0, 4.0, 0.0), (4.0, 3.0, 0.0), (0.0, 0.0, 2.0))
-
-needs_extra = pytest.mark.skipif(
-    find_spec("onnxruntime") is None or find_spec("tokenizers") is None,
-    reason="the extra onnx is not installed: make install-all",
-)
 
 
 def field(number: int, value: bytes | int) -> bytes:
@@ -66,6 +62,8 @@ def network() -> bytes:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model's folder, as sentence-transformers models are published."""
+    extra = find_spec("onnxruntime") and find_spec("tokenizers")
+    require_peer("the extra onnx", found=extra, how="make install-all")
     tokenizers = import_module("tokenizers")
     words = {word: place for place, word in enumerate(WORDS)}
     tokenizer = tokenizers.Tokenizer(import_module("tokenizers.models").WordLevel(words, unk_token="[UNK]"))
@@ -91,7 +89,6 @@ async def opened() -> AsyncIterator[Callable[..., OnnxEmbedder]]:
         await each.aclose()
 
 
-@needs_extra
 async def test_a_text_is_the_mean_of_its_words_at_unit_length(
     folder: Path, opened: Callable[..., OnnxEmbedder]
 ) -> None:
@@ -101,14 +98,12 @@ async def test_a_text_is_the_mean_of_its_words_at_unit_length(
     assert list(sea) == [0, 0, 1]
 
 
-@needs_extra
 async def test_padding_changes_nothing(folder: Path, opened: Callable[..., OnnxEmbedder]) -> None:
     alone = await opened(folder).embed(MODEL, ["cat"], NOBODY)
     beside = await opened(folder).embed(MODEL, ["cat", "dog " * 20], NOBODY)
     assert list(beside[0]) == pytest.approx(list(alone[0]))
 
 
-@needs_extra
 async def test_many_texts_and_many_callers_keep_their_order(
     folder: Path, opened: Callable[..., OnnxEmbedder]
 ) -> None:
@@ -121,13 +116,11 @@ async def test_many_texts_and_many_callers_keep_their_order(
     assert len({tuple(each) for each in first}) == 4
 
 
-@needs_extra
 async def test_words_behind_the_limit_do_not_count(folder: Path, opened: Callable[..., OnnxEmbedder]) -> None:
     long, short = await opened(folder, maxTokens=8).embed(MODEL, ["cat " * 8 + "sea " * 900, "cat"], NOBODY)
     assert list(long) == pytest.approx(list(short))
 
 
-@needs_extra
 async def test_a_vector_is_remembered_while_there_is_room(
     folder: Path, opened: Callable[..., OnnxEmbedder]
 ) -> None:
@@ -138,12 +131,10 @@ async def test_a_vector_is_remembered_while_there_is_room(
     assert (await embedder.embed(MODEL, ["cat"], NOBODY))[0] is not first
 
 
-@needs_extra
 async def test_odd_characters_are_texts_too(folder: Path, opened: Callable[..., OnnxEmbedder]) -> None:
     assert len(await opened(folder).embed(MODEL, ["\ud800 \x00 \U0001f469"], NOBODY)) == 1
 
 
-@needs_extra
 async def test_a_text_without_words_is_an_error_and_no_crash(
     folder: Path, opened: Callable[..., OnnxEmbedder]
 ) -> None:
@@ -152,7 +143,6 @@ async def test_a_text_without_words_is_an_error_and_no_crash(
     assert caught.value.kind is ErrorKind.MALFORMED
 
 
-@needs_extra
 async def test_it_is_loaded_ahead_and_may_be_closed_twice(
     folder: Path, opened: Callable[..., OnnxEmbedder]
 ) -> None:
@@ -164,7 +154,6 @@ async def test_it_is_loaded_ahead_and_may_be_closed_twice(
     await embedder.aclose()
 
 
-@needs_extra
 async def test_a_file_that_is_no_model_is_said_so(folder: Path, opened: Callable[..., OnnxEmbedder]) -> None:
     (folder / "model_quantized.onnx").write_bytes(b"nothing")
     with pytest.raises(ProviderError, match=r"model_quantized\.onnx cannot be loaded"):

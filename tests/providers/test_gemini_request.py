@@ -325,7 +325,7 @@ def test_other_errors_name_no_field() -> None:
 
 
 def test_a_schema_is_sent_under_its_older_name_and_then_left_out() -> None:
-    schema = {"schema": Schema("place", {"type": "object"})}
+    schema: dict[str, Any] = {"schema": Schema("place", {"type": "object"})}
     learned = unknown('Unknown name "responseJsonSchema": Cannot find field.', **schema)
     renamed = without(body(**schema), learned)
     assert renamed["generationConfig"] == {
