@@ -319,7 +319,7 @@ class ProviderSpec:
     `settings` describes one configured provider. `open(name, settings, connect)` makes it; `connect` gives
     the HTTP client to use for an origin (see providers.http). `apis`: the values of a configured provider's
     `api` that this dialect serves, whatever that provider is called. `is_stand_in`: it needs nothing and
-    answers only while there is no model at all.
+    answers only while there is no model at all. `is_default`: it serves every address whose `api` nobody named.
     """
 
     name: str
@@ -329,6 +329,7 @@ class ProviderSpec:
     extra: str | None = None
     apis: tuple[str, ...] = ()
     is_stand_in: bool = False
+    is_default: bool = False
 
 
 class Connect(Protocol):

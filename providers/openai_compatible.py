@@ -79,4 +79,5 @@ SPEC = ProviderSpec(
     title="OpenAI-compatible server",
     settings=OpenAICompatibleSettings,
     open=_open,
+    is_default=True,
 )

@@ -284,17 +284,14 @@ class ProviderSettings:
 def provider_spec(name: str, api: str | None, specs: Specs) -> ProviderSpec | None:
     """The adapter for a provider: the one of its name; else one that speaks this `api`.
 
-    Without `api` it is the first that can be told where a server stands.
+    Without `api` it is the default one, else the first that can be told where a server stands.
     """
     if name in specs.providers:
         return specs.providers[name]
     rows = [spec for _, spec in sorted(specs.providers.items())]
     if api is not None:
         return next((spec for spec in rows if api in _apis(spec)), None)
-    # Whoever can be told an address serves servers that it does not know by name.
-    return next(
-        (spec for spec in rows if _apis(spec) and "baseUrl" in model_shape(spec.settings).fields), None
-    )
+    return next((spec for spec in rows if spec.is_general), None)
 
 
 def known_apis(specs: Specs) -> list[str]:
