@@ -12,7 +12,8 @@
         @pytest.fixture
         def credential(self): ...  # with a secret, if the provider has any
 
-A rule that needs a scene which the peer cannot play is not collected; nothing is skipped. Needs pytest and
+A rule that needs a scene which the peer cannot play is not collected; nothing is skipped. Tools, schemas, pictures,
+cache marks, reasoning and vectors have a kit of their own: providers.conformance_abilities. Needs pytest and
 pytest-asyncio.
 """
 
@@ -21,10 +22,9 @@ pytest-asyncio.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -46,93 +46,37 @@ from providers.base import (
     UsageSoFar,
     complete,
 )
+from providers.conformance_peers import (
+    CONFIDENTIAL,
+    KINDS,
+    MIDWAY,
+    PATIENCE,
+    SAID,
+    THOUGHT,
+    WAITS,
+    Scene,
+    ServesScenes,
+    failure_of,
+    needs,
+    question,
+    read,
+    read_all,
+    text_of,
+)
 from providers.errors import ErrorKind, ProviderError
 
-PATIENCE = 10.0
-"""Seconds after which a rule counts as broken; far above what a busy machine needs."""
-
-SAID = "Hello **you**, this is an answer."
-"""What a peer says in every scene that has an answer, whole or in part."""
-
-THOUGHT = "The person greets me."
-CONFIDENTIAL = "my neighbour keeps an alligator in the bath"
-
-
-class Scene(StrEnum):
-    """What the peer does with every request until it is told otherwise."""
-
-    ANSWER = "answer"  # says SAID and ends properly
-    THOUGHTS = "thoughts"  # thinks THOUGHT, then says SAID
-    ONLY_THOUGHTS = "only_thoughts"  # thinks THOUGHT and ends properly
-    NOTHING = "nothing"  # ends properly without a word
-    TOO_MUCH = "too_much"  # says SAID, then the limit of the output is reached
-    TOOL_CALL = "tool_call"  # calls the tool "weather" with {"city": "Oslo"}
-    ENDLESS = "endless"  # never stops talking
-    SILENT = "silent"  # takes the request and says nothing
-    ENDS_EARLY = "ends_early"  # says half of SAID; its body ends without a finish event
-    BREAKS_OFF = "breaks_off"  # says half of SAID; the connection breaks
-    GARBAGE = "garbage"  # says half of SAID; then bytes that mean nothing
-    OVERLOADED_MIDWAY = "overloaded_midway"  # says half of SAID; then an error object: overloaded
-    DROPS = "drops"  # closes the connection instead of answering
-    ABSENT = "absent"  # nobody listens any more
-    UNAUTHORIZED = "unauthorized"
-    FORBIDDEN = "forbidden"
-    RATE_LIMITED = "rate_limited"  # asks to come back after 7 seconds
-    NO_QUOTA = "no_quota"
-    OVERLOADED = "overloaded"
-    BROKEN = "broken"
-    BAD_REQUEST = "bad_request"  # its message repeats the prompt and the key
-    TOO_LONG = "too_long"
-    NO_MODEL = "no_model"
-
-
-KINDS: Mapping[Scene, ErrorKind] = {
-    Scene.ENDS_EARLY: ErrorKind.INCOMPLETE,
-    Scene.BREAKS_OFF: ErrorKind.INCOMPLETE,
-    Scene.GARBAGE: ErrorKind.MALFORMED,
-    Scene.OVERLOADED_MIDWAY: ErrorKind.OVERLOADED,
-    Scene.DROPS: ErrorKind.INCOMPLETE,
-    Scene.ABSENT: ErrorKind.CONNECT,
-    Scene.UNAUTHORIZED: ErrorKind.AUTH,
-    Scene.FORBIDDEN: ErrorKind.PERMISSION,
-    Scene.RATE_LIMITED: ErrorKind.RATE_LIMIT,
-    Scene.NO_QUOTA: ErrorKind.QUOTA,
-    Scene.OVERLOADED: ErrorKind.OVERLOADED,
-    Scene.BROKEN: ErrorKind.SERVER,
-    Scene.BAD_REQUEST: ErrorKind.BAD_REQUEST,
-    Scene.TOO_LONG: ErrorKind.CONTEXT_LENGTH,
-    Scene.NO_MODEL: ErrorKind.MODEL_GONE,
-}
-"""What each scene that fails must be called."""
-
-MIDWAY = frozenset({Scene.ENDS_EARLY, Scene.BREAKS_OFF, Scene.GARBAGE, Scene.OVERLOADED_MIDWAY})
-
-
-class ServesScenes(Protocol):
-    """The other end. `play` is called before a request; the rest tells what the peer has seen."""
-
-    def play(self, scene: Scene) -> None:
-        """Treat every request from now on like this."""
-
-    async def until_asked(self, count: int) -> None:
-        """Wait until so many requests have come."""
-
-    async def until_closed(self) -> None:
-        """Wait until a request was closed by the client before it was answered."""
-
-    def connections(self) -> int | None:
-        """How many connections have carried requests; None where there are none."""
-
-
-Rule = TypeVar("Rule", bound=Callable[..., Any])
-
-
-def _needs(*scenes: Scene) -> Callable[[Rule], Rule]:
-    def mark(rule: Rule) -> Rule:
-        rule.scenes = frozenset(scenes)  # type: ignore[attr-defined]
-        return rule
-
-    return mark
+__all__ = [
+    "CONFIDENTIAL",
+    "KINDS",
+    "MIDWAY",
+    "PATIENCE",
+    "SAID",
+    "THOUGHT",
+    "WAITS",
+    "ProviderConformance",
+    "Scene",
+    "ServesScenes",
+]
 
 
 class ProviderConformance:
@@ -163,34 +107,34 @@ class ProviderConformance:
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """Started first, one Finished last, no empty delta, text complete and in order."""
-        events = await _all(provider, model, credential)
+        events = await read_all(provider, model, credential)
         assert isinstance(events[0], Started)
         assert isinstance(events[-1], Finished)
         assert not any(isinstance(event, (Started, Finished)) for event in events[1:-1])
         texts = [event.text for event in events if isinstance(event, (TextDelta, ReasoningDelta))]
         assert all(texts)
-        assert _text(events) == self.said
+        assert text_of(events) == self.said
         assert events[-1].reason is FinishReason.STOP
 
     async def test_counted_tokens_never_shrink(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """Usage is cumulative; the last one is the Finished's."""
-        events = await _all(provider, model, credential)
+        events = await read_all(provider, model, credential)
         counts = [event.usage.output_tokens for event in events if isinstance(event, UsageSoFar)]
         last = events[-1]
         assert isinstance(last, Finished)
         assert counts == sorted(counts)
         if last.usage is not None:
             assert last.usage.output_tokens >= max(counts, default=0)
-            assert last.usage.cached_tokens <= last.usage.input_tokens
+            assert last.usage.cached_tokens + last.usage.cache_write_tokens <= last.usage.input_tokens
 
     async def test_the_whole_answer_can_be_had_at_once(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """`complete` works over the same stream."""
         async with asyncio.timeout(PATIENCE):
-            text, finished = await complete(provider, model, _question(), credential)
+            text, finished = await complete(provider, model, question(), credential)
         assert text == self.said
         assert finished.reason is FinishReason.STOP
 
@@ -198,32 +142,32 @@ class ProviderConformance:
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """A provider serves many streams."""
-        answers = await asyncio.gather(*(_all(provider, model, credential) for _ in range(20)))
-        assert {_text(events) for events in answers} == {self.said}
+        answers = await asyncio.gather(*(read_all(provider, model, credential) for _ in range(20)))
+        assert {text_of(events) for events in answers} == {self.said}
 
     async def test_finished_answers_give_their_connection_back(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
-        """Five answers in a row need one connection."""
-        for _ in range(5):
-            await _all(provider, model, credential)
+        """Ten answers in a row need one connection."""
+        for _ in range(10):
+            await read_all(provider, model, credential)
         assert peer.connections() in {1, None}
 
     async def test_a_request_is_left_as_it_was(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """The same request can go to the next rung."""
-        request = _question()
+        request = question()
         before = repr(request)
-        await _all(provider, model, credential, request)
+        await read_all(provider, model, credential, request)
         assert repr(request) == before
 
     async def test_odd_characters_do_not_stop_a_question(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """Lone surrogates, NUL and control characters reach providers as people sent them."""
-        odd = _question("\ud800 \x00 \u202e \U0001f469\u200d\U0001f4bb")
-        assert isinstance((await _all(provider, model, credential, odd))[-1], Finished)
+        odd = question("\ud800 \x00 \u202e \U0001f469\u200d\U0001f4bb")
+        assert isinstance((await read_all(provider, model, credential, odd))[-1], Finished)
 
     async def test_a_picture_is_taken_where_the_profile_says_so(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
@@ -231,7 +175,7 @@ class ProviderConformance:
         """Pictures come as bytes."""
         if model.profile.images:
             message = PromptMessage(Role.USER, "what is it?", (Image("image/png", b"\x89PNG"),))
-            events = await _all(provider, model, credential, CompletionRequest((message,)))
+            events = await read_all(provider, model, credential, CompletionRequest((message,)))
             assert isinstance(events[-1], Finished)
 
     async def test_an_answer_is_continued_only_where_the_profile_says_so(
@@ -240,9 +184,9 @@ class ProviderConformance:
         """Elsewhere a prompt that ends with the assistant is a bad request: its answer would begin anew."""
         begun = CompletionRequest((PromptMessage(Role.USER, "hi"), PromptMessage(Role.ASSISTANT, "Hel")))
         able = replace(model, profile=replace(model.profile, prefill=True))
-        assert isinstance((await _all(provider, able, credential, begun))[-1], Finished)
+        assert isinstance((await read_all(provider, able, credential, begun))[-1], Finished)
         unable = replace(model, profile=replace(model.profile, prefill=False))
-        assert (await _failure(provider, unable, credential, begun)).kind is ErrorKind.BAD_REQUEST
+        assert (await failure_of(provider, unable, credential, begun)).kind is ErrorKind.BAD_REQUEST
 
     async def test_warming_listing_and_closing_keep_their_promises(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
@@ -257,52 +201,89 @@ class ProviderConformance:
         assert provider.name == model.provider
         assert all(spec.provider == provider.name for spec in listed)
 
-    @_needs(Scene.THOUGHTS)
+    @needs(Scene.THOUGHTS)
     async def test_thoughts_are_not_text(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """Reasoning comes apart from the answer."""
         peer.play(Scene.THOUGHTS)
-        events = await _all(provider, model, credential)
-        assert _text(events) == self.said
+        events = await read_all(provider, model, credential)
+        assert text_of(events) == self.said
         assert "".join(event.text for event in events if isinstance(event, ReasoningDelta)) == THOUGHT
 
-    @_needs(Scene.ONLY_THOUGHTS)
+    @needs(Scene.ONLY_THOUGHTS)
     async def test_thoughts_alone_are_an_answer_without_text(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """Saying so to the person is not the provider's business."""
         peer.play(Scene.ONLY_THOUGHTS)
-        events = await _all(provider, model, credential)
-        assert _text(events) == ""
+        events = await read_all(provider, model, credential)
+        assert text_of(events) == ""
         assert isinstance(events[-1], Finished)
 
-    @_needs(Scene.NOTHING)
+    @needs(Scene.NOTHING)
     async def test_an_empty_answer_is_an_answer(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """Started, Finished, nothing between."""
         peer.play(Scene.NOTHING)
-        events = await _all(provider, model, credential)
+        events = await read_all(provider, model, credential)
         assert [type(event) for event in events if not isinstance(event, UsageSoFar)] == [Started, Finished]
 
-    @_needs(Scene.TOO_MUCH)
+    @needs(Scene.TOO_MUCH)
     async def test_an_answer_that_hits_the_limit_says_so(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """The reason is LENGTH."""
         peer.play(Scene.TOO_MUCH)
-        last = (await _all(provider, model, credential))[-1]
+        last = (await read_all(provider, model, credential))[-1]
         assert isinstance(last, Finished)
         assert last.reason is FinishReason.LENGTH
 
-    @_needs(Scene.TOOL_CALL)
+    @needs(Scene.FILTERED)
+    async def test_an_answer_that_a_filter_ended_says_so(
+        self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
+    ) -> None:
+        """The reason is CONTENT_FILTER."""
+        peer.play(Scene.FILTERED)
+        last = (await read_all(provider, model, credential))[-1]
+        assert isinstance(last, Finished)
+        assert last.reason is FinishReason.CONTENT_FILTER
+
+    @needs(Scene.SLOW)
+    async def test_a_slow_first_word_is_no_failure(
+        self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
+    ) -> None:
+        """How long to wait is not the provider's business."""
+        peer.play(Scene.SLOW)
+        assert text_of(await read_all(provider, model, credential)) == self.said
+
+    @needs(Scene.NEGATIVE)
+    async def test_counted_tokens_are_never_fewer_than_none(
+        self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
+    ) -> None:
+        """What a server counts wrongly lowers nobody's bill."""
+        peer.play(Scene.NEGATIVE)
+        events = await read_all(provider, model, credential)
+        assert text_of(events) == self.said
+        for event in events:
+            if isinstance(event, (UsageSoFar, Finished)) and event.usage is not None:
+                usage = event.usage
+                counted = (
+                    usage.input_tokens,
+                    usage.output_tokens,
+                    usage.cached_tokens,
+                    usage.reasoning_tokens,
+                )
+                assert min(counted) >= 0
+
+    @needs(Scene.TOOL_CALL)
     async def test_a_tool_call_comes_in_pieces_that_fit(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """Id and name once, arguments in order, the reason is TOOL_CALLS."""
         peer.play(Scene.TOOL_CALL)
-        events = await _all(provider, model, credential)
+        events = await read_all(provider, model, credential)
         calls = [event for event in events if isinstance(event, ToolCallDelta)]
         assert [call.name for call in calls if call.name] == ["weather"]
         assert len([call.id for call in calls if call.id]) == 1
@@ -311,32 +292,60 @@ class ProviderConformance:
         assert isinstance(last, Finished)
         assert last.reason is FinishReason.TOOL_CALLS
 
-    @_needs(Scene.ENDLESS)
+    @needs(Scene.TWO_CALLS)
+    async def test_two_calls_at_once_are_kept_apart(
+        self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
+    ) -> None:
+        """Each index is one call, in the order in which they began."""
+        peer.play(Scene.TWO_CALLS)
+        calls = [e for e in await read_all(provider, model, credential) if isinstance(e, ToolCallDelta)]
+        order = list(dict.fromkeys(call.index for call in calls))
+        said = ["".join(call.arguments for call in calls if call.index == index) for index in order]
+        assert [text.replace(" ", "") for text in said] == ['{"city":"Oslo"}', '{"city":"Rome"}']
+        assert len({call.id for call in calls if call.id}) == 2
+
+    @needs(Scene.ENDLESS)
     async def test_whoever_leaves_early_closes_the_request_at_once(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
         """A plain `break` is enough."""
         peer.play(Scene.ENDLESS)
         async with asyncio.timeout(PATIENCE):
-            async with provider.stream(model, _question(), credential) as events:
+            async with provider.stream(model, question(), credential) as events:
                 async for event in events:
                     if isinstance(event, TextDelta):
                         break
             await peer.until_closed()
 
-    @_needs(Scene.SILENT)
+    @needs(Scene.ENDLESS)
+    async def test_a_cancelled_answer_is_closed_within_a_word(
+        self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
+    ) -> None:
+        """While it speaks."""
+        peer.play(Scene.ENDLESS)
+        await _cancelled_at_its_first_word(provider, model, credential, peer)
+
+    @needs(Scene.SILENT)
     async def test_a_cancelled_request_is_closed_at_once(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
     ) -> None:
-        """Also when not a byte of the answer has come."""
+        """When not a byte of the answer has come."""
         peer.play(Scene.SILENT)
-        task = asyncio.create_task(_all(provider, model, credential))
+        task = asyncio.create_task(read_all(provider, model, credential))
         await peer.until_asked(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         async with asyncio.timeout(PATIENCE):
             await peer.until_closed()
+
+    @needs(Scene.STALLED)
+    async def test_an_answer_that_has_stopped_coming_can_be_cancelled(
+        self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
+    ) -> None:
+        """The provider waits as long as it is left to, and lets go at once."""
+        peer.play(Scene.STALLED)
+        await _cancelled_at_its_first_word(provider, model, credential, peer)
 
     async def test_what_goes_wrong_has_its_kind(
         self,
@@ -348,16 +357,17 @@ class ProviderConformance:
     ) -> None:
         """The kind says what to do next; the detail holds no secret and no word of the prompt."""
         peer.play(failing)
-        error = await _failure(provider, model, credential, _question(CONFIDENTIAL))
+        error = await failure_of(provider, model, credential, question(CONFIDENTIAL))
         assert error.kind is KINDS[failing]
         shown = f"{error!r} {error} {error.detail}"
         assert "alligator" not in shown
         if credential.secret is not None:
             assert credential.secret.get_secret_value() not in shown
-        if failing is Scene.RATE_LIMITED:
-            assert error.retry_after == 7
+        assert len(error.detail) <= 300
+        if failing in WAITS:
+            assert error.retry_after == WAITS[failing]
 
-    @_needs(*MIDWAY)
+    @needs(*MIDWAY)
     @pytest.mark.parametrize("scene", sorted(MIDWAY))
     async def test_what_was_said_before_an_error_is_handed_out(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes, scene: Scene
@@ -366,45 +376,29 @@ class ProviderConformance:
         peer.play(scene)
         events: list[StreamEvent] = []
         with pytest.raises(ProviderError):
-            await _read(provider, model, credential, _question(), events)
-        said = _text(events)
+            await read(provider, model, credential, question(), events)
+        said = text_of(events)
         assert said
         assert SAID.startswith(said)
         assert said != SAID
         assert not any(isinstance(event, Finished) for event in events)
 
 
-def _question(text: str = "hi") -> CompletionRequest:
-    return CompletionRequest((PromptMessage(Role.USER, text),))
-
-
-async def _read(
-    provider: Provider,
-    model: ModelSpec,
-    credential: Credential,
-    request: CompletionRequest,
-    events: list[StreamEvent],
+async def _cancelled_at_its_first_word(
+    provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
 ) -> None:
-    async with asyncio.timeout(PATIENCE), provider.stream(model, request, credential) as stream:
-        async for event in stream:
-            events.append(event)  # noqa: PERF401 - what came before an error counts
+    spoke = asyncio.Event()
 
+    async def listen() -> None:
+        async with provider.stream(model, question(), credential) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    spoke.set()
 
-async def _all(
-    provider: Provider, model: ModelSpec, credential: Credential, request: CompletionRequest | None = None
-) -> list[StreamEvent]:
-    events: list[StreamEvent] = []
-    await _read(provider, model, credential, request or _question(), events)
-    return events
-
-
-async def _failure(
-    provider: Provider, model: ModelSpec, credential: Credential, request: CompletionRequest
-) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await _read(provider, model, credential, request, [])
-    return caught.value
-
-
-def _text(events: Sequence[StreamEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
+    task = asyncio.create_task(listen())
+    async with asyncio.timeout(PATIENCE):
+        await spoke.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await peer.until_closed()

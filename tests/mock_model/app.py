@@ -150,6 +150,8 @@ class App:
         status, error = _failure(dialect, behaviour)
         if behaviour.fault is Fault.REFUSE:
             self._later(connection, request, behaviour.ttft, lambda: connection.drop(reset=True))
+        elif behaviour.fault is Fault.CLOSE:
+            self._later(connection, request, behaviour.ttft, lambda: connection.drop(reset=False))
         elif behaviour.fault is Fault.SILENT:
             self._later(connection, request, None, lambda: None)
         elif status != 200 or behaviour.body is not None:

@@ -19,6 +19,7 @@ class Fault(StrEnum):
 
     NONE = "none"
     REFUSE = "refuse"  # the connection is dropped before any byte of a reply
+    CLOSE = "close"  # the connection ends properly before any byte of a reply
     SILENT = "silent"  # the request is read, nothing ever comes back
     STALL = "stall"  # headers and `after` tokens, then nothing for ever
     RESET = "reset"  # `after` tokens, then a TCP reset

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import socket
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -25,71 +22,15 @@ from providers.base import (
     TextDelta,
     ToolCallDelta,
 )
-from providers.conformance import CONFIDENTIAL, KINDS, MIDWAY, SAID, THOUGHT, ProviderConformance, Scene
+from providers.conformance import KINDS, MIDWAY, SAID, THOUGHT, WAITS, ProviderConformance, Scene
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, Hang, Script, answer, cut
 from providers.http import Pools
 from tests.mock_model.client import MockModel
-from tests.providers.ask import KEY, MODEL, SECRET, compatible
+from tests.providers.ask import KEY, MODEL, compatible
+from tests.providers.scenes import BEHAVIOURS, MockPeer
 
-LEAKY = f"cannot answer '{CONFIDENTIAL}' with the key {SECRET}"
-
-BEHAVIOURS: dict[Scene, dict[str, Any]] = {
-    Scene.ANSWER: {"text": SAID},
-    Scene.THOUGHTS: {"text": SAID, "reasoning": THOUGHT},
-    Scene.ONLY_THOUGHTS: {"tokens": [], "reasoning": THOUGHT},
-    Scene.NOTHING: {"tokens": []},
-    Scene.TOO_MUCH: {"text": SAID, "finish": "length"},
-    Scene.TOOL_CALL: {"tokens": [], "tool_calls": [{"name": "weather", "arguments": '{"city": "Oslo"}'}]},
-    Scene.ENDLESS: {"fault": "endless", "gap": 0.005},
-    Scene.SILENT: {"fault": "silent"},
-    Scene.ENDS_EARLY: {"text": SAID, "fault": "eof", "after": 3},
-    Scene.BREAKS_OFF: {"text": SAID, "fault": "drop", "after": 3},
-    Scene.GARBAGE: {"text": SAID, "fault": "garbage", "after": 3},
-    Scene.OVERLOADED_MIDWAY: {"text": SAID, "fault": "error_event", "after": 3},
-    Scene.DROPS: {"fault": "refuse"},
-    Scene.UNAUTHORIZED: {"status": 401},
-    Scene.FORBIDDEN: {"status": 403},
-    Scene.RATE_LIMITED: {"status": 429, "headers": {"Retry-After": "7"}},
-    Scene.NO_QUOTA: {"status": 429, "error": {"code": "insufficient_quota"}},
-    Scene.OVERLOADED: {"status": 503},
-    Scene.BROKEN: {"status": 500},
-    Scene.BAD_REQUEST: {"status": 400, "error": {"message": LEAKY}},
-    Scene.TOO_LONG: {"status": 400, "error": {"code": "context_length_exceeded"}},
-    Scene.NO_MODEL: {"status": 404},
-}
-
-
-class MockPeer:
-    """A model server in a process of its own."""
-
-    def __init__(self, server: MockModel) -> None:
-        self.server = server
-        self.play(Scene.ANSWER)
-
-    def play(self, scene: Scene) -> None:
-        if scene is Scene.ABSENT:
-            os.kill(self.server.pid, signal.SIGTERM)
-            while self._listens():
-                pass
-        else:
-            self.server.script(default=BEHAVIOURS[scene])
-
-    async def until_asked(self, count: int) -> None:
-        await self.server.wait("arrived", count=count)
-
-    async def until_closed(self) -> None:
-        await self.server.wait("closed_early")
-
-    def connections(self) -> int:
-        return len({chat["connection"] for chat in self.server.chats()})
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection((self.server.host, self.server.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+__all__ = ["BEHAVIOURS", "MockPeer"]
 
 
 class TestOpenAICompatible(ProviderConformance):
@@ -172,19 +113,24 @@ class FakePeer:
 
 def _script(scene: Scene) -> Script:
     if scene in KINDS:
-        wait = 7.0 if scene is Scene.RATE_LIMITED else None
-        error = ProviderError(KINDS[scene], "made up", retry_after=wait)
+        error = ProviderError(KINDS[scene], "made up", retry_after=WAITS.get(scene))
         return cut(SAID[:9], error) if scene in MIDWAY else (error,)
     stop = Finished(FinishReason.STOP)
     call = (ToolCallDelta(0, "c1", "weather"), ToolCallDelta(0, arguments='{"city":"Oslo"}'))
+    other = ToolCallDelta(1, "c2", "weather", '{"city":"Rome"}')
     scripts: dict[Scene, Script] = {
         Scene.THOUGHTS: (Started(), ReasoningDelta(THOUGHT), TextDelta(SAID), stop),
         Scene.ONLY_THOUGHTS: (Started(), ReasoningDelta(THOUGHT), stop),
         Scene.NOTHING: (Started(), stop),
         Scene.TOO_MUCH: answer(SAID, reason=FinishReason.LENGTH),
+        Scene.FILTERED: answer(SAID, reason=FinishReason.CONTENT_FILTER),
         Scene.TOOL_CALL: (Started(), *call, Finished(FinishReason.TOOL_CALLS)),
+        Scene.TWO_CALLS: (Started(), *call, other, Finished(FinishReason.TOOL_CALLS)),
+        Scene.SLOW: answer(SAID),
+        Scene.NEGATIVE: answer(SAID),
         Scene.ENDLESS: (Started(), TextDelta("on and on"), Hang()),
         Scene.SILENT: (Hang(),),
+        Scene.STALLED: (Started(), TextDelta("on and"), Hang()),
     }
     return scripts[scene]
 
@@ -214,9 +160,13 @@ def test_every_scene_that_fails_has_a_kind_and_every_other_has_none() -> None:
         Scene.ONLY_THOUGHTS,
         Scene.NOTHING,
         Scene.TOO_MUCH,
+        Scene.FILTERED,
         Scene.TOOL_CALL,
+        Scene.TWO_CALLS,
+        Scene.SLOW,
+        Scene.NEGATIVE,
     }
-    assert set(Scene) - KINDS.keys() == whole | {Scene.ENDLESS, Scene.SILENT}
+    assert set(Scene) - KINDS.keys() == whole | {Scene.ENDLESS, Scene.SILENT, Scene.STALLED}
     assert BEHAVIOURS.keys() | {Scene.ABSENT} == set(Scene)
 
 

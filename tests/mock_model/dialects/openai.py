@@ -214,7 +214,7 @@ class OpenAILines:
         return body + self.done()
 
     def error(self) -> bytes:
-        return self.line(error_body(503, self._behaviour.error or {}))
+        return self.line(error_body(self._behaviour.error_status, self._behaviour.error or {}))
 
     def malformed(self) -> bytes:
         return self.line(self._head + b',"choices":[{"delta":{"content":"bro')
