@@ -108,8 +108,8 @@ def _stream_failed(script: Script, step: Step, shown: Shown, error: ChannelError
             _unreachable(script, error, now)
         if error.maybe_sent and step.kind is (Kind.CLOSE if is_preview else Kind.START):
             _unsure(script, shown, step, error)
-        elif error.maybe_sent and not is_preview:
-            shown.is_stale = True
+    if not is_new:
+        shown.is_stale = True  # a stream may hold back its last words until it is closed
     script.mode = Streaming.EDIT if script.abilities.edits else Streaming.NONE
     shown.stream = None
     shown.is_sent = shown.is_sent and not is_new

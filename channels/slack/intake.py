@@ -83,6 +83,7 @@ class Intake:
         """What a payload holds. `kind` as in Socket Mode: events_api, slash_commands, interactive."""
         if kind == "events_api":
             parsed = parse_event(payload, self.me, self._memory.known)
+            self._join(parsed)
             parsed = await self._follow(parsed)
         elif kind == "slash_commands":
             parsed = parse_command(
@@ -144,6 +145,12 @@ class Intake:
                 self._hooks.on_refused(url, line)
             return TAKEN
         return Outcome(is_taken=True, line=escape(line))
+
+    def _join(self, parsed: Parsed) -> None:
+        """What is said next in that thread may come before this message is durable, and means the bot too."""
+        for event in parsed.events:
+            if isinstance(event, Message) and event.addressed and self._host.refusal(event) is None:
+                self._memory.joined(event.address.key)
 
     async def _follow(self, parsed: Parsed) -> Parsed:
         """In a thread with the bot a message means it although nobody is named."""

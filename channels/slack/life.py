@@ -197,8 +197,6 @@ class Life:
 
     def _took(self, assistant: Assistant, seen: Seen, message: Message) -> None:
         seen.note(message)
-        if message.addressed:
-            self.memory.joined(message.address.key)
         if assistant.needs_title(message):
             self._errand(assistant.name(message))
 

@@ -68,7 +68,8 @@ class Memory:
         """Whether the bot has answered in that thread; after a restart the stored history tells."""
         found = self._taking_part.get(str(key))
         if found is None:
-            found = bool(await self._host.history(key, 1))
+            known = bool(await self._host.history(key, 1))
+            found = self._taking_part.get(str(key), known)  # it may have been named meanwhile
             self._taking_part.put(str(key), found)
         return found
 

@@ -38,7 +38,8 @@ _RUN = re.compile("`+")
 _BLANK = re.compile(r"\n[ \t]*\n")
 # What may still become something else when more text comes.
 _OPEN_END = re.compile(
-    r"(?:\\|\\?`+|\\?<(?:[a-z]{0,6}(?::[^\s<>|]*)?)?|\](?:\([ \t]*(?:<[ \t]*)?)?|^[ ]{0,3}\[[^\]\n]*\]?:?[ \t]*<?)\Z",
+    r"(?:\\|(?:\\|(?<!`))`+|\\?<(?:[a-z]{0,6}(?::[^\s<>|]*)?)?|\](?:\([ \t]*(?:<[ \t]*)?)?"
+    r"|^[ ]{0,3}\[[^\]\n]*\]?:?[ \t]*<?)\Z",
     re.MULTILINE,
 )
 _OPEN_CODE_END = re.compile(r"<(?:[!@#][A-Za-z0-9^]{0,8})?\Z")

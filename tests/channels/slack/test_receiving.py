@@ -157,6 +157,17 @@ async def test_after_a_restart_the_stored_history_says_where_the_bot_takes_part(
     assert [event.addressed for event in host.of(Message)] == [True, False, False]
 
 
+async def test_what_follows_a_mention_at_once_needs_none_of_its_own(peer: Peer, host: KeepingHost) -> None:
+    """The mention is not durable yet, and nothing was answered in that thread, when the next line comes."""
+    both = asyncio.Barrier(2)
+    host.gate = lambda _: both.wait()
+    async with running(peer, host):
+        head = await peer.mention(CHANNEL, "hello")
+        await peer.say(CHANNEL, "and one more thing", thread=head["ts"])
+        await host.until(lambda: len(host.events) == 2)
+    assert all(event.addressed for event in host.of(Message))
+
+
 async def test_follow_ups_can_be_switched_off(peer: Peer, host: KeepingHost) -> None:
     async with running(peer, host, followUps=False):
         head = await peer.mention(CHANNEL, "hello")

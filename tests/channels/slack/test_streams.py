@@ -172,6 +172,19 @@ async def test_a_stream_that_is_closed_before_its_final_is_recovered(peer: Peer,
     assert words((await streamed(peer))["shown"]) == words("All of it. (a note)")
 
 
+async def test_the_last_words_of_an_unclosed_span_stand_although_slack_closed_the_stream(
+    peer: Peer, host: KeepingHost
+) -> None:
+    """What may still be read otherwise is held back until the end; without buttons nothing else causes an edit."""
+    where = await begun(peer)
+    async with running(peer, host, buttons=False) as channel, answering(channel, where) as (reply, _):
+        reply.write("Run `make")
+        await peer.wait(channel=DM, contains="Run")
+        await peer.control("close_stream")
+        await reply.finish()
+    assert words((await streamed(peer))["shown"]) == words("Run `make")
+
+
 async def test_an_answer_that_outlives_its_stream_is_handed_to_edits(peer: Peer, host: KeepingHost) -> None:
     """delivery closes a stream at four fifths of its life; here the life is short and the text goes on."""
     where = await begun(peer)
