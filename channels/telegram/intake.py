@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -42,6 +43,7 @@ class Intake:
         self._on_press = on_press
         self._on_migration = on_migration
         self.albums = Albums(host, self._part, timing, clock)
+        self._turn = asyncio.Lock()  # lets in by order of arrival
 
     async def offer(self, update: Any) -> bool:
         """True: taken over, or dropped and counted; confirm it. False: no room, offer it again later."""
@@ -68,18 +70,24 @@ class Intake:
 
     async def _hand_over(self, event: Event, album: str, update: Any) -> bool:
         match event:
-            case Message() if album and self._host.refusal(event) is None:  # strangers' parts are not kept
+            case Message() if album and self._may_matter(event):
                 return await self.albums.add(album, event, update)
             case MessageEdited() if album:
                 return await self.albums.edited(album, event, update)
             case Message():
-                if not await self.albums.settle(str(event.address.key)):
+                async with self._turn:  # what waits for an album keeps what was said after it waiting too
+                    is_settled = await self.albums.settle(str(event.address.key))
+                if not is_settled:
                     return False
             case Reaction():
                 event = self._in_topic(event)
             case _:
                 pass
         return await self._host.accept(event)
+
+    def _may_matter(self, part: Message) -> bool:
+        """Strangers' parts are not kept. In a group the caption of another part may name the bot."""
+        return self._host.refusal(replace(part, addressed=True)) is None
 
     def _in_topic(self, reaction: Reaction) -> Reaction:
         key = reaction.address.key

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from channels.events import Message, MessageEdited
+from channels.events import Event, Message, MessageEdited
 from channels.telegram.albums import CURSOR, MAX_PARTS
 from channels.telegram.channel import TelegramChannel
 from channels.telegram.timing import Timing
@@ -197,3 +197,62 @@ async def test_parts_of_an_album_that_has_no_effect_are_not_kept(peer: Peer, hos
         said = await peer.album(CHAT, "g1", ["a", "b"])
         await peer.wait(confirmed=said[1]["update_id"])
     assert CURSOR not in host.cursors and len(host.events) == 2  # the host itself drops them
+
+
+class Choosy(KeepingHost):
+    """As the daemon in a group: what does not name the bot has no effect."""
+
+    def refusal(self, event: Event) -> str | None:
+        return None if getattr(event, "addressed", True) else "Not meant for the bot."
+
+    async def accept(self, event: Event) -> bool:
+        return self.refusal(event) is not None or await super().accept(event)
+
+
+async def test_the_parts_of_an_album_in_a_group_stay_together_although_one_alone_names_the_bot(
+    peer: Peer, tmp_path: Path
+) -> None:
+    host = Choosy(tmp_path)
+    async with running(peer, host):
+        name = (await peer.state())["user"]["username"]
+        entity = {"type": "mention", "offset": 0, "length": len(name) + 1}
+        photo = [{"file_id": "a", "width": 1, "height": 1}]
+        captioned = {"photo": photo, "caption": f"@{name} what is it?", "caption_entities": [entity]}
+        await peer.say_all(
+            [
+                {"chat": GROUP, "user": 7, "extra": {**captioned, "media_group_id": "g"}},
+                {"chat": GROUP, "user": 7, "extra": {"photo": [{"file_id": "b"}], "media_group_id": "g"}},
+            ]
+        )
+        await host.until(lambda: bool(host.events))
+    [message] = messages(host)
+    assert refs(message) == ["a", "b"]
+
+
+class SlowToWrite(KeepingHost):
+    """Its cursors take a while once `pause` is there."""
+
+    pause: asyncio.Event | None = None
+
+    async def set_cursor(self, name: str, value: str) -> None:
+        if self.pause is not None and name == CURSOR:
+            await self.pause.wait()
+        await super().set_cursor(name, value)
+
+
+async def test_what_is_said_after_an_album_keeps_its_order_while_the_album_is_written_down(
+    peer: Peer, tmp_path: Path
+) -> None:
+    host = SlowToWrite(tmp_path)
+    await peer.control("set_chat", chat=CHAT)
+    async with running(peer, host, PATIENT):
+        said = await peer.album(CHAT, "g1", ["a", "b"])
+        await peer.wait(confirmed=said[1]["update_id"])
+        host.pause = asyncio.Event()
+        await peer.say_all([{"chat": CHAT, "text": "one"}, {"chat": CHAT, "text": "two"}])
+        await host.until(lambda: bool(host.events))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        host.pause.set()
+        await host.until(lambda: len(host.events) == 3)
+    assert [message.text for message in messages(host)] == ["", "one", "two"]
