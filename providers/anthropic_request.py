@@ -278,7 +278,7 @@ def _prompt(model: ModelSpec, request: CompletionRequest) -> tuple[list[tuple[in
         role = "assistant" if message.role is Role.ASSISTANT else "user"
         if not turns and role == "assistant":
             turns.append(Turn("user", [_text(BEGINNING)], [place_]))
-        if not (is_tool and role == "user"):  # the results of one message's calls stand in one message
+        if not (is_tool and message.role is Role.TOOL):  # results of one message's calls stand in one message
             turns.append(Turn(role))
         turns[-1].add(place_, _blocks(model, message, is_last=place_ == len(request.messages) - 1))
         is_tool = message.role is Role.TOOL

@@ -117,6 +117,7 @@ _SIGNS: tuple[_Sign, ...] = (
         (400, 403, 422),
         "content_filter",
         "content_policy_violation",
+        "content filtering policy",  # Anthropic
         "responsibleaipolicy",
         "was flagged",
     ),
