@@ -14,6 +14,7 @@ from bot.interrupt import StopReason
 from bot.lanes import Turn
 from bot.prompt import Prompt, assemble
 from bot.store.base import HistoryRow, Outcome
+from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
 from channels.base import OpensAttachments
 from channels.capabilities import Surface
 from channels.delivery import Reply
@@ -38,7 +39,8 @@ _SILENT = frozenset({StopReason.DUPLICATE, StopReason.UNSTORED, StopReason.SHUTD
 class Ending:
     """How the asking ended. `closing`: a note to put after what is visible, or the whole text where nothing is.
 
-    `leaves`: show and record nothing; the turn is not over, or not ours. `questions`: what was asked.
+    `leaves`: show and record nothing; the turn is not over, or not ours. `questions`: what was asked. `said`: the
+    answer without the thoughts that were shown before it, None where none were.
     """
 
     outcome: Outcome
@@ -47,6 +49,7 @@ class Ending:
     decision: Decision | None = None
     answer: Answer | None = None
     questions: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    said: str | None = None
 
 
 class Chosen(Protocol):
@@ -120,7 +123,11 @@ class Answering:
             return
         ending.decision = decision
         metrics.inbound(turn.account.channel.name, self.tools.clock() - turn.accepted_at)
-        await self._stream(turn, reply, ending, decision, prompt)
+        thoughts = Thoughts(talk.state.choices.get(SHOWN, OFF))
+        try:
+            await self._stream(turn, reply, ending, decision, prompt, thoughts)
+        finally:
+            ending.said = thoughts.answer
 
     async def _query(self, turn: Turn, talk: Talk, prompt: Prompt) -> RouteQuery:
         capabilities = turn.account.channel.capabilities(turn.message.address)
@@ -134,10 +141,17 @@ class Answering:
             chosen_for_all=await self.chosen.model_for("global"),
             least_tokens=prompt.least_tokens,
             has_images=any(line.message.images for line in prompt.question),
+            effort=wanted_effort(talk.state.choices.get(EFFORT)),
         )
 
     async def _stream(
-        self, turn: Turn, reply: Reply, ending: Ending, decision: Decision, prompt: Prompt
+        self,
+        turn: Turn,
+        reply: Reply,
+        ending: Ending,
+        decision: Decision,
+        prompt: Prompt,
+        thoughts: Thoughts,
     ) -> None:
         replaceable = turn.account.channel.capabilities(turn.message.address).replaceable
         has_thought = has_text = False
@@ -150,12 +164,15 @@ class Answering:
                     match event:
                         case TextDelta(text):
                             has_text = True
-                            reply.write(text)
+                            reply.write(thoughts.before(text))
                             if reply.error is not None:
                                 break  # nothing more can be shown, so nobody needs the rest
-                        case ReasoningDelta():
+                        case ReasoningDelta(text):
                             has_thought = True
+                            if shown := thoughts.show(text):
+                                reply.write(shown)
                         case Restarted():
+                            thoughts.clear()
                             reply.replace("")
                         case _:
                             pass

@@ -158,7 +158,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
     turns = Turns(
         store=store,
         conversations=conversations,
-        answering=Answering(models.catalog, _tools(models, health), choices),
+        answering=Answering(models.catalog, _tools(settings, models, health), choices),
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
         wall=time.time,
@@ -174,7 +174,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         clock=clock,
         started_at=clock(),
         version=version("firstword"),
-        model_origin=models.origin,
+        model_origin=lambda: models.origin,
     )
     return App(
         home=home,
@@ -192,7 +192,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
     )
 
 
-def _tools(models: Models, health: Health) -> Tools:
+def _tools(settings: Settings, models: Models, health: Health) -> Tools:
     return Tools(
         providers=models.providers,
         credential=models.credential,
@@ -201,6 +201,7 @@ def _tools(models: Models, health: Health) -> Tools:
         roll=random.SystemRandom().random,
         sleep=asyncio.sleep,
         report=report_attempt,
+        fallback_on_auth_error=settings.auth.fallback_on_auth_error,
     )
 
 

@@ -22,6 +22,10 @@ MAX_SOCKET_PATH = 100
 Method = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
+class NoDaemon(BotError):
+    """None runs in this home."""
+
+
 def socket_path(home: Home) -> Path:
     """Where the daemon of this home listens: HOME/run/control.sock.
 
@@ -91,7 +95,7 @@ async def call(home: Home, method: str, params: Mapping[str, Any] | None = None)
             finally:
                 writer.close()
     except (OSError, TimeoutError, orjson.JSONDecodeError) as error:
-        raise BotError(f"no daemon answers in {home.root}; start one with `firstword run`") from error
+        raise NoDaemon(f"no daemon answers in {home.root}; start one with `firstword run`") from error
     if not answer.get("ok"):
         raise BotError(str(answer.get("error", {}).get("message", "the daemon refused")))
     return answer.get("result")

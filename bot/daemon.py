@@ -20,10 +20,12 @@ from bot.control import Method, open_control
 from bot.errors import BotError
 from bot.home import Home
 from bot.interrupt import StopReason
+from bot.model_notes import notes_on, refs_in_use
 from bot.plugins import collisions
 from bot.recovery import resume
+from bot.refresh import keep_lists_fresh, model_methods
 from bot.server import Health, Listening, open_servers
-from bot.settings import AccountSettings, Settings
+from bot.settings import AccountSettings, Settings, load_settings
 from bot.sources import open_models
 from bot.store.lock import HomeLock
 from bot.store.sqlite import open_store
@@ -57,6 +59,7 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self._account(account)) for account in self.app.accounts.values()]
             running.append(tasks.create_task(_measure_lag()))
+            running.append(tasks.create_task(keep_lists_fresh(self.app.models)))
             await self.stopping.wait()
             await self._drain()
             for task in running:
@@ -131,11 +134,17 @@ async def _measure_lag() -> None:
         metrics.loop_lag(loop.time() - due)
 
 
+def _hide_nothing(*_: str) -> None:
+    """Whoever gives no log needs no mask."""
+
+
 @asynccontextmanager
-async def open_daemon(settings: Settings, tell: Callable[[str], None]) -> AsyncIterator[Daemon]:
+async def open_daemon(
+    settings: Settings, tell: Callable[[str], None], hide: Callable[..., None] = _hide_nothing
+) -> AsyncIterator[Daemon]:
     """A daemon that holds its home, listens and has taken up what was unfinished. Raises BotError.
 
-    Channels connect once `run` runs.
+    Channels connect once `run` runs. `hide` is given secrets that come while it runs, to mask them in the log.
     """
     home: Home = settings.home
     home.prepare()
@@ -158,12 +167,23 @@ async def open_daemon(settings: Settings, tell: Callable[[str], None]) -> AsyncI
                 (settings.webhooks.host, settings.webhooks.port),
             )
         )
-        await stack.enter_async_context(open_control(home, control_methods(app, listening)))
+        methods = {
+            **control_methods(app, listening),
+            **model_methods(models, app.health, app.clock, lambda: _reread(settings), hide),
+        }
+        await stack.enter_async_context(open_control(home, methods))
         resumed = await resume(store, app.accounts, app.inbox, app.clock, time.time)
         if resumed:
             log.info("unfinished turns resumed", count=resumed)
+        for note in notes_on(settings, refs_in_use(settings), models.listings):
+            log.warning("model left", reason=note)
         metrics.started(app.desk.version)
         yield Daemon(app, listening, tell, asyncio.Event(), asyncio.Event())
+
+
+def _reread(settings: Settings) -> Settings:
+    """The file and the stored secrets as they are now; variables stay those of the start."""
+    return load_settings(settings.home, settings.config_file, settings.environ)
 
 
 def _open_account(app: App, row: AccountSettings) -> None:
@@ -232,11 +252,13 @@ def control_methods(app: App, listening: Listening) -> Mapping[str, Method]:
     return {"status": status, "turns": turns, "models": models, "stop": stop}
 
 
-async def run_daemon(settings: Settings, tell: Callable[[str], None]) -> int:
+async def run_daemon(
+    settings: Settings, tell: Callable[[str], None], hide: Callable[..., None] = _hide_nothing
+) -> int:
     """`firstword run`: until SIGTERM (drains up to 25 s) or a second one (at once). Returns the exit code."""
     for sentence in collisions():
         raise BotError(sentence)
-    async with open_daemon(settings, tell) as daemon:
+    async with open_daemon(settings, tell, hide) as daemon:
         loop = asyncio.get_running_loop()
 
         def on_signal() -> None:

@@ -14,10 +14,11 @@ from bot import metrics, words
 from bot.answering import Ending
 from bot.conversations import Talk
 from bot.lanes import Turn
+from bot.prices import cost
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from channels.delivery import Delivery, Reply
 from channels.events import AnswerNote
-from providers.base import ModelSpec, Role, Usage
+from providers.base import Role
 from providers.errors import ErrorKind
 from routing.execute import Answer, Attempt
 from routing.policy import Decision
@@ -30,22 +31,15 @@ USAGE_FULL = "full"
 USAGE_COST = "cost"
 
 
-def cost(model: ModelSpec, usage: Usage | None) -> float | None:
-    """US dollars of one request, None when the price or the usage is unknown."""
-    if usage is None or model.price is None:
-        return None
-    price = model.price
-    cached = usage.cached_tokens if price.cache_read is not None else 0
-    total = (usage.input_tokens - cached) * price.input + usage.output_tokens * price.output
-    total += cached * (price.cache_read or 0.0)
-    return total / 1_000_000
-
-
 def total_cost(ending: Ending) -> float | None:
     """The cost of all attempts; None when that of any that gave usage is unknown."""
     if ending.answer is None:
         return None
-    costs = [cost(each.rung.model, each.usage) for each in ending.answer.attempts if each.usage is not None]
+    costs = [
+        cost(each.rung.model, each.usage, each.rung.options)
+        for each in ending.answer.attempts
+        if each.usage is not None
+    ]
     known = [each for each in costs if each is not None]
     return sum(known) if known and len(known) == len(costs) else None
 
@@ -183,7 +177,7 @@ def report_attempt(attempt: Attempt) -> None:
     metrics.attempt_finished(spec.provider, spec.model, outcome, attempt.kind, attempt.ttft, attempt.speed)
     if usage is not None:
         metrics.tokens_used(spec.provider, usage.input_tokens, usage.cached_tokens, usage.output_tokens)
-    if (price := cost(spec, usage)) is not None:
+    if (price := cost(spec, usage, attempt.rung.options)) is not None:
         metrics.cost(spec.provider, price)
     if attempt.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION):
         log.error("credential refused", provider=spec.provider, credential=attempt.rung.credential_id)

@@ -88,7 +88,8 @@ class Turns:
                 if reply.is_withdrawn:  # the disk knew the message, or did not take it
                     turn.release()
                     return
-                rows = history_of(turn, ending, note, delivery, reply.text, self.wall())
+                said = reply.text if ending.said is None else ending.said
+                rows = history_of(turn, ending, note, delivery, said, self.wall())
                 await self._record(turn, talk, ending, delivery, rows)
 
     async def _leave(self, turn: Turn, journal: TurnJournal | LooseJournal, reply: Reply) -> None:

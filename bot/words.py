@@ -143,3 +143,8 @@ def unknown_model(name: str, nearest: tuple[str, ...]) -> str:
     """`/model NAME` names nobody."""
     hint = f" Did you mean {', '.join(nearest)}?" if nearest else ""
     return f"No model is called “{name}”.{hint} /models shows all."
+
+
+def retired(ref: str) -> str:
+    """What stands behind the name of a model that its vendor took away."""
+    return f" (its vendor took it away; {ref} answers in its place)"

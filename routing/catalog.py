@@ -26,7 +26,8 @@ class Catalog:
     """Everything that may be asked.
 
     `models`: ref -> spec. `aliases`: name -> choices in order of preference. `primary` and `fallbacks`: what
-    answers when nobody chose. `credentials`: provider -> credential ids in the order to try.
+    answers when nobody chose. `credentials`: provider -> credential ids in the order to try. `retired`: refs in
+    lower case that the vendor took away -> what answers for them.
     """
 
     models: Mapping[str, ModelSpec]
@@ -35,6 +36,7 @@ class Catalog:
     aliases: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
     credentials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, GenerationOptions] = field(default_factory=dict)
+    retired: Mapping[str, Choice] = field(default_factory=dict)
 
     def resolve(self, name: str) -> tuple[Choice, ...]:
         """The choices behind an alias, a ref ("provider/model") or a model id that only one provider has.
@@ -48,9 +50,14 @@ class Catalog:
         for ref, spec in self.models.items():
             if ref.lower() == wanted:
                 return (self._choice(spec),)
+        if wanted in self.retired:
+            return (self.retired[wanted],)
         matches = [spec for spec in self.models.values() if spec.model.lower() == wanted]
         if len(matches) == 1:
             return (self._choice(matches[0]),)
+        gone = [choice for ref, choice in self.retired.items() if ref.partition("/")[2] == wanted]
+        if not matches and len(gone) == 1:
+            return (gone[0],)
         raise UnknownModel(name.strip(), self.nearest(wanted))
 
     def nearest(self, name: str) -> Sequence[str]:

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.prompt import assemble
@@ -15,6 +15,7 @@ from bot.sources import Models, open_models
 from channels.capabilities import LatencyClass, Streaming
 from providers.base import TextDelta, Usage
 from providers.errors import ErrorKind
+from routing.catalog import Catalog
 from routing.errors import NoModel
 from routing.execute import Attempt, Restarted, Tools, open_stream
 from routing.health import Health
@@ -73,10 +74,19 @@ class Asked:
 async def ask(settings: Settings, text: str, show: Callable[[str], None]) -> Asked:
     """Ask the primary model, then its fallbacks; `show` gets the text as it comes. Raises BotError."""
     async with open_models(settings) as models:
-        return await _ask(settings, models, text, show)
+        return await _ask(settings, models, models.catalog(), text, show)
 
 
-async def _ask(settings: Settings, models: Models, text: str, show: Callable[[str], None]) -> Asked:
+async def ask_one(settings: Settings, models: Models, name: str, text: str) -> Asked:
+    """Ask one model, by its ref or an alias, and nobody else. Raises UnknownModel."""
+    catalog = models.catalog()
+    alone = replace(catalog, primary=catalog.resolve(name)[0], fallbacks=())
+    return await _ask(settings, models, alone, text, lambda _: None)
+
+
+async def _ask(
+    settings: Settings, models: Models, catalog: Catalog, text: str, show: Callable[[str], None]
+) -> Asked:
     attempts: list[Attempt] = []
     tools = Tools(
         providers=models.providers,
@@ -92,7 +102,7 @@ async def _ask(settings: Settings, models: Models, text: str, show: Callable[[st
     query = RouteQuery(
         LatencyClass.ASYNC, Streaming.NATIVE, time.monotonic(), least_tokens=prompt.least_tokens
     )
-    decision = decide(query, models.catalog(), tools.health)
+    decision = decide(query, catalog, tools.health)
     parts: list[str] = []
     began = time.monotonic()
     is_cut = False

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+import time
 from typing import TYPE_CHECKING, Any
 
-from bot.cli.auth import read_secret, store_key
-from bot.cli.context import OK, USAGE, WARNING, CommandError, Context
+from bot.cli import auth, models_bench, models_edit
+from bot.cli.context import FAULT, OK, USAGE, WARNING, CommandError, Context
 from bot.cli.loop import run_async
 from bot.cli.message import failure, model_override
+from bot.cli.models_status import show_status
 from bot.cli.parser import Verbs
+from bot.cli.telling import tell_daemon, when
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -21,143 +23,135 @@ _PROBE = "Reply with the single word: ready"
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
-    parser = verbs.add("models", "models: list, choose and test them")
+    parser = verbs.add("models", "models: list, choose, test and measure them")
     below = verbs.under(parser)
-    below.add("list", "show every model that can be asked, and the aliases", _list)
-    below.add("status", "show what answers, what stands behind it, and which providers have a key", _status)
+    listed = below.add("list", "show the models that can be asked, and the aliases", _list)
+    listed.add_argument("--all", action="store_true", help="with prices, retired ones and every provider")
+    listed.add_argument("--provider", metavar="PROVIDER", help="only this one's")
+    listed.add_argument("--refresh", action="store_true", help="ask the providers for their lists first")
+    listed.add_argument("--local", action="store_true", help="look for servers on this machine too")
+    show_status(below)
     put = below.add("set", "make a model the one that answers", _set)
     put.add_argument("ref", metavar="REF", help="provider/model, or an alias")
     test = below.add("test", "send one tiny request and show how fast it is, or what to do", _test)
     test.add_argument("ref", nargs="?", metavar="REF", help="provider/model, or an alias")
     test.add_argument("--provider", metavar="PROVIDER")
     test.add_argument("--model", metavar="MODEL", help="the model's id at that provider")
+    below.add("scan", "look for model servers on this machine", _scan)
+    models_edit.add(below)
+    models_bench.add(below)
     keys = verbs.under(below.add("auth", "keys of providers"))
-    paste = keys.add(
-        "paste-token", "store a provider's key, read from the terminal or standard input", _paste
-    )
-    paste.add_argument("--provider", required=True, metavar="PROVIDER")
+    auth.add_list(keys)
+    auth.add_add(keys)
+    auth.add_paste(keys, "paste-token")
+    auth.add_paste(keys, "paste-api-key")
 
 
-async def _found(settings: Settings) -> Models:
-    from bot.sources import open_models
-
-    async with open_models(settings) as models:
-        return models
-
-
-def _open(context: Context) -> tuple[Settings, Models]:
-    from bot.cli.quiet import quiet
+def _list(arguments: argparse.Namespace, context: Context) -> int:
+    from bot.prices import price_words
+    from bot.sources import look_at_models
 
     settings = context.settings()
-    with quiet(settings):
-        return settings, run_async(_found(settings))
-
-
-def _list(_: argparse.Namespace, context: Context) -> int:
-    models = _open(context)[1]
+    failed = _refresh(context, settings) if arguments.refresh else {}
+    models = run_async(look_at_models(settings, local=arguments.local))
     catalog = models.catalog()
     aliases = {alias: [each.model.ref for each in choices] for alias, choices in catalog.aliases.items()}
     by_ref: dict[str, list[str]] = {}
     for alias, refs in aliases.items():
         by_ref.setdefault(refs[0], []).append(alias)
+    specs = dict(catalog.models)
+    if arguments.all:
+        specs = {**_whole_catalogue(), **specs}
     rows = [
         {
             "ref": ref,
             "title": spec.title,
             "context": spec.context_window,
+            "maxOutput": spec.max_output,
+            "price": price_words(spec.price),
             "aliases": by_ref.get(ref, []),
             "primary": ref == catalog.primary.model.ref,
+            "retired": _retired(ref),
         }
-        for ref, spec in sorted(catalog.models.items())
+        for ref, spec in sorted(specs.items())
+        if arguments.provider in (None, spec.provider)
     ]
-    lines = [
-        f"{'*' if row['primary'] else ' '} {row['ref']}  {row['context']:,} tokens"
-        + (f"  ({', '.join(by_ref[str(row['ref'])])})" if row["aliases"] else "")
-        for row in rows
-    ]
+    lines = [_line(row, is_long=arguments.all) for row in rows]
     context.say(
-        {"models": rows, "aliases": aliases}, [*lines, f"* answers: {models.origin}. {models.advice}"]
+        {"models": rows, "aliases": aliases, "failed": failed},
+        [*lines, f"* answers: {models.origin}. {models.advice}"],
     )
-    return OK
+    for name, reason in failed.items():
+        context.warn(f"{name} gave no list: {reason}")
+    return WARNING if failed else OK
 
 
-def _status(_: argparse.Namespace, context: Context) -> int:
-    settings, models = _open(context)
-    catalog = models.catalog()
-    primary, fallbacks = catalog.primary.model.ref, [each.model.ref for each in catalog.fallbacks]
-    names = dict.fromkeys(ref.partition("/")[0] for ref in (primary, *fallbacks))
-    names |= dict.fromkeys(row.name for row in settings.providers)
-    auth = {name: _auth(settings, name) for name in names}
-    notes = retired_notes([primary, *fallbacks])
-    lines = [
-        f"Primary: {primary} ({models.origin})",
-        f"Fallbacks: {', '.join(fallbacks) or 'none'}",
-        *(f"{_title(name)} auth: {state}" for name, state in auth.items()),
-        *(f"Alias {alias}: {choices[0].model.ref}" for alias, choices in catalog.aliases.items()),
-    ]
-    data = {
-        "primary": primary,
-        "fallbacks": fallbacks,
-        "origin": models.origin,
-        "auth": auth,
-        "retired": notes,
+def _line(row: dict[str, Any], *, is_long: bool) -> str:
+    line = f"{'*' if row['primary'] else ' '} {row['ref']}  {row['context']:,} tokens"
+    if row["aliases"]:
+        line += f"  ({', '.join(row['aliases'])})"
+    if is_long:
+        line += f"  {row['price']}"
+    return line + (f"  retired {row['retired']}" if row["retired"] else "")
+
+
+def _whole_catalogue() -> dict[str, Any]:
+    from providers.base import ModelSettings
+    from providers.models import catalogue, describe
+
+    return {
+        f"{provider}/{model}": describe(provider, ModelSettings(model))
+        for (provider, model), facts in catalogue().items()
+        if model == facts.id
     }
-    context.say(data, lines)
-    for note in notes:
-        context.warn(note)
-    return WARNING if notes or "missing" in auth.values() else OK
 
 
-def _auth(settings: Settings, name: str) -> str:
-    from providers import presets
-
-    if settings.keys(name).credentials:
-        return "configured"
-    preset = presets.find(name)
-    return "missing" if preset is not None and preset.variables else "not needed"
-
-
-def _title(name: str) -> str:
-    from providers import presets
-
-    preset = presets.find(name)
-    return preset.title if preset is not None else name
-
-
-def retired_notes(refs: list[str]) -> list[str]:
-    """A sentence for each model that its vendor has taken away or soon will."""
+def _retired(ref: str) -> str | None:
     from providers.models import catalogue
 
-    today = datetime.now(UTC).date()
-    notes = []
-    for ref in dict.fromkeys(refs):
-        provider, _, model = ref.partition("/")
-        facts = catalogue().get((provider, model))
-        if facts is None or facts.retired_on is None:
-            continue
-        when = "was retired" if facts.is_retired(today) else "will be retired"
-        after = (
-            f"; use {provider}/{facts.successor}"
-            if facts.successor
-            else "; choose another: firstword models list"
-        )
-        notes.append(f"{ref} {when} on {facts.retired_on}{after}")
-    return notes
+    provider, _, model = ref.partition("/")
+    facts = catalogue().get((provider, model))
+    return str(facts.retired_on) if facts is not None and facts.retired_on is not None else None
+
+
+def _refresh(context: Context, settings: Settings) -> dict[str, str]:
+    """Ask every provider for its list; gives who failed."""
+    from bot.cli.quiet import quiet
+    from bot.refresh import refresh_lists
+    from bot.sources import open_models
+
+    async def work() -> dict[str, str]:
+        async with open_models(settings) as models:
+            return dict(await refresh_lists(models, settings, time.time(), all_of_them=True))
+
+    settings.home.prepare()
+    with quiet(settings):
+        failed = run_async(work())
+    tell_daemon(context)
+    return failed
 
 
 def _set(arguments: argparse.Namespace, context: Context) -> int:
+    from bot.listings import listings_path, read_listings
+    from bot.model_notes import notes_on
+
     ref = arguments.ref
     settings = context.settings(model_override(ref))
     if "/" not in ref:
-        from bot.cli.quiet import quiet
-
-        with quiet(settings):
-            run_async(_found(settings))  # raises, naming the aliases, when this is none
+        run_async(_checked(settings))  # raises, naming the aliases, when this is none
     context.config().set("agents.defaults.model.primary", ref)
-    for note in retired_notes([ref]):
+    notes = notes_on(settings, [ref], read_listings(listings_path(settings.home))) if "/" in ref else []
+    for note in notes:
         context.warn(note)
-    context.say({"primary": ref}, [f"{ref} answers from the next start on"])
+    told = tell_daemon(context)
+    context.say({"primary": ref, "notes": notes, "told": told}, [f"{ref} answers {when(told=told)}"])
     return OK
+
+
+async def _checked(settings: Settings) -> Models:
+    from bot.sources import look_at_models
+
+    return await look_at_models(settings, local=settings.models.detect_local)
 
 
 def _test(arguments: argparse.Namespace, context: Context) -> int:
@@ -167,7 +161,10 @@ def _test(arguments: argparse.Namespace, context: Context) -> int:
 
     from bot.cli.asking import ask
     from bot.cli.quiet import quiet
+    from bot.model_notes import notes_on
 
+    for note in notes_on(settings, [ref] if ref and "/" in ref else [], {}):
+        context.warn(note)
     with quiet(settings):
         asked = run_async(ask(settings, _PROBE, lambda _: None))
     if asked.is_cut:
@@ -185,11 +182,26 @@ def _tested(arguments: argparse.Namespace) -> str | None:
     return str(arguments.ref) if arguments.ref else None
 
 
-def _paste(arguments: argparse.Namespace, context: Context) -> int:
-    provider = arguments.provider
-    secret = read_secret(provider)
-    store_key(context, provider, provider, "api_key", secret)
-    context.say(
-        {"provider": provider}, [f"the key of {provider} is stored; it is used from the next start on"]
-    )
-    return OK
+def _scan(_: argparse.Namespace, context: Context) -> int:
+    from providers import presets
+    from providers.detect import detect_local
+
+    servers = run_async(detect_local(context.settings().environ))
+    rows = [
+        {
+            "server": server.preset,
+            "url": server.base_url,
+            "state": str(server.state),
+            "models": [spec.ref for spec in server.models],
+        }
+        for server in servers
+    ]
+    lines = []
+    for server, row in zip(servers, rows, strict=True):
+        lines.append(f"{server.preset}: {server.state} at {server.base_url}")
+        lines += [f"  {ref}" for ref in row["models"]]
+        preset = presets.find(server.preset)
+        if not server.models and preset is not None:
+            lines.append(f"  {preset.connect}")
+    context.say({"servers": rows}, lines)
+    return OK if any(server.models for server in servers) else FAULT

@@ -18,7 +18,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where help is."""
-        text = f"{message}{self._meant(message)}; see: {self.prog} --help"
+        from bot.redact import Redactor
+
+        # What was typed by mistake may be a key.
+        text = Redactor().text(f"{message}{self._meant(message)}; see: {self.prog} --help")
         raise CommandError(text, kind="usage", code=USAGE)
 
     def _meant(self, message: str) -> str:

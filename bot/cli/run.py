@@ -40,8 +40,9 @@ def start(arguments: argparse.Namespace, context: Context) -> int:
 
     for warning in settings.warnings:
         context.warn(warning)
-    with open_logging(settings.logging, Redactor(settings.secrets()), log_file=settings.home.log_file):
-        return run_async(run_daemon(settings, tell))
+    redactor = Redactor(settings.secrets())
+    with open_logging(settings.logging, redactor, log_file=settings.home.log_file):
+        return run_async(run_daemon(settings, tell, redactor.add))
 
 
 def _server(arguments: argparse.Namespace) -> dict[str, Any]:

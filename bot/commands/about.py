@@ -84,7 +84,7 @@ async def status(call: Call) -> str:
     chosen = talk.state.choices.get("model")
     lines = [
         f"Firstword {desk.version}, up {_duration(desk.clock() - desk.started_at)}",
-        f"Model: {chosen or 'default'} ({catalog.primary.model.ref} is the default; {desk.model_origin})",
+        f"Model: {chosen or 'default'} ({catalog.primary.model.ref} is the default; {desk.model_origin()})",
         f"Class: {latency}, first word aimed at {BUDGETS[latency].target:g} s",
     ]
     last = await desk.store.turns(call.turn.key, 1)

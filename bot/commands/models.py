@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from bot import words
 from bot.choices import GLOBAL
 from bot.commands.registry import Ask, Call, Command
+from bot.prices import price_words
 from channels.commands import CommandSpec
 from providers.base import ModelSpec
-from routing.catalog import AUTO
+from routing.catalog import AUTO, Catalog, Choice
 from routing.errors import UnknownModel
 from routing.health import Breaker
 from routing.policy import NO_CREDENTIAL
@@ -47,9 +48,11 @@ async def switch(call: Call, name: str, scope: str = "-s") -> str:
     elif chosen != AUTO:
         try:
             first = call.catalog().resolve(name)[0].model
+            title = words.retired(first.ref) if is_retired(call.catalog(), name) else ""
         except UnknownModel as error:
             return words.unknown_model(error.name, error.nearest)
-        chosen, title = name, f" ({first.ref})" if first.ref.lower() != name.lower() else ""
+        chosen = name
+        title = title or (f" ({first.ref})" if first.ref.lower() != name.lower() else "")
     await _store(call, scope, chosen)
     where = _SCOPES[scope]
     if chosen is None:
@@ -57,6 +60,12 @@ async def switch(call: Call, name: str, scope: str = "-s") -> str:
     if chosen == AUTO:
         return f"The router chooses {where}."
     return f"{chosen}{title} answers {where} from the next message on."
+
+
+def is_retired(catalog: Catalog, name: str) -> bool:
+    """The name is that of a model that its vendor took away."""
+    wanted = name.lower()
+    return any(wanted in (ref, ref.partition("/")[2]) for ref in catalog.retired)
 
 
 async def _store(call: Call, scope: str, chosen: str | None) -> None:
@@ -77,7 +86,7 @@ async def _current(call: Call) -> str:
     chosen = here or account or everywhere
     lines = []
     if chosen is None or chosen == AUTO:
-        lines.append(f"Model: **{catalog.primary.model.ref}** ({desk.model_origin}).")
+        lines.append(f"Model: **{catalog.primary.model.ref}** ({desk.model_origin()}).")
     else:
         where = "here" if here else "for this account" if account else "for all"
         try:
@@ -99,31 +108,41 @@ async def models(call: Call) -> str:
     page = int(words_[-1]) if words_ and words_[-1].isdecimal() else 1
     wanted = words_[0].lower() if words_ and not words_[0].isdecimal() else ""
     catalog = call.catalog()
-    specs = [spec for spec in catalog.models.values() if not wanted or spec.provider.lower() == wanted]
+    specs = [spec for spec in catalog.models.values() if wanted in ("", spec.provider.lower())]
+    if not wanted and len(specs) > _PAGE:  # the ones in use first, not the three hundred of one provider
+        used = dict.fromkeys(choice.model.ref for choice in in_use(catalog))
+        specs.sort(key=lambda spec: (spec.ref not in used, spec.ref))
     if not specs:
         providers = ", ".join(sorted({spec.provider for spec in catalog.models.values()}))
         return f"No provider is called “{wanted}”. There are: {providers}."
     pages = (len(specs) + _PAGE - 1) // _PAGE
     page = max(1, min(page, pages))
     lines = [_row(call, spec) for spec in specs[(page - 1) * _PAGE : page * _PAGE]]
-    for alias, choices in catalog.aliases.items():
-        lines.append(f"- `{alias}` = {', then '.join(choice.model.ref for choice in choices)}")
+    if page == 1:
+        for alias, choices in catalog.aliases.items():
+            lines.append(f"- `{alias}` = {', then '.join(choice.model.ref for choice in choices)}")
     if pages > 1:
         lines.append(f"Page {page} of {pages}; /models {page % pages + 1} shows more.")
     return "\n".join(lines)
 
 
+def in_use(catalog: Catalog) -> tuple[Choice, ...]:
+    """What answers, what stands behind it, and what the aliases mean."""
+    named = [choice for choices in catalog.aliases.values() for choice in choices]
+    return (catalog.primary, *catalog.fallbacks, *named)
+
+
 def _row(call: Call, spec: ModelSpec) -> str:
-    credential = (call.catalog().credentials.get(spec.provider) or (NO_CREDENTIAL,))[0]
-    key = (spec.provider, spec.model, credential)
+    health, now = call.desk.health, call.desk.clock()
+    ids = call.catalog().credentials.get(spec.provider) or (NO_CREDENTIAL,)
+    keys = [(spec.provider, spec.model, each) for each in ids]
     parts = [f"- `{spec.ref}`"]
-    ttft = call.desk.health.ttft(key, 0.5)
+    ttft = next((each for key in keys if (each := health.ttft(key, 0.5)) is not None), None)
     if ttft is not None:
         parts.append(f"first token {ttft * 1000:.0f} ms")
-    if spec.price is not None:
-        parts.append(f"${spec.price.input:g} / ${spec.price.output:g} per million tokens")
-    if call.desk.health.breaker(key, call.desk.clock()) is not Breaker.CLOSED:
-        parts.append(f"resting ({call.desk.health.reason(key)})")
+    parts.append(price_words(spec.price))
+    if all(health.breaker(key, now) is not Breaker.CLOSED for key in keys):  # with one good key it answers
+        parts.append(f"resting ({health.reason(keys[0])})")
     return ", ".join(parts)
 
 

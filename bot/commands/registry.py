@@ -28,7 +28,7 @@ class Desk:
     clock: Callable[[], float]
     started_at: float
     version: str
-    model_origin: str
+    model_origin: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,9 @@ class AuthSection(Section):
     order: Annotated[dict[str, tuple[Name, ...]], Named("PROVIDER")] = Field(
         default_factory=dict, description="For a provider: its profiles, first tried first."
     )
+    fallback_on_auth_error: Flag = Field(
+        default=True, description="Whether another provider answers when every key of one is refused."
+    )
 
 
 class CacheTrace(Section):
