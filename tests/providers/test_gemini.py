@@ -39,7 +39,7 @@ from providers.profile import ModelProfile, ReasoningStyle
 from tests.mock_model.client import MockModel
 from tests.providers.ask import KEY, SECRET, ask, question
 from tests.providers.peer import Do, Peer, streamed, whole
-from tests.providers.test_conformance import BEHAVIOURS, MockPeer
+from tests.providers.scenes import MockPeer
 
 LEVELS = ModelProfile(reasoning=ReasoningStyle.LEVEL, images=True)
 MODEL = ModelSpec("gemini", "gemini-3.8-flash", profile=LEVELS)
@@ -50,19 +50,6 @@ FLASH_25 = ModelSpec(
 )
 EMBEDDER = ModelSpec("gemini", "gemini-embedding-001")
 WEATHER = Tool("weather", "Tells the weather", {"type": "object", "properties": {"city": {"type": "string"}}})
-OWN = {
-    Scene.NO_QUOTA: {"problem": "no_quota"},
-    Scene.TOO_LONG: {"problem": "too_long"},
-    Scene.NO_MODEL: {"problem": "no_model"},
-}
-
-
-class GeminiPeer(MockPeer):
-    def play(self, scene: Scene) -> None:
-        if scene in OWN:
-            self.server.script(default=OWN[scene])
-        else:
-            super().play(scene)
 
 
 @pytest.fixture
@@ -88,14 +75,14 @@ def gemini(mock_model: MockModel, opened: Callable[..., Gemini]) -> Gemini:
 
 class TestGemini(ProviderConformance):
     @pytest.fixture
-    def peer(self, request: pytest.FixtureRequest, start_mock_model: Callable[..., MockModel]) -> GeminiPeer:
+    def peer(self, request: pytest.FixtureRequest, start_mock_model: Callable[..., MockModel]) -> MockPeer:
         call = getattr(request.node, "callspec", None)
         if call is not None and call.params.get("failing") is Scene.ABSENT:
-            return GeminiPeer(start_mock_model())  # one that may be ended
-        return GeminiPeer(request.getfixturevalue("mock_model"))
+            return MockPeer(start_mock_model())  # one that may be ended
+        return MockPeer(request.getfixturevalue("mock_model"))
 
     @pytest.fixture
-    def provider(self, peer: GeminiPeer, opened: Callable[..., Gemini]) -> Provider:
+    def provider(self, peer: MockPeer, opened: Callable[..., Gemini]) -> Provider:
         return opened(peer.server.root_url)
 
     @pytest.fixture
@@ -105,10 +92,6 @@ class TestGemini(ProviderConformance):
     @pytest.fixture
     def credential(self) -> Credential:
         return KEY
-
-
-def test_every_scene_of_the_kit_can_be_played() -> None:
-    assert BEHAVIOURS.keys() | {Scene.ABSENT} == set(Scene)
 
 
 def sent(server: MockModel) -> list[dict[str, Any]]:
