@@ -45,6 +45,13 @@ def _ground(key: str, title: str, must: float, aim: float) -> tuple[Line, ...]:
     )
 
 
+def _part(key: str, title: str) -> tuple[Line, ...]:
+    """One channel's share in a row that measures several."""
+    return tuple(
+        Line(f"{key}.{name}.p99", f"{title}: {name} p99", "ms") for name in ("inbound", "tail", "added")
+    )
+
+
 LINES = (
     Line("start.ready", "start to ready (Telegram, web)", "s", 2.5, 1.0),
     Line("start.first", "first message after ready, offered to complete", "ms", 100, 30, digits=1),
@@ -117,10 +124,10 @@ LINES = (
     Line("mixed500.tail.p99", "500 streams in four channels: tail p99", "ms", 50, 15),
     Line("mixed500.added.p50", "500 streams in four channels: added p50", "ms"),
     Line("mixed500.added.p99", "500 streams in four channels: added p99", "ms", 50, 15),
-    Line("mixed500.telegram.added.p99", "500 streams, those of Telegram: added p99", "ms"),
-    Line("mixed500.discord.added.p99", "500 streams, those of Discord: added p99", "ms"),
-    Line("mixed500.slack.added.p99", "500 streams, those of Slack: added p99", "ms"),
-    Line("mixed500.matrix.added.p99", "500 streams, those of Matrix (a light server): added p99", "ms"),
+    *_part("mixed500.telegram", "500 streams, those of Telegram"),
+    *_part("mixed500.discord", "500 streams, those of Discord"),
+    *_part("mixed500.slack", "500 streams, those of Slack"),
+    *_part("mixed500.matrix", "500 streams, those of Matrix (a light server)"),
     Line("mixed500.calls", "500 streams in four channels: calls a question", "", digits=1),
     Line("mixed500.share", "500 streams in four channels: share of a core", "%", digits=0),
     Line("mixed500.waited", "500 streams in four channels: its waiting for a busy core", "%", digits=1),

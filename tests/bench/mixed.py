@@ -119,5 +119,5 @@ def _figures(questions: Sequence[Question], meter: Meter, idle: int, peak: int) 
     }
     for name in ("telegram", "discord", "slack", "matrix"):
         fates = [one.fate for one in questions if one.site.channel == name]
-        found |= spread(f"mixed500.{name}", fates, "added")
+        found |= spread(f"mixed500.{name}", fates, "inbound", "tail", "added")
     return found
