@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from channels.capabilities import Surface
-from channels.events import Event
+from channels.events import Event, Membership
 
 ANYBODY = "*"
 """In an allow-list: everybody. It has to be written out; nothing is open by itself."""
@@ -57,6 +57,8 @@ def authorise(event: Event, policy: Policy) -> Verdict:
         if is_owner:
             return Verdict.OWNER
         return Verdict.MEMBER if is_member else Verdict.STRANGER
+    if is_owner and isinstance(event, Membership):
+        return Verdict.OWNER  # an owner may take the bot anywhere; whom it answers there is another question
     if not getattr(event, "addressed", True):
         return Verdict.IGNORED
     if event.address.key.space not in policy.groups and ANYBODY not in policy.groups:

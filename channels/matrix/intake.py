@@ -10,11 +10,11 @@ from typing import Any
 import structlog
 
 from channels.base import Host
-from channels.events import Event, Message
+from channels.events import Event, Message, Sender, Unreadable, UnreadableReason
 from channels.matrix.account import Account
 from channels.matrix.content import relation_of
 from channels.matrix.gaps import Gaps
-from channels.matrix.parse import parse, typing
+from channels.matrix.parse import address_of, parse, typing
 from channels.matrix.rooms import JOINED, Room, events_of, rooms_of
 from channels.matrix.text import clean_name
 from channels.matrix.unread import Unread
@@ -70,6 +70,23 @@ class Intake:
         for room_id, event in found:
             await self._offer_all(self.account.rooms.room(room_id), [event])
         return bool(found)
+
+    async def tell_unread(self) -> None:
+        """Let the daemon tell people whose messages still cannot be read.
+
+        Not in a room with others: whether it was said to the bot cannot be known.
+        """
+        for waiting in self.unread.overdue():
+            room = self.account.rooms.room(waiting.room_id)
+            event_id, sender = waiting.event.get("event_id"), waiting.event.get("sender")
+            if not (room.is_direct and isinstance(event_id, str) and isinstance(sender, str)):
+                continue
+            where = address_of(room, self.account.me, None)
+            # The event's own id stays free: it is the message's, whose key may still come.
+            unread = Unreadable(
+                f"unread:{event_id}", event_id, where, Sender(sender), UnreadableReason.ENCRYPTED
+            )
+            await insist(self.account.host, unread, self.account.timing.full)
 
     async def _in_parallel(self, batches: list[tuple[Room, list[Any]]]) -> list[int]:
         if len(batches) == 1:

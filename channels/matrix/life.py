@@ -63,7 +63,7 @@ class Life:
     async def _run(self) -> None:
         await self._sign_in()
         account = self.account
-        unread = Unread(account.host, self.clock, account.timing.unread)
+        unread = Unread(account.host, self.clock, account.timing.unread, account.timing.hope)
         gaps = Gaps(account, self.wall, self.chance.random)
         receipts = Receipts(account)
         inviter = Inviter(account, self.chance.random)

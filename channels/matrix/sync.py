@@ -134,6 +134,7 @@ class Syncer:
         if has_keys:
             await self.intake.retry()  # first, as what waits for a key was said before what comes with it
         is_worth = await self.intake.take(sync, since)
+        await self.intake.tell_unread()
         self.inviter.take(sync)
         await self._keep_keys()
         return is_worth or has_keys

@@ -13,8 +13,8 @@ class Timing:
     long for. `idle`: after a sync that told nothing and was not held. `poll_grace`: how much longer than asked a sync
     may take before it is given up. `join`: a room of another server. `retry_*`: waits after failures, doubled from
     first to last. `full`: before events are offered again for which there was no room. `receipts`: between two
-    receipts. `unread`: how long a message that cannot be decrypted waits for its key. `cursor_every`: how old the
-    stored token may get while only our own events come.
+    receipts. `unread`: how long a message that cannot be decrypted waits for its key, `hope`: after which its writer
+    is told. `cursor_every`: how old the stored token may get while only our own events come.
     """
 
     send: float = 20.0
@@ -32,6 +32,7 @@ class Timing:
     full: float = 1.0
     receipts: float = 0.5
     unread: float = 600.0
+    hope: float = 15.0
     cursor_every: float = 30.0
 
 

@@ -1,4 +1,7 @@
-"""Messages that cannot be decrypted yet: their key is asked for once, and they wait a while for it."""
+"""Messages that cannot be decrypted yet: their key is asked for once, and they wait a while for it.
+
+A key often comes a moment after its message; who wrote is told only when it has not come for some time.
+"""
 
 from __future__ import annotations
 
@@ -28,29 +31,34 @@ class Waiting:
     room_id: str
     event: Json
     until: float
+    since: float
 
 
 @dataclass(slots=True)
 class Unread:
-    """One account's. `clock` in seconds; `patience`: how long a message waits."""
+    """One account's. `clock` in seconds; `patience`: how long a message waits, `hope`: after which who wrote is told."""
 
     host: Host
     clock: Callable[[], float]
     patience: float
+    hope: float
     _waiting: OrderedDict[str, Waiting] = field(default_factory=OrderedDict)
     _told: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _to_ask: list[str] = field(default_factory=list)
+    _to_tell: list[str] = field(default_factory=list)
     _is_changed: bool = False
 
     def put(self, room_id: str, event: Json, reason: str) -> None:
         """An event could not be read; at most once an hour for each room the log says so."""
         event_id = event.get("event_id")
-        self.host.signal("event_unreadable")
+        self.host.signal("undecryptable")
         self._tell(room_id, reason)
         if not isinstance(event_id, str) or event_id in self._waiting:
             return
-        self._waiting[event_id] = Waiting(room_id, event, self.clock() + self.patience)
+        now = self.clock()
+        self._waiting[event_id] = Waiting(room_id, event, now + self.patience, now)
         self._to_ask.append(event_id)
+        self._to_tell.append(event_id)
         self._is_changed = True
         if len(self._waiting) > _MAX_WAITING:
             self._waiting.popitem(last=False)
@@ -70,6 +78,15 @@ class Unread:
         """Those whose key was not asked for yet; each once."""
         asked, self._to_ask = self._to_ask, []
         return iter([self._waiting[event_id] for event_id in asked if event_id in self._waiting])
+
+    def overdue(self) -> list[Waiting]:
+        """Those that have waited so long that their writer should hear of it; each once."""
+        there = [
+            (event_id, self._waiting[event_id]) for event_id in self._to_tell if event_id in self._waiting
+        ]
+        due = self.clock() - self.hope
+        self._to_tell = [event_id for event_id, waiting in there if waiting.since > due]
+        return [waiting for _, waiting in there if waiting.since <= due]
 
     def read(self, decrypt: Callable[[str, Json], Json | None]) -> list[tuple[str, Json]]:
         """Those that can be read by now, oldest first, as (room id, event); the others go on waiting."""

@@ -71,7 +71,7 @@ def test_a_group_answers_only_when_it_is_listed() -> None:
     policy = Policy(allow=frozenset({"4711"}), groups=frozenset({"g1"}), owners=frozenset({"1"}))
     assert verdicts(policy, "4712", Surface.GROUP) == {Verdict.MEMBER}
     assert verdicts(policy, "4711", Surface.GROUP, space="g2") == {Verdict.IGNORED}
-    assert verdicts(policy, "1", Surface.GROUP, space="g2") == {Verdict.CLOSED_GROUP}
+    assert verdicts(policy, "1", Surface.GROUP, space="g2") == {Verdict.CLOSED_GROUP, Verdict.OWNER}
 
 
 def test_what_is_not_addressed_to_us_is_ignored_in_a_group() -> None:
@@ -110,3 +110,15 @@ def test_a_command_follows_the_rules_of_the_place_where_it_was_given() -> None:
     assert given("1", "g2", is_shared=True) is Verdict.CLOSED_GROUP
     assert given("stranger", "g1", is_shared=False) is Verdict.STRANGER
     assert given("4711", "d1", is_shared=False) is Verdict.MEMBER
+
+
+def test_an_owner_may_take_the_bot_into_any_group_but_it_answers_only_in_listed_ones() -> None:
+    policy = Policy(allow=frozenset({"4711"}), owners=frozenset({"1"}))
+    where = Address(ConversationKey("c", "a", "g2"), Surface.GROUP)
+
+    def invited(sender: str) -> Verdict:
+        return authorise(Membership("k", "", where, Sender(sender), MembershipChange.INVITED), policy)
+
+    assert invited("1") is Verdict.OWNER
+    assert invited("4711") is Verdict.IGNORED
+    assert authorise(Message("k", "m", where, Sender("1"), "hi", NOW), policy) is Verdict.CLOSED_GROUP

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from channels.errors import NotAuthorized, Refused
-from channels.events import MessageEdited, Reaction
+from channels.events import MessageEdited, Reaction, Unreadable
 from channels.matrix.channel import MatrixChannel
 from channels.matrix.crypto import Crypto
 from channels.matrix.wire import Wire
-from tests.channels.matrix.hosts import KeepingHost, address, running, settings
+from tests.channels.matrix.hosts import QUICK, KeepingHost, address, running, settings
 from tests.channels.matrix.peer.home import Account, Home
 from tests.channels.matrix.peer.relay import Relay
 from tests.channels.matrix.peer.secret import SecretPerson
@@ -111,7 +112,7 @@ async def test_a_late_key_makes_a_message_readable(
             await carol.withhold(room, bot.id)
             await carol.say(room, "can you read this?")
             await carol.say(room, "and this?")
-            await host.until(lambda: host.signals.get("event_unreadable", 0) >= 1)
+            await host.until(lambda: host.signals.get("undecryptable", 0) >= 1)
             await relay.until(lambda request: "m.room_key_request" in request.path)
             await carol.hand_over(room, bot.id)
             messages = await host.until_messages(2)
@@ -121,6 +122,22 @@ async def test_a_late_key_makes_a_message_readable(
     assert "can you read" not in str(logs)
     asked = [request for request in relay.requests if "m.room_key_request" in request.path]
     assert len(asked) == 1
+
+
+async def test_who_wrote_what_cannot_be_read_is_told_when_no_key_comes(
+    relay: Relay, bot: Account, carol: SecretPerson, host: KeepingHost
+) -> None:
+    async with running(bot, relay, host, timing=replace(QUICK, hope=0.0)):
+        room = await secret_room(carol, bot)
+        await carol.withhold(room, bot.id)
+        said = await carol.say(room, "can you read this?")
+        await host.until(lambda: any(isinstance(event, Unreadable) for event in host.events))
+        (unread,) = [event for event in host.events if isinstance(event, Unreadable)]
+        assert (unread.message_id, unread.sender.id) == (said, carol.id)
+        assert str(unread.address.key) == str(address(room).key)
+        await carol.hand_over(room, bot.id)
+        (message,) = await host.until_messages(1)
+        assert message.event_key != unread.event_key
 
 
 async def test_a_message_whose_key_comes_while_the_bot_is_away_is_answered_afterwards(
@@ -178,7 +195,7 @@ async def test_without_encryption_nothing_goes_into_an_encrypted_room(
             await carol.until_member(room, bot.id)
             await carol.say(room, "hello")
             await carol.say(room, "hello?")
-            await host.until(lambda: host.signals.get("event_unreadable", 0) >= 2)
+            await host.until(lambda: host.signals.get("undecryptable", 0) >= 2)
             with pytest.raises(Refused) as caught:
                 await channel.send(address(room), "in clear", "key-0")
             assert caught.value.code == "encryption_off"

@@ -40,7 +40,7 @@ class Way:
         chance = random.Random(1).random
         self.inviter = Inviter(self.account, chance)
         gaps = Gaps(self.account, lambda: 0.0, chance)
-        unread = Unread(host, lambda: 0.0, 600.0)
+        unread = Unread(host, lambda: 0.0, 600.0, 15.0)
         self.intake = Intake(self.account, gaps, unread, Receipts(self.account).read)
 
     async def take(self, sync: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ async def test_what_cannot_be_read_is_counted_and_remembered(way: Way) -> None:
     way.account.rooms.room(ROOM).own = JOINED
     locked = said("") | {"type": "m.room.encrypted", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
     await way.take(joined(locked, locked | {"sender": BOT, "event_id": "$mine"}))
-    assert way.host.signals == {"event_unreadable": 1, "self_message": 1}
+    assert way.host.signals == {"undecryptable": 1, "self_message": 1}
     await way.intake.unread.keep()
     assert await way.intake.unread.kept() == [(ROOM, "$event")]
 
