@@ -36,7 +36,7 @@ class Waiting:
 
 @dataclass(slots=True)
 class Unread:
-    """One account's. `clock` in seconds; `patience`: how long a message waits, `hope`: after which who wrote is told."""
+    """One account's. `clock` in seconds; a message waits `patience` for its key; who wrote is told after `hope`."""
 
     host: Host
     clock: Callable[[], float]
