@@ -46,7 +46,7 @@ class Conversations:
         talk = self._talks.get(key)
         if talk is None:
             state = await self._store.conversation(key)
-            if not state.choices:
+            if state.is_new:
                 state = replace(state, choices=await self._choices_around(key))
             lines = await self._store.history(key, state.session, KEPT_LINES)
             # Another task may have read it meanwhile; there is one Talk per key.

@@ -70,13 +70,14 @@ class HistoryRow:
 class Conversation:
     """A conversation's lasting state. `session` is raised by /new. `choices`: what people set ("model": "fast").
 
-    `handle`: the latest address handle, for sends that answer no message.
+    `handle`: the latest address handle, for sends that answer no message. `is_new`: nothing was stored of it.
     """
 
     key: str
     session: int = 1
     choices: Mapping[str, str] = field(default_factory=dict)
     handle: str = ""
+    is_new: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ def conversation(connection: sqlite3.Connection, key: str) -> Conversation:
     """Its state, a fresh one where nothing is stored."""
     row = execute(connection, sql.CONVERSATION, (key,)).fetchone()
     if row is None:
-        return Conversation(key)
+        return Conversation(key, is_new=True)
     session, choices, handle = row
     return Conversation(key, session, decode(choices), handle)
 

@@ -10,6 +10,7 @@ import pytest
 
 from bot import metrics, words
 from bot.access import Policy
+from bot.conversations import Conversations
 from bot.store.base import Outcome
 from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
 from channels.errors import Refused
@@ -137,6 +138,19 @@ async def test_a_thread_begins_with_what_was_chosen_in_its_space(tmp_path: Path)
         await world.accept(in_thread("a third", 5, "t2"))
         await world.quiet()
         assert [len(one.asked), len(two.asked)] == [1, 2]
+
+
+async def test_a_choice_that_a_thread_took_back_stays_taken_back_when_it_is_read_anew(tmp_path: Path) -> None:
+    one, two = FakeProvider("one", answer("quick"), answer("quick")), FakeProvider("two", answer("deep"))
+    async with inside(tmp_path, one, two=two) as world:
+        world.account.policy = Policy(allow=frozenset({"*"}), groups=frozenset({"*"}))
+        await world.say("/model deep", 1)
+        await world.quiet()
+        await world.accept(in_thread("/model default", 2, "t1"))
+        await world.quiet()
+        afresh = Conversations(world.app.store)
+        assert (await afresh.get(str(in_thread("", 3, "t1").address.key))).state.choices == {}
+        assert (await afresh.get(str(in_thread("", 3, "t2").address.key))).state.choices == {"model": "deep"}
 
 
 async def test_stop_beside_the_threads_ends_ones_own_answer_in_a_thread(tmp_path: Path) -> None:
