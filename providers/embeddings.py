@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 import httpx
 import orjson
 
+from providers.base import CompletionRequest, Credential, PromptMessage, Role
 from providers.errors import ErrorKind, ProviderError
-from providers.exchange import Scrub, close, error_body, failure, lost, read_up_to, send
+from providers.exchange import Scrub, close, error_body, failure, lost, read_up_to, scrubber, send
 from providers.openai_request import encode
 from providers.transport import reader_of
 
@@ -72,6 +73,12 @@ class Endpoint:
             raise lost(error, self.scrub) from error
         finally:
             await close(response)
+
+
+def private(texts: Sequence[str], credential: Credential) -> Scrub:
+    """A function that takes the key and every piece of the texts out of what goes to logs."""
+    messages = tuple(PromptMessage(Role.USER, text) for text in texts)
+    return scrubber(CompletionRequest(messages), credential)
 
 
 async def embed_openai(endpoint: Endpoint, model: str, texts: Sequence[str]) -> list[Vector]:

@@ -24,12 +24,10 @@ from providers.base import (
     Credential,
     ModelSettings,
     ModelSpec,
-    PromptMessage,
-    Role,
     StreamEvent,
     refuse_to_continue,
 )
-from providers.embeddings import Endpoint, Vector, in_batches, vectors
+from providers.embeddings import Endpoint, Vector, in_batches, private, vectors
 from providers.errors import ErrorKind, ProviderError
 from providers.exchange import Drains, Read, Scrub, close, error_body, lost, read_up_to, scrubber, send
 from providers.failures import read_body
@@ -223,11 +221,10 @@ class Gemini:
             self._log.info("prompt cache made", model=model.ref, cached_tokens=tokens)
 
     def _endpoint(self, path: str, credential: Credential, texts: Sequence[str]) -> Endpoint:
-        scrub = scrubber(
-            CompletionRequest(tuple(PromptMessage(Role.USER, text) for text in texts)), credential
-        )
         url = f"{self._base}/{quote(path, safe='/:')}"
-        return Endpoint(self._connect(self._origin), url, self._keyed(credential), scrub, _failure)
+        return Endpoint(
+            self._connect(self._origin), url, self._keyed(credential), private(texts, credential), _failure
+        )
 
     def _address(self, model: str) -> httpx.URL:
         address = self._addresses.get(model)
