@@ -128,7 +128,7 @@ def prompt_of(model: ModelSpec, messages: Sequence[PromptMessage]) -> Prompt:
     answers = False
     for count, message in enumerate(messages[first:], first + 1):
         if message.role is not Role.TOOL:
-            open_calls = _answered(message, messages[count:])
+            open_calls = _answered(message, messages[count:]) if message.calls else {}
         parts = _parts(model, message, open_calls)
         if not parts:
             continue
