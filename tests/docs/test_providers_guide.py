@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from providers import presets
+from providers.anthropic import AnthropicSettings
+from providers.anthropic_marks import Caching
 from providers.errors import ErrorKind
 from providers.openai_compatible import OpenAICompatibleSettings
 
@@ -58,9 +60,13 @@ def test_the_guides_provider_is_cheap_to_import(tmp_path: Path) -> None:
 
 
 def test_the_configuration_of_the_guide_is_valid() -> None:
-    (block,) = blocks("json")
-    (row,) = json.loads(block)["models"]["providers"].values()
-    assert OpenAICompatibleSettings.model_validate(row).models[0].id == "some-model"
+    rows = {
+        name: row
+        for block in blocks("json")
+        for name, row in json.loads(block)["models"]["providers"].items()
+    }
+    assert OpenAICompatibleSettings.model_validate(rows["mine"]).models[0].id == "some-model"
+    assert AnthropicSettings.model_validate(rows["anthropic"]).caching is Caching.STABLE
 
 
 def test_every_preset_and_its_key_stand_in_the_guide() -> None:
