@@ -21,6 +21,9 @@ CHROMIUM_PATHS = (
 # Where tests/peers.sh puts Synapse; the file is written last, so what was broken off does not count.
 SYNAPSE = Path(__file__).resolve().parents[1] / ".peers" / "synapse"
 SYNAPSE_DONE = "installed.txt"
+# Where tests/peers.sh puts aimock; the file is a copy of the lock, written last.
+AIMOCK = Path(__file__).resolve().parents[1] / ".peers" / "aimock"
+AIMOCK_DONE = "installed.json"
 # As root there is no sandbox; the rest keeps Chromium from calling home at every start.
 CHROMIUM_FLAGS = (
     "--no-sandbox",
@@ -65,3 +68,12 @@ def find_synapse(folder: Path = SYNAPSE) -> Path | None:
     """The interpreter of an environment that holds a whole Synapse, or None."""
     python = folder / "bin" / "python"
     return python if (folder / SYNAPSE_DONE).is_file() and python.is_file() else None
+
+
+def find_aimock(folder: Path = AIMOCK) -> tuple[str, str] | None:
+    """The command that starts the model server aimock, or None where it or Node.js is missing."""
+    script = folder / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+    node = shutil.which("node")
+    if node is None or not (folder / AIMOCK_DONE).is_file() or not script.is_file():
+        return None
+    return node, str(script)

@@ -77,7 +77,31 @@ synapse() {
   cp "$locks/synapse.txt" "$peers/synapse/installed.txt"
 }
 
+aimock_is_here() {
+  cmp -s "$locks/aimock/package-lock.json" "$peers/aimock/installed.json" && have node
+}
+
+# Nothing of the package runs while it is installed; npm compares it with the hash of the lock.
+aimock() {
+  if aimock_is_here; then
+    echo "aimock is here"
+    return 0
+  fi
+  if ! have npm || ! have node; then
+    echo "install Node.js 20.15 or newer with npm (https://nodejs.org), then run this again" >&2
+    return 1
+  fi
+  echo "installing aimock into $peers/aimock"
+  rm -rf "$peers/aimock"
+  mkdir -p "$peers/aimock"
+  cp "$locks/aimock/package.json" "$locks/aimock/package-lock.json" "$peers/aimock/"
+  quietly npm ci --prefix "$peers/aimock" --ignore-scripts --no-audit --no-fund --no-update-notifier || return 1
+  node "$peers/aimock/node_modules/@copilotkit/aimock/dist/cli.js" --help >/dev/null || return 1
+  cp "$locks/aimock/package-lock.json" "$peers/aimock/installed.json"
+}
+
 missing=0
 synapse || missing=1
+aimock || missing=1
 chromium || missing=1
 exit "$missing"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.peers import SYNAPSE_DONE, find_synapse
+from tests.peers import AIMOCK_DONE, SYNAPSE_DONE, find_aimock, find_synapse
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = """
@@ -75,7 +76,19 @@ def test_an_installation_that_was_broken_off_is_no_synapse(tmp_path: Path) -> No
     assert find_synapse(tmp_path) == python
 
 
+def test_an_installation_that_was_broken_off_is_no_aimock(tmp_path: Path) -> None:
+    script = tmp_path / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+    script.parent.mkdir(parents=True)
+    script.touch()
+    assert find_aimock(tmp_path) is None
+    (tmp_path / AIMOCK_DONE).touch()
+    found = find_aimock(tmp_path)
+    assert found is None if shutil.which("node") is None else found is not None and found[1] == str(script)
+
+
 STUBS = {
+    "npm": "test ! -e offline || { echo the registry is away; exit 1; }",
+    "node": "exit 0",
     "uname": "echo Linux",
     "chromium": "exit 0",
     # The environment is made, but what is to go into it may be missing.
@@ -107,16 +120,28 @@ def test_a_peer_is_installed_once_for_each_lock(tmp_path: Path) -> None:
         (tmp_path / "bin" / name).chmod(0o755)
     lock = tmp_path / "synapse.txt"
     lock.write_text("one")
+    other = tmp_path / "aimock" / "package-lock.json"
+    other.parent.mkdir()
+    other.with_name("package.json").write_text("{}")
+    other.write_text("one")
+    (tmp_path / "offline").touch()
     (tmp_path / "broken").touch()
     broken = run_peers(tmp_path)
     assert broken.returncode == 1
     assert "the index is away" in broken.stderr
+    assert "the registry is away" in broken.stderr
     assert find_synapse(tmp_path / ".peers" / "synapse") is None
+    assert not (tmp_path / ".peers" / "aimock" / AIMOCK_DONE).exists()
     (tmp_path / "broken").unlink()
+    (tmp_path / "offline").unlink()
     for content in ("one", "two"):
         lock.write_text(content)
+        other.write_text(content)
         first, second = run_peers(tmp_path), run_peers(tmp_path)
         assert (first.returncode, second.returncode) == (0, 0), first.stderr
-        assert first.stdout.splitlines()[0] == "installing Synapse into .peers/synapse"
-        assert second.stdout.splitlines() == ["Synapse is here", "Chromium is here"]
+        assert first.stdout.splitlines()[:2] == [
+            "installing Synapse into .peers/synapse",
+            "installing aimock into .peers/aimock",
+        ]
+        assert second.stdout.splitlines() == ["Synapse is here", "aimock is here", "Chromium is here"]
         assert find_synapse(tmp_path / ".peers" / "synapse") is not None

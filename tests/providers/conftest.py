@@ -1,4 +1,4 @@
-"""What the provider tests share: a model server of its own process, pools, and peers that send exact bytes."""
+"""What the provider tests share: model servers of their own processes, pools, and peers that send exact bytes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 
 from providers.http import Pools
 from tests.mock_model.fixtures import mock_model, mock_model_process, start_mock_model
+from tests.providers.aimock import aimock, aimock_process
 from tests.providers.peer import Peer
 
-__all__ = ["mock_model", "mock_model_process", "start_mock_model"]
+__all__ = ["aimock", "aimock_process", "mock_model", "mock_model_process", "start_mock_model"]
 
 
 @pytest.fixture
