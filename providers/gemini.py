@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SecretStr, field_validator
 
-from providers.base import Connect, ProviderSpec
+from providers.base import Connect, ModelSpec, ProviderSpec
 from providers.gemini_request import RESERVED
-from providers.http import origin_of
+from providers.rows import (
+    DialectSettings,
+    ModelRow,
+    checked_address,
+    checked_headers,
+    checked_params,
+    described,
+)
 
 if TYPE_CHECKING:
     from providers.gemini_client import Gemini
@@ -22,18 +28,17 @@ ADDRESS = "https://generativelanguage.googleapis.com"
 _ENDINGS = ("/openai", "/v1beta", "/v1")
 
 
-class GeminiSettings(BaseModel):
+class GeminiSettings(DialectSettings):
     """`models.providers.NAME` of a provider whose `api` is google-generative-ai."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, protected_namespaces=()
-    )
 
     base_url: str | None = Field(
         default=None, description="Another address than Google's, without /v1beta; e.g. a proxy of your own"
     )
     api: Literal["google-generative-ai"] | None = Field(default=None, description="The dialect")
     api_key: SecretStr | None = Field(default=None, description="${VAR}, profile:NAME, or the key itself")
+    models: tuple[ModelRow, ...] = Field(
+        default=(), description="Models beside those that the catalogue knows"
+    )
     default_params: dict[str, Any] = Field(
         default_factory=dict, description="Put into every request: generationConfig's fields, safetySettings"
     )
@@ -52,34 +57,32 @@ class GeminiSettings(BaseModel):
     @property
     def root(self) -> str:
         """The address that /v1beta follows."""
-        root = (self.base_url or ADDRESS).rstrip("/")
+        root = self.base_url or ADDRESS
         for ending in _ENDINGS:  # "/v1beta/openai" was this provider's address in another dialect
             root = root.removesuffix(ending)
         return root
 
+    def specs(self, name: str) -> tuple[ModelSpec, ...]:
+        """The models that the settings name, described with what the catalogue knows of them."""
+        return described(name, self.models, self.base_url)
+
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
-        if value is not None:
-            origin_of(value)
-        return value
+        return checked_address(value)
 
     @field_validator("default_params")
     @classmethod
     def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if taken := sorted(RESERVED & value.keys()):
-            raise ValueError(f"may not set {', '.join(taken)}: every request says that itself")
-        return value
+        return checked_params(value, RESERVED)
 
     @field_validator("headers")
     @classmethod
     def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not (name.isascii() and name.isprintable() and text.isascii() and text.isprintable()):
-                raise ValueError(f"{name!r}: only printable ASCII may stand in a header")
-            if name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
-                raise ValueError(f"{name!r} is set by the HTTP client and may not be given")
-        return value
+        for name in value:
+            if name.lower() in {"x-goog-api-key", "authorization"}:
+                raise ValueError(f"{name!r}: a key stands in apiKey or in the credentials, not in a header")
+        return checked_headers(value)
 
 
 def _open(name: str, settings: GeminiSettings, connect: Connect) -> Gemini:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import pytest
@@ -31,6 +31,7 @@ from providers.base import (
     ToolCallDelta,
 )
 from providers.conformance import CONFIDENTIAL, ProviderConformance, Scene
+from providers.conformance_abilities import Ability, AbilityConformance
 from providers.errors import ErrorKind, ProviderError
 from providers.gemini import SPEC
 from providers.gemini_client import Gemini
@@ -46,7 +47,7 @@ MODEL = ModelSpec("gemini", "gemini-3.8-flash", profile=LEVELS)
 FLASH_25 = ModelSpec(
     "gemini",
     "gemini-2.5-flash",
-    profile=ModelProfile(reasoning=ReasoningStyle.BUDGET, effort_off="none"),
+    profile=ModelProfile(reasoning=ReasoningStyle.BUDGET, effort_off="none", images=True),
 )
 EMBEDDER = ModelSpec("gemini", "gemini-embedding-001")
 WEATHER = Tool("weather", "Tells the weather", {"type": "object", "properties": {"city": {"type": "string"}}})
@@ -88,6 +89,35 @@ class TestGemini(ProviderConformance):
     @pytest.fixture
     def model(self) -> ModelSpec:
         return MODEL
+
+    @pytest.fixture
+    def credential(self) -> Credential:
+        return KEY
+
+
+class TestGeminiAbilities(AbilityConformance):
+    abilities: ClassVar[frozenset[Ability]] = frozenset(Ability) - {
+        Ability.CACHE_MARKS,
+        Ability.PREDICTION,
+        Ability.WARMING,
+    }
+
+    @pytest.fixture
+    def peer(self, mock_model: MockModel) -> MockPeer:
+        return MockPeer(mock_model)
+
+    @pytest.fixture
+    def provider(self, peer: MockPeer, gemini: Gemini) -> Provider:
+        return gemini
+
+    @pytest.fixture(params=[MODEL, FLASH_25], ids=["level", "budget"])
+    def model(self, request: pytest.FixtureRequest) -> ModelSpec:
+        model: ModelSpec = request.param
+        return model
+
+    @pytest.fixture
+    def embedder(self) -> ModelSpec:
+        return EMBEDDER
 
     @pytest.fixture
     def credential(self) -> Credential:
@@ -460,6 +490,7 @@ def test_an_address_is_taken_with_and_without_its_version(address: str | None, r
         ({"defaultParams": {"contents": []}}, "contents"),
         ({"headers": {"Host": "x"}}, "HTTP client"),
         ({"headers": {"a": "\n"}}, "printable"),
+        ({"headers": {"X-Goog-Api-Key": "k"}}, "apiKey"),
         ({"cacheTtl": 1}, "60"),
         ({"api": "openai-completions"}, "google-generative-ai"),
     ],
