@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -52,6 +53,45 @@ class TestOpenAICompatible(ProviderConformance):
     @pytest.fixture
     def credential(self) -> Credential:
         return KEY
+
+
+class TestCerebrasWire(TestOpenAICompatible):
+    """Flat errors, usage and time_info in the last chunk, tool calls in one piece."""
+
+    @pytest.fixture
+    def provider(self, peer: MockPeer, pools: Pools) -> Provider:
+        peer.server.config(kind="cerebras")
+        return compatible(pools, peer.server.base_url, "cerebras")
+
+    @pytest.fixture
+    def model(self) -> ModelSpec:
+        return replace(MODEL, provider="cerebras")
+
+
+class TestOpenRouterWire(TestOpenAICompatible):
+    """Comments before the first chunk, errors with a finish reason inside a 200 stream."""
+
+    @pytest.fixture
+    def provider(self, peer: MockPeer, pools: Pools) -> Provider:
+        peer.server.config(kind="openrouter")
+        return compatible(pools, peer.server.base_url, "openrouter")
+
+    @pytest.fixture
+    def model(self) -> ModelSpec:
+        return replace(MODEL, provider="openrouter")
+
+
+class TestOllamaWire(TestOpenAICompatible):
+    """A model that was not pulled is told by its name."""
+
+    @pytest.fixture
+    def provider(self, peer: MockPeer, pools: Pools) -> Provider:
+        peer.server.config(kind="ollama")
+        return compatible(pools, peer.server.base_url, "ollama")
+
+    @pytest.fixture
+    def model(self) -> ModelSpec:
+        return replace(MODEL, provider="ollama")
 
 
 class DemoPeer:

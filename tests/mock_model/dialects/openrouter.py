@@ -19,7 +19,7 @@ MESSAGES: Mapping[int, str] = {
     400: "Invalid request",
     401: "No auth credentials found",
     402: "Insufficient credits. Add more using https://openrouter.ai/credits",
-    403: "Your chosen model requires moderation and your input was flagged",
+    403: "This API key may not be used for the model",
     404: "No endpoints found for the model.",
     408: "Request timed out",
     413: "Request entity too large",
@@ -28,6 +28,10 @@ MESSAGES: Mapping[int, str] = {
     503: "No available model provider meets your routing requirements",
 }
 
+_FLAGGED = {
+    "message": "Your chosen model requires moderation and your input was flagged",
+    "metadata": {"reasons": ["violence"], "flagged_input": "...", "provider_name": "OpenAI"},
+}
 PROBLEMS: Mapping[Problem, Refusal] = {
     Problem.NO_QUOTA: Refusal(402),
     Problem.TOO_LONG: Refusal(
@@ -36,7 +40,7 @@ PROBLEMS: Mapping[Problem, Refusal] = {
     ),
     Problem.NO_MODEL: Refusal(404),
     Problem.WRONG_KEY: Refusal(401),
-    Problem.FILTERED: Refusal(403),
+    Problem.FILTERED: Refusal(403, _FLAGGED),
     Problem.OVERLOADED: Refusal(503),
 }
 
