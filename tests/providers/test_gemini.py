@@ -6,122 +6,40 @@ The server is the mock model; it refuses what the API's documentation says it re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 import pytest
 
 from providers.base import (
     CompletionRequest,
-    Credential,
     Effort,
     Embeds,
     FinishReason,
     GenerationOptions,
     Image,
     Memo,
-    ModelSpec,
     PromptMessage,
-    Provider,
     Role,
     Schema,
     Tool,
     ToolCall,
     ToolCallDelta,
 )
-from providers.conformance import CONFIDENTIAL, ProviderConformance, Scene
-from providers.conformance_abilities import Ability, AbilityConformance
+from providers.conformance import CONFIDENTIAL
 from providers.errors import ErrorKind, ProviderError
 from providers.gemini import SPEC
 from providers.gemini_client import Gemini
-from providers.http import Pools
-from providers.profile import ModelProfile, ReasoningStyle
+from providers.profile import ReasoningStyle
 from tests.mock_model.client import MockModel
 from tests.providers.ask import KEY, SECRET, ask, question
+from tests.providers.gemini_peer import EMBEDDER, FLASH_25, MODEL, gemini, opened
 from tests.providers.peer import Do, Peer, streamed, whole
-from tests.providers.scenes import MockPeer
 
-LEVELS = ModelProfile(reasoning=ReasoningStyle.LEVEL, images=True)
-MODEL = ModelSpec("gemini", "gemini-3.8-flash", profile=LEVELS)
-FLASH_25 = ModelSpec(
-    "gemini",
-    "gemini-2.5-flash",
-    profile=ModelProfile(reasoning=ReasoningStyle.BUDGET, effort_off="none", images=True),
-)
-EMBEDDER = ModelSpec("gemini", "gemini-embedding-001")
+__all__ = ["gemini", "opened"]
+
 WEATHER = Tool("weather", "Tells the weather", {"type": "object", "properties": {"city": {"type": "string"}}})
-
-
-@pytest.fixture
-async def opened(pools: Pools) -> AsyncIterator[Callable[..., Gemini]]:
-    made: list[Gemini] = []
-
-    def make(address: str, **settings: object) -> Gemini:
-        given = SPEC.settings.model_validate({"baseUrl": address, **settings})
-        provider = SPEC.open("gemini", given, pools)
-        assert isinstance(provider, Gemini)
-        made.append(provider)
-        return provider
-
-    yield make
-    for each in made:
-        await each.aclose()
-
-
-@pytest.fixture
-def gemini(mock_model: MockModel, opened: Callable[..., Gemini]) -> Gemini:
-    return opened(mock_model.root_url)
-
-
-class TestGemini(ProviderConformance):
-    @pytest.fixture
-    def peer(self, request: pytest.FixtureRequest, start_mock_model: Callable[..., MockModel]) -> MockPeer:
-        call = getattr(request.node, "callspec", None)
-        if call is not None and call.params.get("failing") is Scene.ABSENT:
-            return MockPeer(start_mock_model())  # one that may be ended
-        return MockPeer(request.getfixturevalue("mock_model"))
-
-    @pytest.fixture
-    def provider(self, peer: MockPeer, opened: Callable[..., Gemini]) -> Provider:
-        return opened(peer.server.root_url)
-
-    @pytest.fixture
-    def model(self) -> ModelSpec:
-        return MODEL
-
-    @pytest.fixture
-    def credential(self) -> Credential:
-        return KEY
-
-
-class TestGeminiAbilities(AbilityConformance):
-    abilities: ClassVar[frozenset[Ability]] = frozenset(Ability) - {
-        Ability.CACHE_MARKS,
-        Ability.PREDICTION,
-        Ability.WARMING,
-    }
-
-    @pytest.fixture
-    def peer(self, mock_model: MockModel) -> MockPeer:
-        return MockPeer(mock_model)
-
-    @pytest.fixture
-    def provider(self, peer: MockPeer, gemini: Gemini) -> Provider:
-        return gemini
-
-    @pytest.fixture(params=[MODEL, FLASH_25], ids=["level", "budget"])
-    def model(self, request: pytest.FixtureRequest) -> ModelSpec:
-        model: ModelSpec = request.param
-        return model
-
-    @pytest.fixture
-    def embedder(self) -> ModelSpec:
-        return EMBEDDER
-
-    @pytest.fixture
-    def credential(self) -> Credential:
-        return KEY
 
 
 def sent(server: MockModel) -> list[dict[str, Any]]:
