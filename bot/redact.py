@@ -60,7 +60,9 @@ _PATTERNS = (
     re.compile(rb"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+"),  # JSON web tokens
     re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     # by the words before them
-    re.compile(rb"\b(?P<lead>(?:bearer|basic) +)[^\s\"'\\,;<>]{6,}", re.IGNORECASE),
+    re.compile(rb"\b(?P<lead>bearer +)[^\s\"'\\,;<>]{6,}", re.IGNORECASE),
+    # credentials in Base64 hold more than one capital and small letters, which the page "Basic Information" does not
+    re.compile(rb"\b(?P<lead>(?i:basic) +)(?![A-Za-z][a-z]*(?![A-Za-z0-9+/=]))[^\s\"'\\,;<>]{6,}"),
     re.compile(rb"(?P<lead>://[^\s/:@\"]{0,64}:)[^\s/@\"]+(?=@)"),
     re.compile(
         rb"(?P<lead>(?:api[_-]?key|access[_-]?key|token|secret|password|authorization)"

@@ -83,7 +83,10 @@ def _text(row: Mapping[str, Any], shape: Shape | None, place: Path, hints: Mappi
     if kind == "extra_forbidden":
         return "there is no such key"
     if kind in ("value_error", "assertion_error"):
-        allowed = str(row.get("ctx", {}).get("error", "")) or allowed
+        said = str(row.get("ctx", {}).get("error", ""))
+        if said and isinstance(row["input"], dict):
+            return _CLEAN.text(said)  # about several keys together: it says by itself what is wrong
+        allowed = said or allowed
     is_secret = looks_secret(name) or (shape is not None and shape.is_secret)
     if is_secret:
         return f"this value is not allowed (not shown, as it may be secret); allowed: {allowed}"

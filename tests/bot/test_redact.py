@@ -20,6 +20,7 @@ TELEGRAM = "123456789:AAabcdefghijklmnopqrstuvwxyz012345678"
         f"https://api.telegram.org/bot{TELEGRAM.replace(':', '%3A')}/getMe",
         "Authorization: Bearer abcdef0123456789",
         '{"authorization": "Basic dXNlcjpwYXNzd29yZA=="}',
+        "basic dXNlcjpw",
         "key sk-ant-api03-abcdefghij0123456789",
         "csk-abcdefghij0123456789abcdef",
         "gsk_abcdefghij0123456789",
@@ -54,6 +55,7 @@ def test_what_looks_like_a_key_is_masked(line: str) -> None:
         "telegram:main:4711:9",
         "no token was sent; the password is wrong",
         "mail bob@example.org",
+        "make one at https://api.slack.com/apps (Basic Information, App-Level Tokens); see Basic Information)",
     ],
 )
 def test_ordinary_lines_stay_as_they_are(line: str) -> None:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from bot.errors import SettingsError
 from bot.home import Home
@@ -35,6 +35,12 @@ class RadioSettings(BaseModel):
     base_url: str = "https://radio.example"
     retries: int = Field(default=3, ge=0, le=9)
     hook: Hook | None = None
+
+    @model_validator(mode="after")
+    def _hears_something(self) -> Self:
+        if self.hook is not None and not self.retries:
+            raise ValueError("retries is 0: a hook needs at least one")
+        return self
 
 
 class SpeakerSettings(BaseModel):

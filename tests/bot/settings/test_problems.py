@@ -101,6 +101,14 @@ def test_a_wrong_value_names_its_place_and_what_is_allowed(
     assert len(problems) == 1
 
 
+def test_keys_that_do_not_fit_together_are_told_in_the_settings_own_words_and_nothing_else(
+    place: Place,
+) -> None:
+    account = {"token": "t0p-secret", "retries": 0, "hook": {"publicUrl": "https://x.example"}}
+    problems = place.problems({"channels": {"radio": {"accounts": {"main": account}}}})
+    assert problems == {"channels.radio.accounts.main": "retries is 0: a hook needs at least one"}
+
+
 def test_a_missing_token_names_the_variable_that_would_do(place: Place) -> None:
     problems = place.problems({"channels": {"radio": {"enabled": True}}})
     assert problems == {
