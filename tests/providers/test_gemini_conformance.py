@@ -41,11 +41,16 @@ class TestGemini(ProviderConformance):
 
 
 class TestGeminiAbilities(AbilityConformance):
-    abilities: ClassVar[frozenset[Ability]] = frozenset(Ability) - {
-        Ability.CACHE_MARKS,
-        Ability.PREDICTION,
-        Ability.WARMING,
-    }
+    abilities: ClassVar[frozenset[Ability]] = frozenset(
+        {
+            Ability.TOOLS,
+            Ability.FORCED_TOOLS,
+            Ability.SCHEMA,
+            Ability.IMAGES,
+            Ability.REASONING,
+            Ability.EMBEDDINGS,
+        }
+    )
 
     @pytest.fixture
     def peer(self, mock_model: MockModel) -> MockPeer:
