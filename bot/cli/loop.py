@@ -17,3 +17,14 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
         return asyncio.run(work)
     return uvloop.run(work)
+
+
+def run_still(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing, without the sockets of a loop. ValueError if it waits."""
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    work.close()
+    raise ValueError("it waits")

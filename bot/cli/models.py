@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.cli import auth, models_bench, models_edit
 from bot.cli.context import FAULT, OK, USAGE, WARNING, CommandError, Context
-from bot.cli.loop import run_async
+from bot.cli.loop import run_async, run_still
 from bot.cli.message import failure, model_override
 from bot.cli.models_status import show_status
 from bot.cli.parser import Verbs
@@ -53,7 +53,7 @@ def _list(arguments: argparse.Namespace, context: Context) -> int:
 
     settings = context.settings()
     failed = _refresh(context, settings) if arguments.refresh else {}
-    models = run_async(look_at_models(settings, local=arguments.local))
+    models = (run_async if arguments.local else run_still)(look_at_models(settings, local=arguments.local))
     catalog = models.catalog()
     aliases = {alias: [each.model.ref for each in choices] for alias, choices in catalog.aliases.items()}
     by_ref: dict[str, list[str]] = {}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.cli.context import OK, USAGE, CommandError, Context
-from bot.cli.loop import run_async
+from bot.cli.loop import run_still
 from bot.cli.parser import Verbs
 from bot.cli.telling import tell_daemon, when
 
@@ -34,7 +34,7 @@ def add(below: Verbs) -> None:
 def _aliases_list(_: argparse.Namespace, context: Context) -> int:
     from bot.sources import look_at_models
 
-    catalog = run_async(look_at_models(context.settings())).catalog()
+    catalog = run_still(look_at_models(context.settings())).catalog()
     aliases = {alias: [each.model.ref for each in choices] for alias, choices in catalog.aliases.items()}
     lines = [f"{alias}: {', then '.join(refs)}" for alias, refs in aliases.items()]
     context.say(
@@ -81,7 +81,7 @@ def _aliases_remove(arguments: argparse.Namespace, context: Context) -> int:
 def _fallbacks_list(_: argparse.Namespace, context: Context) -> int:
     from bot.sources import look_at_models
 
-    catalog = run_async(look_at_models(context.settings())).catalog()
+    catalog = run_still(look_at_models(context.settings())).catalog()
     refs = [each.model.ref for each in catalog.fallbacks]
     is_set = bool(context.settings().agents.defaults.model.fallbacks)
     context.say(

@@ -55,8 +55,11 @@ def probe(code: str, home: Path, heavy: list[str]) -> dict[str, object]:
         "from bot.cli.main import main; sys.exit(main(['--version']))",
         "from bot.cli.main import main; sys.exit(main(['config', 'validate']))",
         "from bot.cli.main import main; sys.exit(main(['channels', 'list']))",
+        "from bot.cli.main import main; sys.exit(main(['models', 'list', '--all']))",
+        "from bot.cli.main import main; sys.exit(main(['models', 'aliases', 'list']))",
+        "from bot.cli.main import main; sys.exit(main(['auth', 'list']))",
     ],
-    ids=["import", "help", "version", "config", "channels"],
+    ids=["import", "help", "version", "config", "channels", "models", "aliases", "auth"],
 )
 def test_a_look_loads_no_sdk_and_opens_no_socket(code: str, tmp_path: Path) -> None:
     assert probe(code, tmp_path, HEAVY) == {"loaded": [], "sockets": [], "code": 0}

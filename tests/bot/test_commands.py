@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.access import Policy
 from bot.commands.table import all_commands
-from providers.base import Usage
+from providers.base import (
+    Effort,
+    Finished,
+    FinishReason,
+    ModelSpec,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    Usage,
+)
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer
+from providers.profile import ModelProfile, ReasoningStyle
+from routing.catalog import Choice
 from tests.story.inside import Inside, address, inside
 
-OWED = "help commands start status whoami model models fast reason deep new reset stop retry why ping usage queue".split()
+OWED = "help commands start status whoami model models fast reason deep new reset stop retry why ping usage queue think reasoning".split()
 
 
 async def ask(world: Inside, text: str, number: int) -> str:
@@ -62,6 +74,12 @@ def test_every_command_that_is_owed_is_there_with_a_summary() -> None:
         ("/queue sideways", "There is no mode"),
         ("/usage", "**off**"),
         ("/usage loud", "There is no line"),
+        ("/usage cost", "**cost**"),
+        ("/think", "**default**"),
+        ("/think harder", "There is no"),
+        ("/reasoning", "**off**"),
+        ("/reasoning loud", "There is no"),
+        ("/models", "price unknown"),
         ("/reset everything", "/reset soft"),
         ("/status", "Class: sync, first word aimed at 0.5 s"),
     ],
@@ -144,3 +162,66 @@ async def test_new_may_name_a_model(tmp_path: Path) -> None:
         shown = await ask(world, "/new deep", 1)
         assert "A new conversation begins" in shown
         assert "two/m" in shown
+
+
+THINKING = (
+    Started(),
+    ReasoningDelta("Two and two\nis four."),
+    TextDelta("4"),
+    TextDelta("!"),
+    Finished(FinishReason.STOP),
+)
+
+
+async def test_how_hard_to_think_holds_for_this_conversation_from_the_next_question_on(
+    tmp_path: Path,
+) -> None:
+    async with inside(tmp_path, FakeProvider("one", default=answer("hm"))) as world:
+        efforts = []
+        for number, text in enumerate(("/think high", "/t off", "/think default")):
+            await ask(world, text, 2 * number)
+            await ask(world, "hi", 2 * number + 1)
+            efforts.append(world.provider.asked[-1].request.options.effort)
+        assert efforts == [Effort.HIGH, Effort.OFF, None]
+
+
+@pytest.mark.parametrize(
+    ("profile", "chosen", "remark"),
+    [
+        (ModelProfile(), "high", "one/m has no such switch"),
+        (ModelProfile(reasoning=ReasoningStyle.EFFORT, effort_off="low"), "off", "always thinks; it takes its least, low"),
+        (ModelProfile(reasoning=ReasoningStyle.ADAPTIVE, effort_off="none"), "off", None),
+        (ModelProfile(reasoning=ReasoningStyle.DISABLE), "medium", "knows only on and off"),
+    ],
+)  # fmt: skip
+async def test_what_the_model_makes_of_it_is_said(
+    tmp_path: Path, profile: ModelProfile, chosen: str, remark: str | None
+) -> None:
+    one = FakeProvider("one", models=(ModelSpec("one", "m", profile=profile),))
+    async with inside(tmp_path, one) as world:
+        said = await ask(world, f"/think {chosen}", 1)
+        assert said == f"Thinking here: **{chosen}**." if remark is None else remark in said
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [("off", "4!"), ("on", "> Two and two\n> is four.\n\n4!"), ("stream", "> Two and two\n> is four.\n\n4!")],
+)
+async def test_thoughts_are_shown_where_wanted_and_are_no_part_of_the_conversation(
+    tmp_path: Path, mode: str, shown: str
+) -> None:
+    async with inside(tmp_path, FakeProvider("one", THINKING, answer("ok"))) as world:
+        await ask(world, f"/reasoning {mode}", 1)
+        assert await ask(world, "2+2?", 2) == shown
+        await ask(world, "sure?", 3)
+        assert [line.text for line in world.provider.asked[1].request.messages] == ["2+2?", "4!", "sure?"]
+
+
+async def test_a_name_of_a_retired_model_says_who_answers_in_its_place(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one"), second=FakeProvider("two")) as world:
+        catalog = world.app.models.default
+        retired = {"two/old": Choice(catalog.models["two/m"])}
+        world.app.models.default = replace(catalog, retired=retired)
+        assert "two/m answers in its place" in await ask(world, "/model two/old", 1)
+        await ask(world, "hi", 2)
+        assert world.provider.asked == []

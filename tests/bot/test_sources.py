@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from bot.credentials import Stored, write_credentials
 from bot.errors import BotError
 from bot.home import Home
+from bot.listings import Listing, listings_path, read_listings, write_listings
+from bot.refresh import refresh_lists
 from bot.settings import load_settings
-from bot.sources import Models, open_models
+from bot.sources import Models, look_at_models, open_models
+from providers.base import Effort, ModelSettings
 from tests.mock_model.client import MockModel
 from tests.mock_model.fixtures import start_mock_model
 
@@ -119,3 +123,134 @@ async def test_a_primary_that_is_no_model_is_refused_with_what_there_is(tmp_path
     with pytest.raises(BotError, match="fats"):
         async with models(tmp_path, config, {"CEREBRAS_API_KEY": "k"}):
             pass
+
+
+RETIRED = "cerebras/llama-3.3-70b"
+KEYED = {"CEREBRAS_API_KEY": "k1"}
+
+
+def naming(ref: str, **cerebras: Any) -> dict[str, Any]:
+    providers = {"providers": {"cerebras": cerebras}} if cerebras else {}
+    return {
+        "models": {"detectLocal": False, **providers},
+        "agents": {"defaults": {"model": {"primary": ref}}},
+    }
+
+
+async def test_a_retired_model_is_answered_for_by_its_successor(tmp_path: Path) -> None:
+    async with models(tmp_path, naming(RETIRED), KEYED) as found:
+        catalog = found.catalog()
+        assert catalog.primary.model.ref == "cerebras/gpt-oss-120b"
+        assert catalog.primary.options.effort is Effort.LOW
+        assert catalog.resolve("Cerebras/llama-3.1-8b")[0].model.ref == "cerebras/gpt-oss-120b"
+        assert catalog.resolve("qwen-3-32b")[0].model.ref == "cerebras/qwen-3.8-27b"
+        assert RETIRED not in catalog.models
+
+
+async def test_a_row_of_the_config_that_describes_a_retired_model_does_not_bring_it_back(
+    tmp_path: Path,
+) -> None:
+    rows = [{"id": "llama-3.3-70b", "contextWindow": 128000}, {"id": "llama-3.1-8b"}]
+    async with models(tmp_path, naming(RETIRED, models=rows), KEYED) as found:
+        assert found.catalog().primary.model.ref == "cerebras/gpt-oss-120b"
+        assert not [ref for ref in found.catalog().models if "llama" in ref]
+
+
+async def test_another_server_under_a_vendors_name_gets_the_id_as_it_stands(tmp_path: Path) -> None:
+    config = naming(RETIRED, baseUrl="http://127.0.0.1:9/v1")
+    async with models(tmp_path, config, KEYED) as found:
+        assert found.catalog().primary.model.ref == RETIRED
+
+
+def keep(folder: Path, *ids: str, name: str = "cerebras") -> None:
+    """What a provider listed last, as a file of the home."""
+    home = Home(folder)
+    home.prepare()
+    listing = Listing(0.0, tuple(ModelSettings(each) for each in ids))
+    write_listings(listings_path(home), {name: listing})
+
+
+async def test_a_retired_model_that_is_still_listed_answers_itself(tmp_path: Path) -> None:
+    keep(tmp_path, "llama-3.3-70b", "gpt-oss-120b", "brand-new")
+    async with models(tmp_path, naming(RETIRED), KEYED) as found:
+        catalog = found.catalog()
+        assert catalog.primary.model.ref == RETIRED
+        assert catalog.aliases["fast"][0].model.ref == RETIRED
+        assert set(catalog.models) == {
+            "cerebras/llama-3.3-70b",
+            "cerebras/gpt-oss-120b",
+            "cerebras/brand-new",
+        }
+
+
+async def test_a_list_of_other_names_does_not_take_the_aliases_away(tmp_path: Path) -> None:
+    keep(tmp_path, "something-else")
+    async with models(tmp_path, OFFLINE, KEYED) as found:
+        assert found.catalog().aliases["fast"][0].model.ref == "cerebras/gpt-oss-120b"
+
+
+async def test_looking_opens_no_provider_and_asks_nobody(
+    tmp_path: Path, start_mock_model: Callable[..., MockModel]
+) -> None:
+    server = start_mock_model()
+    config = {"models": {"providers": {"ours": {"baseUrl": server.base_url}}}}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    found = await look_at_models(load_settings(Home(tmp_path), path, KEYED))
+    assert (found.providers, server.requests()) == ({}, [])
+    assert found.catalog().primary.model.ref == "cerebras/gpt-oss-120b"
+
+
+async def test_lists_are_asked_kept_and_taken_in(
+    tmp_path: Path, start_mock_model: Callable[..., MockModel]
+) -> None:
+    server = start_mock_model("--models", "a,b")
+    config = {
+        "models": {
+            "providers": {"ours": {"baseUrl": server.base_url}, "gone": {"baseUrl": "http://127.0.0.1:9/v1"}}
+        },
+        "agents": {"defaults": {"model": {"primary": "ours/a"}}},
+    }
+    async with models(tmp_path, config) as found:
+        assert server.requests() == []
+        assert found.settings is not None
+        assert set(await refresh_lists(found, found.settings, 100.0)) == {"gone"}
+        assert {"ours/a", "ours/b"} <= set(found.catalog().models)
+        assert len(server.requests()) == 1
+        await refresh_lists(found, found.settings, 200.0)
+        assert len(server.requests()) == 1
+        server.config(models=["b"])
+        await refresh_lists(found, found.settings, 100.0 + 86_400.0)
+        assert found.listings["ours"].gone == {"a": 86_500.0}
+    assert list(read_listings(listings_path(Home(tmp_path)))) == ["ours"]
+    async with models(tmp_path, config) as found:
+        assert "ours/b" in found.catalog().models
+
+
+async def test_a_changed_key_is_taken_in_while_everything_runs(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    profiles = {"profiles": {"a": {"provider": "cerebras"}, "b": {"provider": "cerebras"}}}
+    path.write_text(json.dumps(OFFLINE | {"auth": profiles}))
+    file = Home(tmp_path).credentials
+    write_credentials(file, {"a": Stored("key-one"), "b": Stored("key-two")})
+    async with open_models(load_settings(Home(tmp_path), path, {})) as found:
+        providers = dict(found.providers)
+        assert found.catalog().credentials["cerebras"] == ("cerebras:a", "cerebras:b")
+        write_credentials(file, {"b": Stored("key-three")})
+        path.write_text(json.dumps(OFFLINE | {"auth": {"profiles": {"b": {"provider": "cerebras"}}}}))
+        changed = await found.renew(load_settings(Home(tmp_path), path, {}))
+        assert set(changed) == {("cerebras", "cerebras:a"), ("cerebras", "cerebras:b")}
+        assert found.catalog().credentials["cerebras"] == ("cerebras:b",)
+        secret = found.credential("cerebras", "cerebras:b").secret
+        assert secret is not None and secret.get_secret_value() == "key-three"
+        assert found.providers == providers
+
+
+async def test_what_cannot_be_taken_in_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(OFFLINE))
+    async with open_models(load_settings(Home(tmp_path), path, KEYED)) as found:
+        path.write_text(json.dumps(OFFLINE | {"agents": {"defaults": {"model": {"primary": "fast"}}}}))
+        with pytest.raises(BotError):
+            await found.renew(load_settings(Home(tmp_path), path, {}))
+        assert found.catalog().primary.model.ref == "cerebras/gpt-oss-120b"

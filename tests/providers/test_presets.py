@@ -9,10 +9,11 @@ import orjson
 import pytest
 
 from providers import models, presets
-from providers.base import ModelSettings, Price
+from providers.base import Effort, ModelSettings, Price
+from providers.facts import parse
 from providers.http import is_loopback, origin_of
 from providers.presets import DEEP, FAST, KEY_ORDER, PRESETS, REASON
-from providers.profile import ReasoningStyle
+from providers.profile import CacheStyle, ReasoningStyle
 
 TODAY = date(2026, 11, 21)
 
@@ -162,9 +163,96 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("change", "named"), WRONG.values(), ids=WRONG)
 def test_a_wrong_row_is_refused_by_name(change: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=rf"p/m.*{named}"):
-        models.parse(orjson.dumps({"sources": {"s": "S"}, "models": [ROW | change]}))
+        parse(orjson.dumps({"sources": {"s": "S"}, "models": [ROW | change]}))
 
 
 def test_a_row_may_stand_only_once() -> None:
     with pytest.raises(ValueError, match="twice"):
-        models.parse(orjson.dumps({"sources": {"s": "S"}, "models": [ROW, ROW]}))
+        parse(orjson.dumps({"sources": {"s": "S"}, "models": [ROW, ROW]}))
+
+
+def test_another_name_of_a_model_leads_to_its_row() -> None:
+    known = models.catalogue()
+    assert known["cerebras", "llama-3.1-8b"] is known["cerebras", "llama3.1-8b"]
+    assert [spec.model for spec in models.known("anthropic", TODAY)].count("claude-haiku-4-5") == 1
+
+
+STAND_INS = [
+    ("cerebras", "llama-3.3-70b", None, ("gpt-oss-120b", Effort.LOW)),
+    ("cerebras", "llama-3.1-8b", None, ("gpt-oss-120b", Effort.LOW)),
+    ("cerebras", "qwen-3-32b", None, ("qwen-3.8-27b", None)),
+    ("cerebras", "llama-3.3-70b", {"llama-3.3-70b"}, None),
+    ("cerebras", "llama-3.3-70b", {"qwen-3.8-27b"}, ("gpt-oss-120b", Effort.LOW)),
+    ("cerebras", "gpt-oss-120b", None, None),
+    ("cerebras", "gpt-oss-120b", {"other"}, None),
+    ("anthropic", "claude-sonnet-4-5", None, None),
+    ("anthropic", "claude-3-opus", None, ("claude-opus-5-5", None)),
+    ("nobody", "x", None, None),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "listed", "found"), STAND_INS)
+def test_a_retired_model_has_a_stand_in_unless_it_is_still_listed(
+    provider: str, model: str, listed: set[str] | None, found: tuple[str, Effort | None] | None
+) -> None:
+    instead = models.stand_in(provider, model, TODAY, listed)
+    assert (None if instead is None else (instead.model, instead.effort)) == found
+
+
+def test_what_a_provider_lists_counts_more_than_the_catalogues_dates() -> None:
+    listed = {"llama-3.3-70b", "gpt-oss-120b"}
+    assert {spec.model for spec in models.known("cerebras", TODAY, listed)} == listed
+
+
+def test_what_a_local_server_has_is_for_it_to_say() -> None:
+    assert models.known("ollama", TODAY) == ()
+    assert models.describe("ollama", ModelSettings("llama3.2")).title == "Llama 3.2"
+
+
+def test_a_price_changes_on_its_day() -> None:
+    argon = ModelSettings("gemini-4-argon")
+    assert models.describe("gemini", argon, today=TODAY).price == Price(2, 10, 0.1)
+    assert models.describe("gemini", argon, today=date(2026, 12, 1)).price == Price(4, 20, 0.2)
+
+
+def test_a_long_prompt_has_a_price_of_its_own() -> None:
+    price = models.describe("anthropic", ModelSettings("claude-haiku-5-5")).price
+    assert price is not None and price.above is not None
+    assert (price.cache_write_hour, price.above[0], price.above[1].input) == (0.2, 100_000, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("ref", "expected"),
+    [
+        (
+            "anthropic/claude-sonnet-5-5",
+            {"reasoning": ReasoningStyle.ADAPTIVE, "effort_off": "low", "cache": CacheStyle.MARKS, "cache_min": 512, "cache_marks": 4, "prefill": False, "sampling": False, "forced_tools": False, "images": True},
+        ),
+        (
+            "anthropic/claude-haiku-4-5",
+            {"reasoning": ReasoningStyle.BUDGET, "budget_min": 1024, "cache_min": 4096, "prefill": True, "sampling": True},
+        ),
+        ("gemini/gemini-2.5-flash", {"reasoning": ReasoningStyle.BUDGET, "budget_max": 24576, "effort_off": "none", "audio": True}),
+        ("gemini/gemini-3.8-flash", {"reasoning": ReasoningStyle.LEVEL, "effort_off": "low", "cache": CacheStyle.AUTO}),
+        ("cerebras/gpt-oss-120b", {"reasoning": ReasoningStyle.EFFORT, "prediction": True, "schema": True, "cache_min": 128, "images": False}),
+        ("openai/gpt-6.1-sol", {"effort_off": "low", "efforts": ("low", "medium", "high", "xhigh", "max")}),
+        ("openrouter/anthropic/claude-haiku-5.5", {"cache": CacheStyle.MARKS, "cache_marks": 4}),
+        ("anthropic/claude-of-tomorrow", {"reasoning": ReasoningStyle.NONE, "cache": CacheStyle.MARKS}),
+    ],
+)  # fmt: skip
+def test_a_family_says_what_its_models_take(ref: str, expected: dict[str, Any]) -> None:
+    provider, _, model = ref.partition("/")
+    profile = models.describe(provider, ModelSettings(model)).profile
+    assert {name: getattr(profile, name) for name in expected} == expected
+
+
+def test_what_is_only_believed_is_marked_with_a_field_that_exists() -> None:
+    believed = {model: facts.believed for (_, model), facts in models.catalogue().items() if facts.believed}
+    assert "retiredOn" in believed["claude-3-haiku-20240307"]
+
+
+def test_a_familys_slip_is_named_too() -> None:
+    with pytest.raises(ValueError, match=r"family f.*price"):
+        parse(orjson.dumps({"sources": {}, "families": {"f": {"price": 1}}, "models": []}))
+    with pytest.raises(ValueError, match=r"p/m.*twice"):
+        parse(orjson.dumps({"sources": {"s": "S"}, "models": [ROW | {"aliases": ["m"]}]}))

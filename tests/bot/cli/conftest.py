@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.bot.cli.terminal import Terminal
-from tests.mock_model.fixtures import mock_model, mock_model_process
+from tests.mock_model.fixtures import mock_model, mock_model_process, start_mock_model
 
-__all__ = ["mock_model", "mock_model_process"]
+__all__ = ["mock_model", "mock_model_process", "start_mock_model"]
 
 
 @pytest.fixture

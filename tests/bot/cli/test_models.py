@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.priors import read_priors
 from bot.remedies import is_every_kind_covered
 from tests.bot.cli.terminal import Terminal
 from tests.mock_model.client import MockModel
@@ -178,3 +181,128 @@ def test_nothing_of_a_conversation_is_logged(terminal: Terminal, mock_model: Moc
     terminal.run("message", "send", "a secret question", "--log-level", "debug")
     log = (terminal.home / "logs" / "firstword.log").read_text()
     assert "secret" not in log
+
+
+def test_the_list_asks_nobody_unless_it_is_told_to(terminal: Terminal, mock_model: MockModel) -> None:
+    mock_model.config(models=["small", "found"])
+    terminal.model(mock_model.base_url, "small")
+    assert "mine/found" not in terminal.run("models", "list").out
+    assert mock_model.requests() == []
+    assert "mine/found" in terminal.run("models", "list", "--refresh").out
+    assert "mine/found" in terminal.run("models", "list").out
+    assert [request["path"] for request in mock_model.requests()] == ["/v1/models"]
+
+
+def test_a_provider_that_gives_no_list_is_named(terminal: Terminal, free_port: int) -> None:
+    terminal.model(f"http://127.0.0.1:{free_port}/v1", "small")
+    result = terminal.run("models", "list", "--refresh")
+    assert result.code == 3
+    assert "warning: mine gave no list: connect" in result.err
+    assert "* mine/small" in result.out
+
+
+def test_the_whole_catalogue_has_prices_and_retirements(terminal: Terminal) -> None:
+    result = terminal.run("models", "list", "--all", "--provider", "cerebras")
+    assert "cerebras/gpt-oss-120b  131,072 tokens  $0.35 / $0.75 per million tokens\n" in result.out
+    assert re.search(r"cerebras/llama-3\.3-70b .* retired 2026-02-16\n", result.out)
+    assert re.search(r"cerebras/qwen-3-235b .* price unknown", result.out)
+    assert "anthropic" not in result.out.splitlines()[0]
+
+
+def test_a_model_that_vanished_from_the_list_is_named(terminal: Terminal, mock_model: MockModel) -> None:
+    mock_model.config(models=["small", "other"])
+    terminal.model(mock_model.base_url, "small")
+    terminal.run("models", "list", "--refresh")
+    assert terminal.run("models", "status", "--check").code == 0
+    mock_model.config(models=["other"])
+    terminal.run("models", "list", "--refresh")
+    result = terminal.run("models", "status", "--check")
+    assert result.code == 1
+    assert re.search(r"warning: mine/small is not among the models that mine lists since 20\d\d-", result.err)
+
+
+def test_the_status_may_ask_each_model(terminal: Terminal, mock_model: MockModel) -> None:
+    mock_model.script({"model": "other", "status": 503}, default={"text": "ready"})
+    terminal.model(mock_model.base_url, "small", "other")
+    terminal.run("models", "fallbacks", "add", "mine/other")
+    result = terminal.run("models", "status", "--probe", "--probe-concurrency", "1")
+    assert result.code == 3
+    assert "mine/small: TTFT " in result.out
+    assert "mine/other: overloaded; " in result.out
+    assert terminal.run("models", "status", "--probe", "--probe-timeout", "0").code == 2
+
+
+def test_a_model_that_is_silent_is_left_after_the_probes_time(
+    terminal: Terminal, mock_model: MockModel
+) -> None:
+    mock_model.script(default={"fault": "silent"})
+    terminal.model(mock_model.base_url, "small")
+    result = terminal.run("models", "status", "--probe", "--probe-timeout", "0.05")
+    assert "mine/small: nothing within 0.05 s" in result.out
+
+
+def test_fallbacks_are_put_in_order_and_taken_out(terminal: Terminal) -> None:
+    terminal.model("http://127.0.0.1:9/v1", "a", "b", "c")
+    terminal.run("models", "fallbacks", "add", "mine/b")
+    terminal.run("models", "fallbacks", "add", "mine/c", "--first")
+    assert terminal.run("models", "fallbacks", "list").out == "1. mine/c\n2. mine/b\n"
+    assert terminal.run("models", "fallbacks", "remove", "mine/c").code == 0
+    assert terminal.run("models", "fallbacks", "remove", "mine/c").code == 1
+    assert terminal.run("models", "fallbacks", "list").out == "1. mine/b\n"
+    assert terminal.run("models", "fallbacks", "clear").code == 0
+    assert terminal.run("models", "fallbacks", "list").out == "none\n"
+    assert terminal.run("models", "fallbacks", "add", "nobody/x").code == 2
+
+
+def test_aliases_are_made_and_taken_away(terminal: Terminal) -> None:
+    terminal.model("http://127.0.0.1:9/v1", "a", "b")
+    assert terminal.run("models", "aliases", "add", "quick", "mine/b", "mine/a").code == 0
+    assert terminal.run("models", "aliases", "list").out == "quick: mine/b, then mine/a\n"
+    terminal.run("config", "set", 'agents.defaults.models["mine/a"].alias', "other")
+    assert terminal.run("models", "aliases", "remove", "other").code == 0
+    assert terminal.run("models", "aliases", "remove", "quick").code == 0
+    assert terminal.run("models", "aliases", "remove", "quick").code == 1
+    assert "no aliases" in terminal.run("models", "aliases", "list").out
+    for wrong in (("a/b", "mine/a"), ("x", "mine"), ("x", "nobody/a")):
+        assert terminal.run("models", "aliases", "add", *wrong).code == 2
+
+
+def test_a_scan_finds_servers_on_this_machine(
+    terminal: Terminal, start_mock_model: Callable[..., MockModel]
+) -> None:
+    server = start_mock_model("--kind", "ollama", "--models", "llama3.2")
+    result = terminal.run("models", "scan", environ={"OLLAMA_HOST": f"127.0.0.1:{server.port}"})
+    assert result.code == 0
+    assert f"ollama: ready at http://127.0.0.1:{server.port}/v1\n  ollama/llama3.2\n" in result.out
+
+
+def test_a_bench_prints_figures_and_keeps_them_where_asked(terminal: Terminal, mock_model: MockModel) -> None:
+    mock_model.script(default={"text": "one two three four", "ttft": 0.01, "gap": 0.001})
+    terminal.model(mock_model.base_url, "small", "large")
+    result = terminal.run("models", "bench", "mine/large", "--n", "2", "--write-priors")
+    assert result.code == 0
+    assert re.fullmatch(r"mine/large: TTFT p50 \d+ ms, p95 \d+ ms, \d+ tokens/s, 2 answers\n", result.out)
+    file = terminal.home / "data" / "model-priors.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    prior = read_priors(file)["mine/large"]
+    assert (prior.count, prior.ttft_p50 > 0.009) == (2, True)
+    assert len(mock_model.chats()) == 2
+
+
+def test_a_bench_takes_prompts_of_a_file(terminal: Terminal, mock_model: MockModel, tmp_path: Path) -> None:
+    terminal.model(mock_model.base_url, "small")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("first\n\nsecond\n")
+    assert terminal.run("models", "bench", "--n", "2", "--prompt-set", str(prompts)).code == 0
+    assert [chat["body"]["messages"][-1]["content"] for chat in mock_model.chats()] == ["first", "second"]
+    prompts.write_text("\n")
+    assert terminal.run("models", "bench", "--prompt-set", str(prompts)).code == 2
+    assert terminal.run("models", "bench", "--n", "0").code == 2
+
+
+def test_a_bench_of_what_does_not_answer_says_why(terminal: Terminal, mock_model: MockModel) -> None:
+    mock_model.script(default={"status": 401})
+    terminal.model(mock_model.base_url, "small")
+    result = terminal.run("models", "bench", "--n", "1", "--write-priors")
+    assert (result.code, result.out) == (1, "mine/small: no answer (auth)\n")
+    assert not (terminal.home / "data" / "model-priors.json").exists()
