@@ -196,7 +196,8 @@ def _thinking(
     if request.schema is not None and not _is_emulated(model, request):
         config["format"] = {"type": "json_schema", "schema": dict(request.schema.schema)}
     if effort is None or profile.reasoning is ReasoningStyle.NONE:
-        return None, config, 0
+        thinks = profile.reasoning is ReasoningStyle.ADAPTIVE and profile.effort_off != "none"
+        return None, config, THOUGHT_TOKENS[Effort.MEDIUM] if thinks else 0
     shown = {} if style.display is None else {"display": style.display}
     is_off = effort is Effort.OFF
     if profile.reasoning is ReasoningStyle.BUDGET:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
-from pydantic import ValidationError
 
-from providers.anthropic import SPEC, AnthropicSettings
 from providers.anthropic_client import Anthropic
 from providers.base import (
     CompletionRequest,
@@ -24,7 +20,6 @@ from providers.base import (
     FinishReason,
     GenerationOptions,
     Memo,
-    ModelSpec,
     PromptMessage,
     Role,
     Schema,
@@ -443,71 +438,3 @@ EVENTS: list[dict[str, Any]] = [
     {"type": "message_stop"},
 ]
 ANSWER = b"".join(b"event: %b\ndata: %b\n\n" % (one["type"].encode(), orjson.dumps(one)) for one in EVENTS)
-
-
-OFF_THE_LOOP = """
-import asyncio, sys, threading
-threads = set()
-class Watch:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "anthropic":
-            threads.add(threading.current_thread() is threading.main_thread())
-sys.meta_path.insert(0, Watch())
-from providers.anthropic import SPEC
-from providers.http import Pools
-async def main():
-    async with Pools(trust_env=False) as pools:
-        provider = SPEC.open("x", SPEC.settings.model_validate({"baseUrl": "http://127.0.0.1:1"}), pools)
-        print("anthropic" in sys.modules)
-        await provider.warm()
-        print("anthropic" in sys.modules, threads)
-asyncio.run(main())
-"""
-
-
-def test_the_sdk_is_loaded_when_it_is_needed_and_off_the_loop() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", OFF_THE_LOOP], capture_output=True, text=True, check=True, timeout=60
-    )
-    said = [line for line in done.stdout.splitlines() if line.startswith(("True", "False"))]
-    assert said == ["False", "True {False}"]
-
-
-def test_a_name_of_ones_own_needs_an_address(pools: Pools) -> None:
-    with pytest.raises(ValueError, match=r"models\.providers\.mine\.baseUrl is missing"):
-        SPEC.open("mine", AnthropicSettings(), pools)
-    assert SPEC.open("anthropic", AnthropicSettings(), pools).name == "anthropic"
-
-
-def test_the_settings_name_the_dialect_and_describe_models() -> None:
-    settings = AnthropicSettings.model_validate(
-        {
-            "api": "anthropic-messages",
-            "baseUrl": "http://127.0.0.1:9/v1/",
-            "models": [{"id": "claude-x", "contextWindow": 1000, "input": ["text", "image"]}],
-        }
-    )
-    (spec,) = settings.specs("mine")
-    assert isinstance(spec, ModelSpec)
-    assert (spec.ref, spec.context_window, spec.profile.images) == ("mine/claude-x", 1000, True)
-    assert settings.base_url == "http://127.0.0.1:9/v1"
-    assert SPEC.apis == ("anthropic-messages",)
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"headers": {"x-api-key": "abc"}},
-        {"headers": {"Authorization": "Bearer abc"}},
-        {"headers": {"host": "x"}},
-        {"betas": ["two\nlines"]},
-        {"defaultParams": {"thinking": {}}},
-        {"caching": "sometimes"},
-        {"transport": "carrier pigeon"},
-        {"baseUrl": "anthropic.com"},
-    ],
-    ids=str,
-)
-def test_settings_that_cannot_be_are_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        AnthropicSettings.model_validate(given)

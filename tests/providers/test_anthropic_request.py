@@ -167,6 +167,14 @@ def test_an_adaptive_model_is_told_not_to_think_or_as_little_as_it_can() -> None
     assert made["output_config"] == {"effort": "low"}
 
 
+def test_a_model_that_always_thinks_has_room_for_it_unasked() -> None:
+    always = replace(ADAPTIVE, profile=replace(ADAPTIVE.profile, effort_off="low"))
+    made = body(always, ASKED, options=GenerationOptions(max_output=500))
+    assert made["max_tokens"] == 500 + 8192
+    assert "thinking" not in made
+    assert body(ADAPTIVE, ASKED, options=GenerationOptions(max_output=500))["max_tokens"] == 500
+
+
 def test_a_level_that_a_model_lacks_becomes_the_next_lower_one() -> None:
     few = replace(ADAPTIVE, profile=replace(ADAPTIVE.profile, efforts=("low", "high")))
     assert with_effort(few, Effort.MEDIUM)["output_config"] == {"effort": "low"}
