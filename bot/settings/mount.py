@@ -291,7 +291,9 @@ def provider_spec(name: str, api: str | None, specs: Specs) -> ProviderSpec | No
     rows = [spec for _, spec in sorted(specs.providers.items())]
     if api is not None:
         return next((spec for spec in rows if api in _apis(spec)), None)
-    return next((spec for spec in rows if spec.is_general), None)
+    # Whoever can be told an address serves servers that it does not know by name.
+    able = [spec for spec in rows if _apis(spec) and "baseUrl" in model_shape(spec.settings).fields]
+    return next((spec for spec in able if spec.is_default), able[0] if able else None)
 
 
 def known_apis(specs: Specs) -> list[str]:
