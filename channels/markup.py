@@ -29,6 +29,7 @@ _BARE_MARKER = re.compile(r"(?:#{1,6}|[-*+=_~]+|\d{1,9}[.)]|>)?[ \t]*\Z")
 _DESTINATION = re.compile(r"\]\([^\s()]*(?:\([^\s()]*\)[^\s()]*)*(?:[ \t]+\"[^\"\n]*\")?\)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,100}>")
 _TASK = re.compile(r"^([ \t>]*+(?:[-*+]|\d{1,9}[.)])[ \t]++)\[[ xX]\](?=\s)", re.MULTILINE)
+_NUMBER = re.compile(r"^([ \t>]*+(?:[-*+\u2022][ \t]++)?)\d{1,9}\\?[.)](?=\s)", re.MULTILINE)
 _NO_WORD = re.compile(r"[\W_]+")
 _TAIL_WORDS = 24
 
@@ -172,11 +173,11 @@ def words(text: str) -> str:
 def missing_from(text: str, shown: str) -> int | None:
     """Where in the Markdown `text` begins what the plain text `shown` lacks; None when all of it is there.
 
-    Tolerant: marks, spaces, link targets, a fence's language and what a renderer adds do not count, nor do a few
-    words lost in the middle of a text whose end is there.
+    Tolerant: marks, spaces, link targets, a fence's language, the numbers of a list (which Markdown counts anew) and
+    what a renderer adds do not count, nor do a few words lost in the middle of a text whose end is there.
     """
-    wanted = _own_words(text)
-    have = words(shown)
+    wanted = _own_words(text, is_counted=False)
+    have = words(_NUMBER.sub(r"\1", shown))
     if wanted == have:
         return None
     position = matched = 0
@@ -188,10 +189,17 @@ def missing_from(text: str, shown: str) -> int | None:
     if matched == len(wanted):
         return None
     tail = wanted[-_TAIL_WORDS:]
-    if len(have) >= 0.9 * len(wanted) and tail in have[-10 * _TAIL_WORDS :]:
+    ends = (
+        have[-10 * _TAIL_WORDS :],
+        _own_words(shown, is_counted=False)[-10 * _TAIL_WORDS :],
+    )  # with tags that it shows, and without
+    if len(have) >= 0.9 * len(wanted) and any(tail in end for end in ends):
         return None
     same = min(matched, _common_prefix(wanted, have) or matched)
-    return max(0, bisect_left(range(len(text)), same + 1, key=lambda end: len(_own_words(text[:end]))) - 1)
+    begins = bisect_left(
+        range(len(text)), same + 1, key=lambda end: len(_own_words(text[:end], is_counted=False))
+    )
+    return max(0, begins - 1)
 
 
 def reached_by(text: str, shown: str) -> int | None:
@@ -201,15 +209,21 @@ def reached_by(text: str, shown: str) -> int | None:
     return end if wanted and _own_words(text[:end]) == wanted else None
 
 
-def _own_words(text: str) -> str:
-    """The words that every rendering shows: no fence's language, no link's target, no raw tag, no box's cross."""
+def _own_words(text: str, *, is_counted: bool = True) -> str:
+    """The words that every rendering shows: no fence's language, no link's target, no raw tag, no box's cross.
+
+    `is_counted` False: nor the numbers of a list.
+    """
     pieces = []
     position = 0
     for line in fence_lines(text):
         pieces.append(text[position : line.start])
         position = line.end
     pieces.append(text[position:])
-    return words(_TAG.sub(" ", _DESTINATION.sub("] ", _TASK.sub(r"\1", "".join(pieces)))))
+    bare = _TASK.sub(r"\1", "".join(pieces))
+    if not is_counted:
+        bare = _NUMBER.sub(r"\1", bare)
+    return words(_TAG.sub(" ", _DESTINATION.sub("] ", bare)))
 
 
 def _common_prefix(left: str, right: str) -> int:

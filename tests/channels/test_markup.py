@@ -204,3 +204,13 @@ def test_a_megabyte_of_anything_is_taken_in_one_go(name: str) -> None:
     assert used <= len(text)
     assert close(text).startswith(text[:1000].rstrip())
     assert len(shown) <= len(text) + 100
+
+
+def test_a_list_that_is_counted_anew_lacks_nothing() -> None:
+    """Markdown counts from the first number on, whatever the others are: models often write 1. 1. 1."""
+    written = "Steps:\n\n1. Open the lid\n1. Pour the water\n1. Press start"
+    shown = "Steps:\n\n1. Open the lid\n2. Pour the water\n3. Press start"
+    assert missing_from(written, shown) is None
+    place = missing_from(written, shown[: shown.index("3.")])
+    assert place is not None and written[place:].endswith("Press start") and "Pour" not in written[place:]
+    assert missing_from("It was\n1986. A great year", "It was\n1986.") is not None

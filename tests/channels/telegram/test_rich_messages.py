@@ -177,3 +177,16 @@ async def test_a_final_that_was_shown_wrong_is_repaired(peer: Peer, channel: Tel
     [message] = await own(peer, CHAT)
     assert message["id"] == int(delivery.message_ids[0])
     assert words(message["text"]) == words(f"{HEADED} that were cut somewhere on their way")
+
+
+@pytest.mark.parametrize("mode", ["auto", "on"])
+async def test_a_list_that_telegram_counts_anew_is_said_once(
+    peer: Peer, channel: TelegramChannel, mode: str
+) -> None:
+    await peer.control("flood", limits={"enabled": False})
+    heading = "# Steps\n\n" if mode == "on" else ""
+    await answer(channel, address(GROUP), f"{heading}1. Open the lid\n1. Pour the water\n1. Press start")
+    [message] = await own(peer, GROUP)
+    assert "3. Press start" in message["text"]
+    edits = [call for call in await peer.calls("editMessageText") if "not modified" in call["error"]]
+    assert edits == []
