@@ -48,6 +48,7 @@ from providers.base import (
     Tool,
     ToolCall,
     ToolCallDelta,
+    Usage,
     WarmsPrompts,
 )
 from providers.conformance_peers import PATIENCE, Scene, Seen, SeesRequests, question, read_all, text_of
@@ -91,6 +92,7 @@ class Ability(StrEnum):
     FORCED_TOOLS = "forced_tools"  # a call can be demanded
     SCHEMA = "schema"
     IMAGES = "images"
+    CACHE = "cache"  # what was asked before costs less, and the usage says so
     CACHE_MARKS = "cache_marks"
     REASONING = "reasoning"
     PREDICTION = "prediction"
@@ -251,6 +253,24 @@ class AbilityConformance:
             )
             await read_all(provider, model, credential, request)
             assert 1 <= peer.seen()[-1].marks <= model.profile.cache_marks
+
+    @_needs(Ability.CACHE)
+    async def test_a_turn_reads_from_the_cache_what_the_turn_before_wrote(
+        self, provider: Provider, model: ModelSpec, credential: Credential, peer: SeesRequests
+    ) -> None:
+        """All but the newest messages, turn after turn; needs a peer that keeps a cache."""
+        counted: list[Usage] = []
+        for turns in range(5):
+            messages = (_system(RULES), *_turns(turns), _user(f"question {turns}"))
+            request = CompletionRequest(
+                messages, conversation="c1", stable=len(messages) - 1, tools=self._tools_of(model)
+            )
+            last = (await read_all(provider, model, credential, request))[-1]
+            assert isinstance(last, Finished)
+            assert last.usage is not None
+            counted.append(last.usage)
+        assert counted[0].cached_tokens == 0
+        assert all(usage.cached_tokens >= 0.9 * usage.input_tokens for usage in counted[1:])
 
     @_needs(Ability.REASONING)
     async def test_every_effort_is_taken_and_off_differs_from_high(

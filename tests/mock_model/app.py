@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.mock_model import dialects, servers, wire
@@ -105,6 +106,8 @@ class App:
             return
         ask = dialect.ask(http, body, request.number, request.marker)
         request.rule, behaviour = self.script.pick(text, ask.model, dialect.key(http)[1])
+        if self.config.cache:
+            behaviour = replace(behaviour, **self._services.counted(http, body, self.config))
         self._act(connection, request, dialect, behaviour, ask)
 
     def _refusal(self, http: Http, dialect: Dialect, body: Any) -> Refusal | None:

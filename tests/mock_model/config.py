@@ -34,6 +34,8 @@ class Config:
     embedding_batch: int = 2048
     """Most texts in one request for embeddings (OpenAI API reference, 2026-11)."""
     embedding_size: int = 8
+    cache: bool = False
+    """Count cached tokens as the vendor's prompt cache would (caching.py) instead of as the script says."""
     cache_min: int = 1024
     """Gemini: tokens below which no explicit cache is made (docs, "Context caching": 1,024 for 2.5 Flash)."""
     heard: str = "hello from a voice note"

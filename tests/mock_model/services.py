@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.mock_model import servers
+from tests.mock_model.caching import Caches, Counted
 from tests.mock_model.config import Config
 from tests.mock_model.connection import Http
 from tests.mock_model.dialects.base import Refusal
@@ -25,10 +26,15 @@ class Services:
     def __init__(self) -> None:
         self._google = Google()
         self._files = Files()
+        self._caches = Caches()
 
     def refuse(self, body: Any) -> Refusal | None:
         """Why a question cannot be answered with what it refers to here."""
         return self._google.refuse(body)
+
+    def counted(self, http: Http, body: Any, config: Config) -> Counted:
+        """What the prompt cache makes of a question; nothing where it is not played."""
+        return self._caches.count(http.path, config.kind, body) if config.cache else {}
 
     def answer(self, http: Http, body: Any, config: Config, line: Line) -> Answer | Refusal:
         """The answer to one request; `line` answers a request of a batch."""

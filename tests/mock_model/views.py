@@ -25,7 +25,7 @@ def view(recorded: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _openai(body: Mapping[str, Any]) -> dict[str, Any]:
-    messages = [message | {"content": _blocks(message.get("content"))} for message in body["messages"]]
+    messages = [message | {"content": blocks_of(message.get("content"))} for message in body["messages"]]
     parts = [part for message in messages for part in message["content"]]
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema")
     urls = [part["image_url"]["url"] for part in parts if part.get("type") == "image_url"]
@@ -39,21 +39,21 @@ def _openai(body: Mapping[str, Any]) -> dict[str, Any]:
         "images": tuple(base64.b64decode(url.partition(",")[2]) for url in urls),
         "schema": schema,
         "reasoning": _reasoning({name: body[name] for name in _REASONING if name in body}, messages),
-        "prediction": predicted if isinstance(predicted, str) else _text(_blocks(predicted)),
+        "prediction": predicted if isinstance(predicted, str) else _text(blocks_of(predicted)),
         "marks": _marks(body),
         "prefix": _prefix(tools, messages),
     }
 
 
 def _anthropic(body: Mapping[str, Any]) -> dict[str, Any]:
-    system = _blocks(body.get("system"))
-    messages = [message | {"content": _blocks(message["content"])} for message in body["messages"]]
+    system = blocks_of(body.get("system"))
+    messages = [message | {"content": blocks_of(message["content"])} for message in body["messages"]]
     parts = [part for message in messages for part in message["content"]]
     output = body.get("output_config") or {}
     given = {name: body[name] for name in _REASONING if name in body}
     if "effort" in output:
         given["effort"] = output["effort"]
-    results = [_blocks(part.get("content")) for part in parts if part["type"] == "tool_result"]
+    results = [blocks_of(part.get("content")) for part in parts if part["type"] == "tool_result"]
     images = [part["source"]["data"] for part in parts if part["type"] == "image"]
     tools = body.get("tools") or []
     return {
@@ -90,7 +90,7 @@ def _gemini(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _blocks(content: Any) -> list[dict[str, Any]]:
+def blocks_of(content: Any) -> list[dict[str, Any]]:
     """A message's content as blocks; a text alone is one block."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
@@ -127,10 +127,11 @@ def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def _prefix(first: Any, messages: Any) -> str:
     """Everything in front, then the messages without the bracket that ends them."""
-    return dumps(_unmarked(first)) + dumps(_unmarked(messages))[:-1]
+    return dumps(unmarked(first)) + dumps(unmarked(messages))[:-1]
 
 
-def _unmarked(value: Any) -> Any:
+def unmarked(value: Any) -> Any:
+    """The same without cache marks."""
     if isinstance(value, Mapping):
-        return {name: _unmarked(one) for name, one in value.items() if name != "cache_control"}
-    return [_unmarked(one) for one in value] if isinstance(value, list) else value
+        return {name: unmarked(one) for name, one in value.items() if name != "cache_control"}
+    return [unmarked(one) for one in value] if isinstance(value, list) else value

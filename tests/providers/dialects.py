@@ -48,7 +48,14 @@ _ANTHROPIC = Dialect(
     anthropic.SPEC,
     ModelSpec("mock", "claude-haiku-5-5", context_window=1_000_000, max_output=64_000, profile=_CLAUDE),
     abilities=_TOOLS
-    | {Ability.SCHEMA, Ability.IMAGES, Ability.CACHE_MARKS, Ability.REASONING, Ability.WARMING},
+    | {
+        Ability.SCHEMA,
+        Ability.IMAGES,
+        Ability.CACHE,
+        Ability.CACHE_MARKS,
+        Ability.REASONING,
+        Ability.WARMING,
+    },
 )
 _GEMINI = Dialect(
     gemini.SPEC,
@@ -59,7 +66,7 @@ _GEMINI = Dialect(
         profile=ModelProfile(reasoning=ReasoningStyle.LEVEL, images=True, schema=True),
     ),
     embedder=ModelSpec("mock", "gemini-embedding-001"),
-    abilities=_TOOLS | {Ability.SCHEMA, Ability.IMAGES, Ability.REASONING, Ability.EMBEDDINGS},
+    abilities=_TOOLS | {Ability.SCHEMA, Ability.IMAGES, Ability.REASONING, Ability.EMBEDDINGS, Ability.CACHE},
 )
 _OPENAI = Dialect(
     openai_compatible.SPEC,
@@ -70,7 +77,7 @@ _OPENAI = Dialect(
     ),
     path="/v1",
     embedder=ModelSpec("mock", "text-embedding-3-small"),
-    abilities=frozenset({Ability.IMAGES, Ability.REASONING}),
+    abilities=frozenset({Ability.IMAGES, Ability.REASONING, Ability.CACHE}),
 )
 
 DIALECTS: Mapping[str, Dialect] = {

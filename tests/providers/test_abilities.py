@@ -23,7 +23,7 @@ class Rules(AbilityConformance):
 
     @pytest.fixture
     def peer(self, mock_model: MockModel) -> MockPeer:
-        mock_model.config(kind=self.dialect.kind, keys=[SECRET])
+        mock_model.config(kind=self.dialect.kind, keys=[SECRET], cache=True)
         return MockPeer(mock_model)
 
     @pytest.fixture
