@@ -22,7 +22,7 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 def run_still(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that waits for nothing, without the sockets of a loop. ValueError if it waits."""
     try:
-        work.send(None)
+        next(work.__await__())
     except StopIteration as stop:
         result: T = stop.value
         return result
