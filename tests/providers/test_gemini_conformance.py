@@ -47,6 +47,7 @@ class TestGeminiAbilities(AbilityConformance):
             Ability.FORCED_TOOLS,
             Ability.SCHEMA,
             Ability.IMAGES,
+            Ability.CACHE,
             Ability.REASONING,
             Ability.EMBEDDINGS,
         }
@@ -54,6 +55,7 @@ class TestGeminiAbilities(AbilityConformance):
 
     @pytest.fixture
     def peer(self, mock_model: MockModel) -> MockPeer:
+        mock_model.config(cache=True)
         return MockPeer(mock_model)
 
     @pytest.fixture
