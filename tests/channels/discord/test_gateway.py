@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from channels.discord.channel import DiscordChannel
 from channels.errors import NotAuthorized
 from channels.events import (
+    Event,
     Membership,
     MembershipChange,
     Message,
@@ -400,12 +402,21 @@ async def test_a_wrong_token_ends_the_account_before_anything_is_connected(
 async def test_what_waits_for_room_while_a_connection_ends_is_not_lost(peer: Peer, host: KeepingHost) -> None:
     """More arrives than is taken over at a time, and the line is cut in the middle of it."""
     held = asyncio.Event()
-    host.gate = lambda _: held.wait()
+    said = [f"m{number}" for number in range(1700)]
+    offered: list[str] = []
+
+    def hold(event: Event) -> Awaitable[bool]:
+        assert isinstance(event, Message)
+        offered.append(event.text)  # in this order; those that are held wake up in any
+        return held.wait()
+
+    host.gate = hold
     async with running(peer, host):
-        await peer.say_all([{"content": f"m{number}", "channel": peer.bot.dm} for number in range(1700)])
+        await peer.say_all([{"content": text, "channel": peer.bot.dm} for text in said])
         await peer.socket("drop")
         held.set()
-        assert await host.texts(1700) == [f"m{number}" for number in range(1700)]
+        assert sorted(await host.texts(1700)) == sorted(said)
+    assert offered == said
     assert host.doubles == []
 
 
