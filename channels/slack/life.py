@@ -215,8 +215,14 @@ class Life:
         if self._group is None or self._errands >= _MAX_ERRANDS:
             work.close()
             return
+        run = self._run_errand(work)
+        try:
+            self._group.create_task(run)
+        except RuntimeError:  # the account is being stopped; a request may still be on its way through
+            run.close()
+            work.close()
+            return
         self._errands += 1
-        self._group.create_task(self._run_errand(work))
 
     async def _run_errand(self, work: Coroutine[Any, Any, None]) -> None:
         try:

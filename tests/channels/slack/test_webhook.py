@@ -17,7 +17,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from channels.events import Event, Message, Pressed
+from channels.events import Event, Message, Pressed, TypingStarted
 from channels.slack.channel import SlackChannel
 from channels.slack.timing import Timing
 from channels.slack.webhook import MAX_BODY, Webhook, is_genuine
@@ -154,6 +154,28 @@ async def test_a_host_that_is_too_slow_for_slack_is_asked_again_and_keeps_one(
         (delivery,) = await peer.wait(acked=1, event_id=said["event_ids"][0])
     assert [attempt["status"] for attempt in delivery["attempts"]] == [503, 200]
     assert host.texts == ["slow"]
+
+
+async def test_a_chat_whose_first_message_is_on_its_way_at_the_stop_is_confirmed(
+    peer: Peer, host: KeepingHost
+) -> None:
+    """There is nobody any more who would give the chat its title; the message counts all the same."""
+
+    async def until_stopped(event: Event) -> None:
+        while isinstance(event, Message) and host.states[-1:] != [(False, "stopped")]:
+            await asyncio.sleep(0.01)
+
+    host.gate = until_stopped
+    async with listening(peer, host):
+        head = await peer.say(DM, "head", silent=True)
+        opened = {"channel_id": DM, "thread_ts": head["ts"], "user_id": PERSON}
+        await peer.control("event", event={"type": "assistant_thread_started", "assistant_thread": opened})
+        await host.until(lambda: bool(host.of(TypingStarted)))
+        said = await peer.say(DM, "hello", thread=head["ts"])
+        while not any(key.startswith("m:") for key in host.offered):
+            await asyncio.sleep(0.01)
+    (delivery,) = await peer.wait(acked=1, event_id=said["event_ids"][0])
+    assert [attempt["status"] for attempt in delivery["attempts"]] == [200]
 
 
 async def test_nothing_is_taken_before_the_account_is_signed_in(host: KeepingHost) -> None:
