@@ -154,7 +154,9 @@ async def test_tokens_keep_their_pace_and_the_times_are_recorded(
     assert (marker, tokens) == ("qid1q", 4)
     assert first is not None and last is not None
     assert first - at >= 0.05
-    assert last - first >= 0.06 - 0.002  # the wheel's slots are a millisecond wide
+    assert (
+        last - at >= 0.05 + 3 * 0.02
+    )  # each has its time from the beginning: a late one delays none after it
 
 
 async def test_waiting_in_vain_says_what_was_not_reached(mock_model: MockModel) -> None:
