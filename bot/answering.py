@@ -161,6 +161,8 @@ class Answering:
             ) as answer:
                 ending.answer = answer
                 async for event in answer.events:
+                    if thoughts.pass_on(len(answer.attempts)):
+                        _part(reply, replaceable=replaceable)
                     match event:
                         case TextDelta(text):
                             has_text = True
@@ -202,6 +204,14 @@ class Answering:
                 continue  # the prompt names the attachment in words all the same
             opened.append(Image(each.mime, data))
         return tuple(opened)
+
+
+def _part(reply: Reply, *, replaceable: bool) -> None:
+    """Take the thoughts of a model that failed from the screen, or end their block where that is impossible."""
+    if replaceable:
+        reply.replace("")
+    else:
+        reply.write("\n\n")
 
 
 def _say_how_it_finished(ending: Ending, *, has_text: bool, has_thought: bool) -> None:

@@ -25,11 +25,12 @@ def wanted_effort(chosen: str | None) -> Effort | None:
 class Thoughts:
     """One answer's thoughts. `mode`: OFF, ON (whole, before the first word) or STREAM (as they come)."""
 
-    __slots__ = ("_has_begun", "_held", "_is_over", "_left", "_mode", "_said")
+    __slots__ = ("_attempt", "_has_begun", "_held", "_is_over", "_left", "_mode", "_said")
 
     def __init__(self, mode: str) -> None:
         self._mode = mode
         self._said: list[str] = []
+        self._attempt = 0
         self.clear()
 
     @property
@@ -44,6 +45,15 @@ class Thoughts:
         self._has_begun = False
         self._is_over = False
         self._left = MAX_CHARACTERS
+
+    def pass_on(self, attempt: int) -> bool:
+        """Another attempt speaks now: whether thoughts of the one before it stand on the screen, without an answer."""
+        was_shown = self._has_begun and not self._is_over and self._mode == STREAM
+        is_other, self._attempt = attempt != self._attempt, attempt
+        if not is_other or self._is_over:
+            return False
+        self.clear()
+        return was_shown
 
     def show(self, thought: str) -> str:
         """What to write now for another piece of thought, "" for nothing."""

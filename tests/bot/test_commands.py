@@ -225,3 +225,11 @@ async def test_a_name_of_a_retired_model_says_who_answers_in_its_place(tmp_path:
         assert "two/m answers in its place" in await ask(world, "/model two/old", 1)
         await ask(world, "hi", 2)
         assert world.provider.asked == []
+
+
+async def test_thoughts_of_a_model_that_failed_leave_the_screen(tmp_path: Path) -> None:
+    broken = (Started(), ReasoningDelta("nonsense"), ProviderError(ErrorKind.OVERLOADED, "made up"))
+    one, two = FakeProvider("one", broken), FakeProvider("two", THINKING)
+    async with inside(tmp_path, one, second=two) as world:
+        await ask(world, "/reasoning stream", 1)
+        assert await ask(world, "2+2?", 2) == "> Two and two\n> is four.\n\n4!"

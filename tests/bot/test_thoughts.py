@@ -63,6 +63,19 @@ def test_an_answer_that_begins_anew_forgets_its_thoughts() -> None:
     assert thoughts.before("4") == "> right\n\n4"
 
 
+@pytest.mark.parametrize(("mode", "stands"), [(OFF, False), (ON, False), (STREAM, True)])
+def test_thoughts_of_a_model_that_failed_before_its_answer_are_not_the_next_ones(
+    mode: str, *, stands: bool
+) -> None:
+    thoughts = Thoughts(mode)
+    assert thoughts.pass_on(0) is False
+    thoughts.show("wrong")
+    assert thoughts.pass_on(0) is False
+    assert thoughts.pass_on(1) is stands
+    assert thoughts.before("4") == "4"
+    assert thoughts.pass_on(2) is False
+
+
 @pytest.mark.parametrize(
     ("chosen", "effort"), [(None, None), ("off", Effort.OFF), ("high", Effort.HIGH), ("loud", None)]
 )
