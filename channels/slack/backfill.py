@@ -136,7 +136,6 @@ class Backfill:
         cutoff = self._now() - self._settings.hours * 3600
         patience = self._timing.backfill_patience
         places = deque(reversed(since.items()))
-        found: dict[tuple[str, str], dict[str, Any]] = {}
         while places:
             place, last = places.popleft()
             oldest = last if _number(last) > cutoff else f"{cutoff:.6f}"
@@ -152,15 +151,15 @@ class Backfill:
                 self._is_wanted.set()  # the rest in a while
                 break
             else:
-                found |= {(one["channel"], str(one.get("ts"))): one for one in messages}
+                # At once: with many places Slack's limits stretch the look, and people go on talking meanwhile.
+                for event in sorted(messages, key=lambda one: _number(str(one.get("ts")))):
+                    await self._offer(intake, event)
                 # A thread that began and went on meanwhile is known by its head alone.
                 room = self._settings.conversations - len(since)
                 heads = [f"{one['channel']} {one.get('ts')}" for one in messages if one.get("reply_count")]
                 fresh = [head for head in heads if " " not in place and head not in since][: max(0, room)]
                 since |= dict.fromkeys(fresh, oldest)
                 places.extend((head, oldest) for head in fresh)
-        for event in sorted(found.values(), key=lambda one: _number(str(one.get("ts")))):
-            await self._offer(intake, event)
 
     def _cannot(self, error: ChannelError, gone: str) -> None:
         """`gone`: the place that is not there any more, "" where Slack could only not be asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -373,3 +374,22 @@ async def test_a_stranger_is_shown_no_suggestions(peer: Peer, host: KeepingHost)
         await peer.say(DM, "hello")
         await host.until(lambda: bool(host.of(Message)))
     assert await peer.calls("assistant.") == []
+
+
+async def test_what_was_missed_in_the_latest_conversation_waits_for_no_other(
+    peer: Peer, host: KeepingHost
+) -> None:
+    """Slack lets fifty reads through in a minute: the place that was last talked in is read first, and counts at once."""
+    async with running(peer, host):
+        heads = [await peer.say(DM, f"head {number}") for number in range(3)]
+        await host.until(lambda: len(host.events) == 3 and len(json.loads(_seen(host))) == 4)
+    for head in heads:
+        await peer.say(DM, "missed", thread=head["ts"], silent=True)
+    await peer.control("limits", method="conversations.replies", per_minute=2, burst=1)
+    async with running(peer, host):
+        await host.until(lambda: len(host.events) == 4)
+    assert host.of(Message)[-1].address.key.thread == heads[-1]["ts"]
+
+
+def _seen(host: KeepingHost) -> str:
+    return next((value for name, value in host.cursors.items() if name.startswith("seen:")), "{}")
