@@ -56,7 +56,6 @@ from providers.conformance_peers import (
     WAITS,
     Scene,
     ServesScenes,
-    failure_of,
     needs,
     question,
     read,
@@ -186,7 +185,7 @@ class ProviderConformance:
         able = replace(model, profile=replace(model.profile, prefill=True))
         assert isinstance((await read_all(provider, able, credential, begun))[-1], Finished)
         unable = replace(model, profile=replace(model.profile, prefill=False))
-        assert (await failure_of(provider, unable, credential, begun)).kind is ErrorKind.BAD_REQUEST
+        assert (await _failure(provider, unable, credential, begun)).kind is ErrorKind.BAD_REQUEST
 
     async def test_warming_listing_and_closing_keep_their_promises(
         self, provider: Provider, model: ModelSpec, credential: Credential, peer: ServesScenes
@@ -357,7 +356,7 @@ class ProviderConformance:
     ) -> None:
         """The kind says what to do next; the detail holds no secret and no word of the prompt."""
         peer.play(failing)
-        error = await failure_of(provider, model, credential, question(CONFIDENTIAL))
+        error = await _failure(provider, model, credential, question(CONFIDENTIAL))
         assert error.kind is KINDS[failing]
         shown = f"{error!r} {error} {error.detail}"
         assert "alligator" not in shown
@@ -382,6 +381,14 @@ class ProviderConformance:
         assert SAID.startswith(said)
         assert said != SAID
         assert not any(isinstance(event, Finished) for event in events)
+
+
+async def _failure(
+    provider: Provider, model: ModelSpec, credential: Credential, request: CompletionRequest
+) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await read(provider, model, credential, request, [])
+    return caught.value
 
 
 async def _cancelled_at_its_first_word(

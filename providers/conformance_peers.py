@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-import pytest
-
 from providers.base import (
     CompletionRequest,
     Credential,
@@ -20,7 +18,7 @@ from providers.base import (
     StreamEvent,
     TextDelta,
 )
-from providers.errors import ErrorKind, ProviderError
+from providers.errors import ErrorKind
 
 PATIENCE = 10.0
 """Seconds after which a rule counts as broken; far above what a busy machine needs."""
@@ -227,15 +225,6 @@ async def read_all(
     events: list[StreamEvent] = []
     await read(provider, model, credential, request or question(), events)
     return events
-
-
-async def failure_of(
-    provider: Provider, model: ModelSpec, credential: Credential, request: CompletionRequest
-) -> ProviderError:
-    """The error that a request must end with."""
-    with pytest.raises(ProviderError) as caught:
-        await read(provider, model, credential, request, [])
-    return caught.value
 
 
 def text_of(events: Sequence[StreamEvent]) -> str:

@@ -81,6 +81,7 @@ aimock_is_here() {
   cmp -s "$locks/aimock/package-lock.json" "$peers/aimock/installed.json" && have node
 }
 
+# Its lock is made by `npm install --package-lock-only` beside package.json, the lines "resolved" taken out.
 # Nothing of the package runs while it is installed; npm compares it with the hash of the lock.
 aimock() {
   if aimock_is_here; then

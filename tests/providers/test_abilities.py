@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from providers.base import Credential, ModelSpec, Provider
 from providers.conformance_abilities import Ability, AbilityConformance
+from providers.conformance_peers import Seen
+from providers.fake import FakeProvider
 from providers.http import Pools
 from tests.mock_model.client import MockModel
 from tests.providers.ask import KEY, SECRET
 from tests.providers.dialects import DIALECTS, Dialect
 from tests.providers.scenes import MockPeer
+from tests.providers.test_conformance import FakePeer
 
 
 class Rules(AbilityConformance):
@@ -70,3 +73,22 @@ def test_the_rules_of_what_a_dialect_cannot_do_are_left_out() -> None:
     rules = vars(TestGemini)
     assert rules["test_the_stable_beginning_is_marked_and_never_too_often"] is None
     assert "test_a_schema_reaches_the_model" not in rules
+
+
+class _Careless(FakePeer):
+    """Saw a key in an address, and a prompt that another one did not continue."""
+
+    def seen(self) -> list[Seen]:
+        return [Seen(prefix="one", key_in="x-api-key"), Seen(prefix="two", key_in="query")]
+
+
+async def test_the_kit_catches_a_provider_that_breaks_a_rule() -> None:
+    kit: Any = type("TestCareless", (AbilityConformance,), {"abilities": frozenset()})()
+    peer = _Careless()
+    for name in (
+        "test_the_key_stands_in_a_header_and_not_in_the_address",
+        "test_a_prompt_is_the_beginning_of_the_next_turns_prompt",
+        "test_what_the_conversation_says_stands_on_the_wire_in_its_order",
+    ):
+        with pytest.raises(AssertionError):
+            await getattr(kit, name)(peer.provider, FakeProvider.spec(), KEY, peer)
