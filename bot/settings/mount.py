@@ -160,22 +160,28 @@ class Mounting:
         wants_main = usual or entry.get("enabled") is True or spec.is_default or spec.is_foreground
         if not accounts and wants_main:
             accounts = {MAIN: {}}
+        origins: dict[Path, str] = {}
         if MAIN in accounts:
-            for place, value in usual.items():
+            for variable, place in spec.environment.items():
                 info = spec.settings.model_fields.get(place)
-                accounts[MAIN].setdefault(config_key(place, info) if info is not None else place, value)
+                key = config_key(place, info) if info is not None else place
+                if place in usual and key not in accounts[MAIN]:
+                    accounts[MAIN][key] = usual[place]
+                    origins["channels", spec.name, "accounts", MAIN, key] = variable
         for name, row in accounts.items():
             if self.server_token is not None and spec.is_local and "token" in spec.settings.model_fields:
                 row.setdefault("token", self.server_token)
             if row.get("enabled") is not False:
-                self._account(spec, name, row)
+                self._account(spec, name, row, origins)
 
-    def _account(self, spec: ChannelSpec, name: str, row: Mapping[str, Any]) -> None:
+    def _account(
+        self, spec: ChannelSpec, name: str, row: Mapping[str, Any], origins: Mapping[Path, str]
+    ) -> None:
         path: Path = ("channels", spec.name, "accounts", name)
         common_keys = {config_key(key, info) for key, info in AccountEntry.model_fields.items()}
         own = {key: value for key, value in row.items() if key not in common_keys}
         before = len(self.problems)
-        settings = self.fill(spec.settings, own, path, variables=spec.environment)
+        settings = self.fill(spec.settings, own, path, variables=spec.environment, origins=origins)
         if settings is None or len(self.problems) > before:
             return
         try:
@@ -201,8 +207,12 @@ class Mounting:
         raw: Mapping[str, Any],
         path: Path,
         variables: Mapping[str, str] | None = None,
+        origins: Mapping[Path, str] | None = None,
     ) -> BaseModel | None:
-        """An adapter's settings out of the keys under `path`; None, and problems, where they do not fit."""
+        """An adapter's settings out of the keys under `path`; None, and problems, where they do not fit.
+
+        `variables`: which fields a variable may set; `origins`: which values one has set.
+        """
         shape = model_shape(model)
         known: dict[str, Any] = {}
         before = len(self.problems)
@@ -221,7 +231,7 @@ class Mounting:
                 for place, variable in by_field.items()
                 if place in model.model_fields
             }
-            self.problems += problems_of(error, shape, path, hints=hints)
+            self.problems += problems_of(error, shape, path, origins=origins, hints=hints)
             return None
         return settings if len(self.problems) == before else None
 

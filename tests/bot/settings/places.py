@@ -66,7 +66,9 @@ def _never(*_: Any) -> Any:
     raise AssertionError("settings open nothing")
 
 
-RADIO = ChannelSpec("radio", "Radio", RadioSettings, _never, environment={"RADIO_TOKEN": "token"})
+RADIO = ChannelSpec(
+    "radio", "Radio", RadioSettings, _never, environment={"RADIO_TOKEN": "token", "RADIO_RETRIES": "retries"}
+)
 PORCH = ChannelSpec(
     "porch", "Porch", type("PorchSettings", (BaseModel,), {}), _never, is_local=True, is_default=True
 )

@@ -110,6 +110,14 @@ def test_a_wrong_value_of_a_variable_names_the_variable(place: Place) -> None:
     assert "set by FIRSTWORD_SERVER__PORT" in problems["server.port"]
 
 
+def test_a_wrong_value_of_a_usual_variable_names_it_and_one_of_the_file_does_not(place: Place) -> None:
+    problems = place.problems({}, {"RADIO_TOKEN": TOKEN, "RADIO_RETRIES": "many"})
+    assert "set by RADIO_RETRIES" in problems["channels.radio.accounts.main.retries"]
+    config = {"channels": {"radio": {"accounts": {"main": {"token": TOKEN, "retries": "some"}}}}}
+    problems = place.problems(config, {"RADIO_TOKEN": TOKEN, "RADIO_RETRIES": "1"})
+    assert "set by" not in problems["channels.radio.accounts.main.retries"]
+
+
 def test_variables_of_ours_that_are_no_settings_are_left_alone(place: Place) -> None:
     place.load({}, {"FIRSTWORD_HOME": "/x", "FIRSTWORD_REQUIRE_PEERS": "1", "OTHER__THING": "1"})
 
