@@ -12,8 +12,8 @@
         @pytest.fixture
         def credential(self): ...  # with a secret
 
-The fixture `embedder` is asked for with Ability.EMBEDDINGS alone: the model that makes vectors. Rules of abilities
-that yours has not are not collected.
+The fixtures `embedder` and `hearer` are asked for with Ability.EMBEDDINGS and Ability.TRANSCRIPTION alone: the models
+that make vectors and write speech down. Rules of abilities that yours has not are not collected.
 """
 
 # ruff: noqa: S101 - a test kit asserts
@@ -48,6 +48,7 @@ from providers.base import (
     Tool,
     ToolCall,
     ToolCallDelta,
+    Transcribes,
     Usage,
     WarmsPrompts,
 )
@@ -97,6 +98,7 @@ class Ability(StrEnum):
     REASONING = "reasoning"
     PREDICTION = "prediction"
     EMBEDDINGS = "embeddings"
+    TRANSCRIPTION = "transcription"
     WARMING = "warming"  # the prompt cache can be filled ahead of need
 
 
@@ -115,6 +117,8 @@ class AbilityConformance:
     """Every rule of the abilities that a dialect has."""
 
     abilities: ClassVar[frozenset[Ability]] = frozenset(Ability)
+    heard: ClassVar[str] = "hello from a voice note"
+    """What the peer understands, whatever is played to it."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Leave out the rules of what it cannot."""
@@ -340,6 +344,23 @@ class AbilityConformance:
     ) -> None:
         """And costs no request."""
         assert list(await self._embed(provider, embedder, [], credential)) == []
+
+    @_needs(Ability.TRANSCRIPTION)
+    async def test_speech_is_written_down(
+        self, provider: Provider, hearer: ModelSpec, credential: Credential, peer: SeesRequests
+    ) -> None:
+        """Of every kind that channels hand over; white space around it is not part of it."""
+        assert isinstance(provider, Transcribes)
+        for mime in (
+            "audio/ogg",
+            "audio/mpeg",
+            "audio/mp4",
+            "audio/wav",
+            "audio/webm",
+            "audio/ogg; codecs=opus",
+        ):
+            async with asyncio.timeout(PATIENCE):
+                assert await provider.transcribe(hearer, b"made up", mime, credential) == self.heard
 
     def _tools_of(self, model: ModelSpec) -> tuple[Tool, ...]:
         return (WEATHER,) if Ability.TOOLS in self.abilities else ()

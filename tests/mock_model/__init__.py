@@ -28,4 +28,9 @@ and words for it. A dialect's documented rules are enforced with the vendor's ow
 With `config(keys=[SECRET])` other keys get 401, and `asked["key_ok"]` tells whether the right one
 came, `asked["key_in"]` in which header. A rule with `path` ("/embeddings") is for requests that ask
 for no answer: `script({"path": "/v1/models", "status": 500})`.
+
+`config(cache=True)` keeps a prompt cache as the vendor describes its own (`caching.py`): what a request
+marks or repeats is counted as written and read, so a test can see that turn n+1 reads what turn n wrote.
+Beside answers: lists of models, embeddings, Gemini's cachedContents, files and batches (answered by the
+same script, `batch_polls` looks later), transcriptions, Ollama's /api/show (`services.py`).
 """

@@ -1,4 +1,8 @@
-"""Every dialect of ours at an address, for the tests that hold for all of them."""
+"""Every dialect of ours at an address, for the tests that hold for all of them.
+
+A new dialect gets a row of DIALECTS and with it the tests of aimock and of pauses; with a class in
+test_abilities.py also the kit of what it can. An ability that a dialect gains is added to its row.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,9 @@ class Dialect:
     kind: str = "openai"
     settings: Mapping[str, Any] = field(default_factory=dict)
     embedder: ModelSpec | None = None
+    hearer: ModelSpec | None = None
+    speaks_to_aimock: bool = True
+    """False: aimock does not know this wire."""
     abilities: frozenset[Ability] = frozenset()
 
     def open(self, pools: Pools, root_url: str) -> Provider:

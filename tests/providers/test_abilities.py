@@ -45,6 +45,11 @@ class Rules(AbilityConformance):
         return self.dialect.embedder
 
     @pytest.fixture
+    def hearer(self) -> ModelSpec:
+        assert self.dialect.hearer is not None
+        return self.dialect.hearer
+
+    @pytest.fixture
     def credential(self) -> Credential:
         return KEY
 

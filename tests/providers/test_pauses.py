@@ -1,4 +1,4 @@
-"""What a pause costs: nothing. Every dialect at once, so that one pause is enough."""
+"""What a pause costs, and what a cancelled answer leaves: nothing, in every dialect."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
+from providers.base import TextDelta
 from providers.http import Pools
 from tests.mock_model.client import MockModel
-from tests.providers.ask import ask
+from tests.providers.ask import KEY, ask, question
 from tests.providers.dialects import DIALECTS
 
 PAUSE = 6.0
@@ -34,6 +35,33 @@ async def test_ten_answers_and_one_after_a_pause_use_one_connection(mock_model: 
     for name, provider in opened.items():
         await provider.aclose()
         await pools[name].aclose()
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+async def test_a_cancelled_answer_leaves_no_request_and_no_task(
+    mock_model: MockModel, pools: Pools, name: str
+) -> None:
+    mock_model.script(default={"fault": "endless", "gap": 0.005})
+    one = DIALECTS[name]
+    provider = one.open(pools, mock_model.root_url)
+    before = asyncio.all_tasks()
+    spoke = asyncio.Event()
+
+    async def listen() -> None:
+        async with provider.stream(one.model, question(), KEY) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    spoke.set()
+
+    task = asyncio.create_task(listen())
+    await asyncio.wait_for(spoke.wait(), 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await mock_model.wait("closed_early", timeout=10)
+    assert mock_model.state()["open"] == 0
+    assert not {left for left in asyncio.all_tasks() - before if not left.done()}
+    await provider.aclose()
 
 
 async def test_a_thousand_answers_leave_nothing_open(mock_model: MockModel, pools: Pools) -> None:
