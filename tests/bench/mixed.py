@@ -9,6 +9,7 @@ the small server of sites/stub.py: Synapse needs more than a core for 125 stream
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -99,10 +100,15 @@ async def _warm_up(crowd: Crowd, sites: Sequence[Site]) -> None:
 
 
 async def _offer(crowd: Crowd, sites: Sequence[Site], load: Load, count: int) -> None:
-    """`count` questions at an even rate, at the sites in turn, each in a conversation of its own."""
-    started = time.monotonic()
-    for number in range(count):
-        await asyncio.sleep(max(0.0, started + number / load.rate - time.monotonic()))
+    """`count` questions at an even rate, at the sites in turn, each in a conversation of its own.
+
+    Each comes up to the time between two tokens later: else the tokens of all the streams of a channel would fall
+    into the same parts of each second.
+    """
+    chance, started = random.Random(11), time.monotonic()
+    dues = sorted((number / load.rate + load.gap * chance.random(), number) for number in range(count))
+    for due, number in dues:
+        await asyncio.sleep(max(0.0, started + due - time.monotonic()))
         await crowd.ask(sites[number % len(sites)], [number // len(sites)], [load.tokens])
 
 
