@@ -28,6 +28,7 @@ _VOICE = ("org.matrix.msc3245.voice", "org.matrix.msc3245.voice.v2", "m.voice")
 _MIME = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}\Z")
 _PILL = re.compile(r"""href\s*=\s*["'](?:https?://matrix\.to/#/|matrix:u/)([^"'?/]{1,600})""", re.IGNORECASE)
 _AFTER_NAME = " :,\n\t\u00a0"
+MAX_ID = 255  # bytes of an event id, spec, Appendices, Common identifier format
 _MAX_REF = 4096
 _MAX_SCAN = 100_000
 
@@ -50,11 +51,9 @@ def relation_of(content: Json) -> Relation:
     found = content.get("m.relates_to")
     if not isinstance(found, dict):
         return Relation()
-    kind, target = found.get("rel_type"), found.get("event_id")
-    target = target if isinstance(target, str) and target else None
+    kind, target = found.get("rel_type"), _event_id(found.get("event_id"))
     reply = found.get("m.in_reply_to")
-    parent = reply.get("event_id") if isinstance(reply, dict) else None
-    parent = parent if isinstance(parent, str) and parent else None
+    parent = _event_id(reply.get("event_id")) if isinstance(reply, dict) else None
     if kind == "m.replace":
         return Relation(replaces=target)
     if kind == "m.thread" and target is not None:
@@ -63,12 +62,20 @@ def relation_of(content: Json) -> Relation:
     return Relation(answers=parent, has_reply=parent is not None)
 
 
+def _event_id(value: Any) -> str | None:
+    """None where it cannot be one: it becomes part of a conversation's key and of addresses.
+
+    Inside an encrypted event no server has looked at it, so that it may hold anything.
+    """
+    return value if isinstance(value, str) and 1 <= len(value) <= MAX_ID and value.isprintable() else None
+
+
 def text_of(content: Json, *, is_reply: bool = False) -> str:
     """The text that a person wrote: a message's body, a file's caption, "" for a file without one."""
     body, kind = content.get("body"), content.get("msgtype")
     if not isinstance(body, str):
         return ""
-    if kind in _KINDS:
+    if isinstance(kind, str) and kind in _KINDS:
         # Spec v1.10: where `filename` is given and differs, the body is a caption.
         name = content.get("filename")
         return wash(body) if isinstance(name, str) and name != body else ""

@@ -43,6 +43,7 @@ _ODD = (
     TypeError,
     ValueError,
     AttributeError,
+    AssertionError,  # nio/crypto/olm_machine.py asserts that a sender's key is given
     peewee.PeeweeException,
 )
 _MAX_SEEN = 20_000
@@ -176,10 +177,10 @@ class Crypto:
         olm, content = self._client.olm, event.get("content")
         if olm is None or not isinstance(content, dict):
             return None
-        found = nio.Event.parse_encrypted_event({**event, "content": self._completed(room_id, content)})
-        if not isinstance(found, nio.MegolmEvent):
-            return None
         try:
+            found = nio.Event.parse_encrypted_event({**event, "content": self._completed(room_id, content)})
+            if not isinstance(found, nio.MegolmEvent):
+                return None
             plain = olm.decrypt_megolm_event(found, room_id)
         except _ODD:
             return None
@@ -209,11 +210,14 @@ class Crypto:
         content = event.get("content")
         if not isinstance(content, dict):
             return
-        found = nio.Event.parse_encrypted_event({**event, "content": self._completed(room_id, content)})
-        if isinstance(found, nio.MegolmEvent):
-            found.room_id = room_id
-            if found.session_id not in self._client.outgoing_key_requests:
-                await self._call(lambda: self._client.request_room_key(found))
+        try:
+            found = nio.Event.parse_encrypted_event({**event, "content": self._completed(room_id, content)})
+            if isinstance(found, nio.MegolmEvent):
+                found.room_id = room_id
+                if found.session_id not in self._client.outgoing_key_requests:
+                    await self._call(lambda: self._client.request_room_key(found))
+        except _ODD as error:
+            log.debug("key not asked for", channel="matrix", reason=type(error).__name__)
 
     async def upkeep(self) -> None:
         """What the protocol asks for between two syncs: upload, query and claim keys, send what is due to devices.

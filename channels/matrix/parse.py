@@ -28,6 +28,7 @@ from channels.events import (
     TypingStarted,
 )
 from channels.matrix.content import (
+    MAX_ID,
     Json,
     Relation,
     attachments_of,
@@ -42,7 +43,6 @@ from channels.matrix.rooms import BANNED, INVITED, JOINED, LEFT, Room
 from channels.matrix.text import clean_name, wash
 
 NAME = "matrix"
-_MAX_ID = 255  # bytes of an event id, spec, Appendices, Common identifier format
 _MAX_MS = 253_402_300_799_000  # the end of the year 9999, where datetime ends
 _MAX_EMOJI = 64
 
@@ -89,6 +89,9 @@ def parse(event: Any, room: Room, me: Me, memory: Memory) -> Parsed:
         return reader(event, room, me, memory)
     except _Odd as odd:
         return Parsed(dropped=str(odd))
+    except (TypeError, ValueError, AttributeError, LookupError):
+        # A check that was forgotten. Raised, it would come again with every sync and end the account for good.
+        return Parsed(dropped="odd_shape")
 
 
 def invitation(room: Room, events: list[Any], me: Me) -> Membership | None:
@@ -129,7 +132,7 @@ def address_of(room: Room, me: Me, thread: str | None, reply_to: str | None = No
 
 
 def _id(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_ID or not value.isprintable():
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID or not value.isprintable():
         raise _Odd(f"no_{name}")
     return value
 
