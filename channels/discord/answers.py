@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 import structlog
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 
 _SAY, _DEFER, _DEFER_UPDATE, _CHOICES = 4, 5, 6, 8
 _ONLY_FOR_THEM = 1 << 6
+_LOADING = 1 << 7  # "the bot is thinking"
 _NOBODY: dict[str, list[str]] = {"parse": []}
 _MOST_AT_ONCE = 200
 _REMEMBERED = 2000
@@ -39,18 +41,31 @@ _REMEMBERED = 2000
 _TIDY_BEFORE = 60.0
 
 
+class Acknowledged(Enum):
+    """What became of a first response."""
+
+    NO = auto()
+    NOW = auto()
+    BEFORE = auto()
+
+
 @dataclass(slots=True, eq=False)
 class Deferred:
-    """A command whose answer is awaited. `is_open`: set when the acknowledgement is through; None: not known yet."""
+    """A command whose answer is awaited. `is_open`: set when the acknowledgement is through; None: not known yet.
+
+    `is_untouched`: nobody can have answered it before this process did.
+    """
 
     way: Interaction
     is_open: bool | None = None
+    is_untouched: bool = False
     is_answered: bool = False
     settled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def settle(self, *, is_open: bool) -> None:
+    def settle(self, acknowledged: Acknowledged) -> None:
         """The acknowledgement went through, or did not."""
-        self.is_open = is_open
+        self.is_open = acknowledged is not Acknowledged.NO
+        self.is_untouched = acknowledged is Acknowledged.NOW
         self.settled.set()
 
 
@@ -126,11 +141,11 @@ class Answers:
             await self._take_away(deferred)
 
     async def _defer(self, deferred: Deferred) -> None:
-        is_open = False
+        acknowledged = Acknowledged.NO
         try:
-            is_open = await self._callback(deferred.way, {"type": _DEFER})
+            acknowledged = await self._callback(deferred.way, {"type": _DEFER})
         finally:
-            deferred.settle(is_open=is_open)
+            deferred.settle(acknowledged)
 
     async def _press(self, press: Press) -> None:
         async with asyncio.TaskGroup() as group:
@@ -155,8 +170,8 @@ class Answers:
 
     # -- pieces
 
-    async def _callback(self, way: Interaction, body: Any) -> bool:
-        """The first response. True: it stands, by this call or by one whose answer was lost."""
+    async def _callback(self, way: Interaction, body: Any) -> Acknowledged:
+        """The first response. BEFORE: by a call whose answer was lost, or by an earlier process."""
         path = f"/interactions/{way.id}/{way.token}/callback"
         for _ in range(2):
             try:
@@ -165,16 +180,16 @@ class Answers:
                 continue
             except Refused as error:
                 if error.code == "acknowledged":
-                    return True
+                    return Acknowledged.BEFORE
                 reason = "too late" if error.code == EXPIRED else error.detail
                 log.warning("interaction not acknowledged", channel="discord", reason=reason)
-                return False
+                return Acknowledged.NO
             except ChannelError as error:
                 log.warning("interaction not acknowledged", channel="discord", reason=error.detail)
-                return False
-            return True
+                return Acknowledged.NO
+            return Acknowledged.NOW
         log.warning("interaction not acknowledged", channel="discord", reason="Discord cannot be reached")
-        return False
+        return Acknowledged.NO
 
     async def _offer(self, event: Message | Pressed) -> bool:
         """Offer it until there is room, or until an answer could not be shown as one any more."""
@@ -206,9 +221,19 @@ class Answers:
         if not deferred.is_open or deferred.is_answered:
             return
         way = deferred.way
-        deferred.is_open = False
         path = f"/webhooks/{way.application}/{way.token}/messages/@original"
         try:
+            # An earlier process may have answered it, and a write whose answer was lost may stand.
+            found = await self._rest.call("GET", path, seconds=self._timing.ask, is_write=False, is_open=True)
+            if not is_thinking(found):
+                return
+            deferred.is_open = False
             await self._rest.call("DELETE", path, seconds=self._timing.ask, is_open=True)
         except ChannelError as error:
             log.debug("deferred answer not taken away", channel="discord", reason=error.detail)
+
+
+def is_thinking(message: Any) -> bool:
+    """The deferred response still waits for its text (Discord docs, Message Flags: LOADING)."""
+    flags = message.get("flags") if isinstance(message, dict) else None
+    return type(flags) is int and bool(flags & _LOADING)

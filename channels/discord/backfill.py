@@ -39,7 +39,7 @@ class Backfill:
     async def run(self, intake: Intake, seconds: float, shard: int = 0, shards: int = 1) -> int:
         """The number of events that were found in the channels of a shard.
 
-        Ends by itself after `seconds`; what is left is not asked again.
+        Asks for `seconds` at most; what is left then is not asked again. What was found waits until there is room.
         """
         if self._settings.max_age <= 0:
             return 0
@@ -48,43 +48,54 @@ class Backfill:
             one for one in self._seen.latest(self._settings.max_channels) if shard_of(one[2], shards) == shard
         ]
         slots = asyncio.Semaphore(_AT_ONCE)
+        until = asyncio.get_running_loop().time() + seconds
         counts: list[int] = []
+        late: list[str] = []
 
         async def one(channel: str, last: str, guild: str) -> None:
-            async with slots:
-                after = str(max(int(last), int(oldest)))
-                counts.append(await self._channel(intake, channel, after, guild))
+            after = str(max(int(last), int(oldest)))
+            try:
+                async with asyncio.timeout_at(until), slots:
+                    found = await self._fetch(intake, channel, after, guild)
+            except TimeoutError:
+                late.append(channel)
+                return
+            counts.append(await _offer(intake, found, guild))
 
-        try:
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-                for channel, last, guild in channels:
-                    group.create_task(one(channel, last, guild))
-        except TimeoutError:
-            log.warning("missed messages not all fetched", channel="discord", channels=len(channels))
+        async with asyncio.TaskGroup() as group:
+            for channel, last, guild in channels:
+                group.create_task(one(channel, last, guild))
+        if late:
+            log.warning("missed messages not all fetched", channel="discord", channels=len(late))
         if found := sum(counts):
             log.info("missed messages fetched", channel="discord", count=found)
         return found
 
-    async def _channel(self, intake: Intake, channel: str, after: str, guild: str) -> int:
+    async def _fetch(self, intake: Intake, channel: str, after: str, guild: str) -> list[dict[str, Any]]:
         if guild and self._places.at(channel) is None:
             await intake.look_up(channel)
         try:
             query = {"after": after, "limit": self._settings.max_messages}
             found = await self._rest.ask("GET", f"/channels/{channel}/messages", **query)
         except NotAuthorized:
-            return 0  # the gateway will say so, too
+            return []  # the gateway will say so, too
         except Gone:
             self._seen.forget(channel)
-            return 0
+            return []
         except ChannelError as error:
             log.warning("missed messages not fetched", channel="discord", reason=error.detail)
-            return 0
-        count = 0
-        for message in in_order(found):
-            data = {**message, "guild_id": guild} if guild else message
-            for event in intake.read("MESSAGE_CREATE", data, ""):
-                count += await intake.offer(event, data)
-        return count
+            return []
+        return in_order(found)
+
+
+async def _offer(intake: Intake, messages: list[dict[str, Any]], guild: str) -> int:
+    """One channel's, one after the other; returns how many were taken over."""
+    count = 0
+    for message in messages:
+        data = {**message, "guild_id": guild} if guild else message
+        for event in intake.read("MESSAGE_CREATE", data, ""):
+            count += await intake.offer(event, data)
+    return count
 
 
 def shard_of(guild: str, shards: int) -> int:

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Any
 
-from channels.discord.answers import Answers
+from channels.discord.answers import Answers, is_thinking
 from channels.discord.handles import Interaction
 from channels.discord.limits import hook_scope
 from channels.discord.problems import EXPIRED
@@ -20,7 +20,6 @@ from channels.errors import ChannelError, Gone, Refused, Unavailable
 
 Json = dict[str, Any]
 
-_LOADING = 1 << 7  # Discord docs, Message Flags: "the bot is thinking"
 _REMEMBERED = 5000
 _ORIGINAL = "@original"
 
@@ -90,23 +89,19 @@ class Hooks:
             raise self._ended(way)
 
     async def _owner(self, way: Interaction, key: str, body: Json) -> str:
-        """Whose the response is. Known to this process it is still free; else Discord is asked.
+        """Whose the response is. Acknowledged just now it is still free; else Discord is asked.
 
         One that is no longer loading and reads as we would write it now is ours: its confirmation was lost.
         """
-        if self.answers is not None and self.answers.deferred(way.id) is not None:
+        deferred = self.answers.deferred(way.id) if self.answers is not None else None
+        if deferred is not None and deferred.is_untouched:
             return key
         try:
             found = await self._call("GET", way, _ORIGINAL, None, self._timing.ask, is_write=False)
         except Gone:
             return ""  # it was taken away
-        flags = found.get("flags") if isinstance(found, dict) else None
-        is_free = type(flags) is int and bool(flags & _LOADING)
-        return (
-            key
-            if is_free or (isinstance(found, dict) and found.get("content") == body.get("content"))
-            else ""
-        )
+        is_ours = isinstance(found, dict) and found.get("content") == body.get("content")
+        return key if is_thinking(found) or is_ours else ""
 
     async def _follow_up(self, way: Interaction, key: str, body: Json, channel: str, bot: str) -> Any:
         known = (way.id, key)

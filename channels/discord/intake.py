@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -60,6 +61,7 @@ class Intake:
         self._on_ready = on_ready
         self._queue: asyncio.Queue[Arrived] = asyncio.Queue(_QUEUE)
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def put(self, arrived: Arrived) -> None:
         """The next dispatch; waits while there are too many."""
@@ -117,11 +119,22 @@ class Intake:
 
     async def _offer_all(self, events: Sequence[Event], arrived: Arrived) -> None:
         try:
-            for event in events:
-                await self.offer(event, arrived.data)
+            # In a channel one after the other: what there is no room for yet must not be overtaken.
+            async with self._line(arrived):
+                for event in events:
+                    await self.offer(event, arrived.data)
         finally:
             self._slots.release()
         arrived.progress.end(arrived.seq)
+
+    def _line(self, arrived: Arrived) -> asyncio.Lock:
+        channel = arrived.data.get("channel_id") if isinstance(arrived.data, dict) else None
+        if not isinstance(channel, str):
+            return asyncio.Lock()
+        lock = self._lines.get(channel)
+        if lock is None:
+            lock = self._lines[channel] = asyncio.Lock()
+        return lock
 
     async def offer(self, event: Event, data: Any) -> bool:
         """Offer it until there is room; False when there was none for so long that it is given up."""

@@ -250,6 +250,8 @@ class Life:
             session, progress = shard.session, shard.progress
             if session is None or progress is None or progress.session != session.id:
                 continue
+            if not progress.is_begun:
+                continue  # resumed from here nobody would fetch what was missed before it
             number = self._cursor(shard.identity.shard, shard.identity.shards)
             mark = f"{session.id}:{progress.confirmed}"
             if self._stored.get(number) != mark:

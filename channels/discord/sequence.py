@@ -15,13 +15,20 @@ _MOST_PENDING = 100_000
 class Progress:
     """Dispatches begin in their order and end in any; `confirmed` moves past those that ended without a gap.
 
-    A session resumed from `confirmed` brings all that was not taken over, also in another process.
+    A session resumed from `confirmed` brings all that was not taken over, also in another process. `begins`: the
+    number of a new session's READY, with which what was missed before it is fetched.
     """
 
-    def __init__(self, session: str, confirmed: int) -> None:
+    def __init__(self, session: str, confirmed: int, begins: int = 0) -> None:
         self.session = session
         self.confirmed = confirmed
+        self._begins = begins
         self._pending: OrderedDict[int, bool] = OrderedDict()
+
+    @property
+    def is_begun(self) -> bool:
+        """What was missed before the session is taken over; from then on it may be resumed by another process."""
+        return self.confirmed >= self._begins
 
     def begin(self, seq: int) -> None:
         """A dispatch arrived."""

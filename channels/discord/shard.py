@@ -148,7 +148,7 @@ class Shard:
         seq = socket.seq
         if name == "READY":
             found = socket.session()
-            self.progress = Progress(found.id if found is not None else "", seq - 1)
+            self.progress = Progress(found.id if found is not None else "", seq - 1, begins=seq)
         elif self.progress is None:
             self.progress = Progress(
                 self.session.id if self.session else "", self.session.seq if self.session else 0
