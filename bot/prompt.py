@@ -70,9 +70,11 @@ class Prompt:
         room = rung.model.context_window - reserve - self.least_tokens
         history = self._fitting(room)
         messages = [line.message for line in (*self.system, *history, *self.question)]
+        # The question is history next time, word for word; its pictures are not sent again.
+        stable = len(messages) - sum(1 for line in self.question if line.message.images)
         if so_far:
             messages.append(PromptMessage(Role.ASSISTANT, so_far))
-        return CompletionRequest(tuple(messages), rung.options, self.conversation)
+        return CompletionRequest(tuple(messages), rung.options, self.conversation, stable)
 
     def _fitting(self, room: int) -> tuple[Line, ...]:
         total = sum(line.tokens for line in self.history)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bot.prompt import assemble, count_tokens, speaker_name
 from bot.store.base import HistoryRow, Outcome
-from providers.base import ModelSpec, Role
+from providers.base import Image, ModelSpec, Role
 from routing.policy import Rung
 
 
@@ -30,6 +30,18 @@ def test_the_prefix_of_the_next_prompt_is_the_whole_of_the_last() -> None:
     before = first.fit(rung(100_000), "").messages
     after = second.fit(rung(100_000), "").messages
     assert after[: len(before)] == before
+    assert first.fit(rung(100_000), "").stable == len(before)
+    assert first.fit(rung(100_000), "so far").stable == len(before)
+
+
+def test_a_question_with_a_picture_does_not_come_again_as_it_was() -> None:
+    images = (Image("image/png", b"png"),)
+    rows = exchange(1)
+    prompt = assemble(
+        "system", rows, [("Ann", "what is it?")], conversation="c", is_shared=False, images=images
+    )
+    request = prompt.fit(rung(100_000), "")
+    assert request.stable == len(request.messages) - 1
 
 
 @given(st.integers(300, 4000), st.integers(0, 30))
