@@ -66,7 +66,8 @@ def problem(
     code, text = found.get("errcode"), str(found.get("error", "")).lower()[:300]
     if status == 429 or code == "M_LIMIT_EXCEEDED":
         return RateLimited(_wait(found, retry_after), scope)
-    if code in _DEAD_LOGIN or status == 401:
+    # A bare 401 is of something in front of the homeserver; taken for its word it would cost the login and the keys.
+    if code in _DEAD_LOGIN or (status == 401 and isinstance(code, str)):
         return LoggedOut("the homeserver does not accept the login", is_soft=found.get("soft_logout") is True)
     if code == "M_TOO_LARGE" or status == 413:
         return TooLong("the homeserver finds the event too large")

@@ -70,6 +70,20 @@ async def test_a_soft_logout_keeps_the_device(relay: Relay, bot: Account, host: 
     assert orjson.loads((host.folder / "login.json").read_bytes())["device_id"] == old
 
 
+async def test_a_refusal_in_front_of_the_homeserver_costs_neither_the_login_nor_the_keys(
+    relay: Relay, bot: Account, host: KeepingHost
+) -> None:
+    """A proxy that wants a password of its own for a moment speaks no Matrix."""
+    async with running(bot, relay, host, password=bot.password):
+        pass
+    old = orjson.loads((host.folder / "login.json").read_bytes())["device_id"]
+    relay.answer_next(401, {}, lambda request: request.path.endswith("/whoami"))
+    async with running(bot, relay, host, password=bot.password):
+        relay.answer_next(401, {}, lambda request: request.path.endswith("/sync"))
+        await host.until(lambda: "reconnected" in host.signals)
+    assert orjson.loads((host.folder / "login.json").read_bytes())["device_id"] == old
+
+
 async def test_a_wrong_password_stops_the_account(relay: Relay, bot: Account, host: KeepingHost) -> None:
     channel = MatrixChannel("main", settings(bot, relay, password="nonsense"), host, timing=QUICK)
     async with asyncio.timeout(20):
