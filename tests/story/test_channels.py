@@ -132,10 +132,8 @@ async def test_an_answer_survives_kill_9_in_one_message(
     await running.start()
     wanted = words("".join(tokens))
     await until(place.person.seen, lambda seen: seen.endswith(wanted))
-    await place.person.say("!ping" if place.mark == "!" else "/ping")
-    ids = await place.ids()
     assert words("".join(await place.person.seen())).count(words("w3 w4")) == 1
-    assert len(ids) == len(set(ids))
+    assert len(await place.ids()) == 1
 
 
 async def test_two_bots_of_one_channel_run_in_one_daemon(
