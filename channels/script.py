@@ -395,7 +395,7 @@ class Script:
         shown.is_sent = self.is_visible = True
         shown.is_gone = shown.is_old = False
         # A send that may have been made in an earlier life shows what that said.
-        is_known = shown.pending is not None or self.capabilities.send_key is SendKey.NONE
+        is_known = self.capabilities.send_key is SendKey.NONE
         may_be_older = step.kind is Kind.SEND or (step.kind is Kind.CLOSE and self.capabilities.preview)
         shown.is_stale = may_be_older and self._past.is_resumed and not is_known
         shown.pending = None

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from channels.capabilities import Capabilities, SendKey, Streaming
+from channels.errors import Unavailable
 from channels.fake import FakeChannel, direct, limited
 from channels.fake_daemon import MemoryJournal
 from channels.steps import Past
@@ -143,6 +144,18 @@ async def test_without_edits_another_answer_is_sent_as_new_messages() -> None:
 async def test_a_send_in_flight_at_the_crash_is_found_by_its_key_and_brought_up_to_date() -> None:
     channel = FakeChannel(replace(PACED, send_key=SendKey.KEY))
     await channel.send(direct(), "Half an ans", "turn-0")  # stands, but nobody wrote it down
+    async with opened(channel, MemoryJournal(), past=Past(is_resumed=True)) as reply:
+        reply.write("Half an answer is now whole.")
+        await reply.finish()
+    assert channel.visible() == ["Half an answer is now whole."]
+
+
+@virtual_time
+async def test_a_send_in_flight_at_the_crash_is_brought_up_to_date_after_a_lost_answer_too() -> None:
+    """The try of this life whose answer was lost told nothing of what the earlier life's message reads."""
+    channel = FakeChannel(replace(PACED, send_key=SendKey.KEY))
+    await channel.send(direct(), "Half an ans", "turn-0")
+    channel.fail_next("send", Unavailable("lost", maybe_sent=True))
     async with opened(channel, MemoryJournal(), past=Past(is_resumed=True)) as reply:
         reply.write("Half an answer is now whole.")
         await reply.finish()
