@@ -105,7 +105,10 @@ class Hooks:
 
     async def _follow_up(self, way: Interaction, key: str, body: Json, channel: str, bot: str) -> Any:
         known = (way.id, key)
-        if known in self._unsure and (found := await self._look(way, body, channel, bot)) is not None:
+        deferred = self.answers.deferred(way.id) if self.answers is not None else None
+        # Of a command of an earlier process nobody here knows what was on its way when that ended.
+        is_unsure = known in self._unsure or deferred is None or not deferred.is_untouched
+        if is_unsure and (found := await self._look(way, body, channel, bot)) is not None:
             return found
         try:
             return await self._call("POST", way, None, body, self._timing.send)

@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from channels.discord.channel import DiscordChannel
+from channels.errors import Unavailable
 from channels.events import Event, Message
 from tests.channels.discord.hosts import QUICK, KeepingHost, running
 from tests.channels.discord.peer.client import Peer
@@ -117,3 +120,17 @@ async def test_a_restart_while_missed_messages_are_fetched_loses_none(
         await fresh.until(lambda: any(says(event, "live") for event in fresh.events))
         assert await fresh.texts(3) == ["one", "two", "live"]
     assert (await peer.counts()).get("resumed", 0) == 0  # what is resumed brings nothing from before it began
+
+
+async def test_a_follow_up_in_flight_at_a_restart_stands_once(peer: Peer, host: KeepingHost) -> None:
+    async with running(peer, host) as first:
+        number, message = await asked(peer, host)
+        await first.send(message.address, "first part", "turn-0")
+        await peer.fault("follow_up", drop="after")
+        with pytest.raises(Unavailable):
+            await first.send(message.address, "second part", "turn-1")
+    async with running(peer, host) as fresh:
+        await fresh.send(message.address, "second part", "turn-1")
+        await fresh.send(message.address, "third part", "turn-2")
+    followups = (await peer.interaction(number))["followups"]
+    assert [one["content"] for one in followups] == ["second part", "third part"]
