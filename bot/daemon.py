@@ -68,6 +68,8 @@ class Daemon:
     async def _account(self, account: Account) -> None:
         """Keep one account's channel running; a fault of the adapter restarts it, ever more slowly."""
         channel = account.channel
+        # Two accounts of one channel say the same things: every line of this task, and of those it begins, says whose.
+        structlog.contextvars.bind_contextvars(account=channel.account)
         pause = RESTART_FIRST
         while True:
             began = time.monotonic()

@@ -257,6 +257,15 @@ async def test_a_flood_limit_delays_edits_and_never_the_whole_answer(
     assert texts[0].split() == [f"w{number}" for number in range(60)] + ["end"]
 
 
+async def test_the_log_says_which_account_a_line_is_about(start: Start, peer: Peer) -> None:
+    daemon = await start()
+    await peer.fault("getUpdates", times=1, status=502)
+    await peer.say(ANN, "hello")
+    await daemon.logged("poll failed")
+    line = next(line for line in daemon.log.splitlines() if "poll failed" in line)
+    assert '"account":"main"' in line
+
+
 async def test_nothing_secret_stands_in_the_log(start: Start, peer: Peer) -> None:
     daemon = await start()
     await peer.say(ANN, "hello")
