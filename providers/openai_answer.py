@@ -295,18 +295,23 @@ def read_usage(usage: Mapping[str, Any], times: Mapping[str, Any] | None = None)
     """OpenAI's usage object; `times` is Cerebras' time_info. What is not said counts 0."""
     prompt = usage.get("prompt_tokens_details") or {}
     output = usage.get("completion_tokens_details") or {}
-    queued = (times or {}).get("queue_time")
+    times = times or {}
     return Usage(
         input_tokens=_count_of(usage.get("prompt_tokens")),
         output_tokens=_count_of(usage.get("completion_tokens")),
         cached_tokens=_count_of(prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")),
         reasoning_tokens=_count_of(output.get("reasoning_tokens")),
-        queued=float(queued) if isinstance(queued, (int, float)) else None,
+        queued=_seconds(times.get("queue_time")),
+        prompt_time=_seconds(times.get("prompt_time")),
     )
 
 
 def _count_of(value: object) -> int:
     return max(0, int(value)) if isinstance(value, (int, float)) else 0
+
+
+def _seconds(value: object) -> float | None:
+    return max(0.0, float(value)) if isinstance(value, (int, float)) else None
 
 
 def _text_of(value: object) -> str:

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import orjson
@@ -63,6 +63,16 @@ MAX_LEARNED = 500
 _ANSWER, _MODELS = "/chat/completions", "/models"
 
 
+class Dialect(Protocol):
+    """A relative of OpenAI's chat completions that asks in its own way and answers in the same."""
+
+    def body(self, model: ModelSpec, request: CompletionRequest) -> dict[str, Any]:
+        """The request as a JSON object. ProviderError(BAD_REQUEST) for what the server is known to refuse."""
+
+    async def ask(self, body: Mapping[str, Any], credential: Credential, scrub: Scrub) -> httpx.Response:
+        """Send it; the answer as soon as its head is there, whatever its status. Raises ProviderError."""
+
+
 class OpenAICompatible:
     """One configured server. A parameter that a model rejects as unknown is left out from then on."""
 
@@ -73,8 +83,10 @@ class OpenAICompatible:
         settings: OpenAICompatibleSettings,
         preset: Preset | None,
         connect: Connect,
+        dialect: Dialect | None = None,
     ) -> None:
         self._name = name
+        self._dialect = dialect
         self._base_url = base_url
         self._settings = settings
         self._preset = preset
@@ -85,11 +97,7 @@ class OpenAICompatible:
         self._learned: dict[str, dict[str, str | None]] = {}
         self._drains = Drains(name)
         self._log = structlog.get_logger()
-        self._headers = {
-            "accept-encoding": "identity",  # a compressed stream waits for its compressor
-            "user-agent": "firstword",
-            **settings.headers,
-        }
+        self._headers = settings.headers
 
     @property
     def name(self) -> str:
@@ -151,11 +159,17 @@ class OpenAICompatible:
         credential: Credential,
         scrub: Scrub,
     ) -> httpx.Response:
-        conversation_field = self._preset.conversation_field if self._preset else ""
-        body = request_body(model, request, self._settings.default_params, conversation_field)
+        if self._dialect is not None:
+            body = self._dialect.body(model, request)
+        else:
+            conversation_field = self._preset.conversation_field if self._preset else ""
+            body = request_body(model, request, self._settings.default_params, conversation_field)
         for left in range(MAX_RESENDS, -1, -1):
             sent = renamed(body, self._learned.get(model.model, {}))
-            response = await self._send("POST", _ANSWER, credential, encode(sent), scrub)
+            if self._dialect is not None:
+                response = await self._dialect.ask(sent, credential, scrub)
+            else:
+                response = await self._send("POST", _ANSWER, credential, encode(sent), scrub)
             if response.status_code == 200:
                 return response
             text = await error_body(response)
@@ -179,11 +193,7 @@ class OpenAICompatible:
         content: bytes | None,
         scrub: Scrub,
     ) -> httpx.Response:
-        headers = dict(self._headers)
-        if credential.secret is not None:
-            headers["authorization"] = f"Bearer {credential.secret.get_secret_value()}"
-        if content is not None:
-            headers |= {"content-type": "application/json", "accept": "text/event-stream, application/json"}
+        headers = headers_for(credential, self._headers, has_body=content is not None)
         client: httpx.AsyncClient = self._connect(self._origin)
         # the client's own build_request merges what is fixed here and parses the address every time: 70 us
         request = httpx.Request(
@@ -242,6 +252,20 @@ class _Answer:
                 return self._reader.stop_waiting()
             raise lost(error, self._scrub) from error
         return self._reader.feed(chunk) if chunk else self._reader.close()
+
+
+def headers_for(credential: Credential, given: Mapping[str, str], *, has_body: bool) -> dict[str, str]:
+    """The headers of a request; the key stands in Authorization and nowhere else."""
+    headers = {
+        "accept-encoding": "identity",  # a compressed stream waits for its compressor
+        "user-agent": "firstword",
+        **given,
+    }
+    if credential.secret is not None:
+        headers["authorization"] = f"Bearer {credential.secret.get_secret_value()}"
+    if has_body:
+        headers |= {"content-type": "application/json", "accept": "text/event-stream, application/json"}
+    return headers
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
