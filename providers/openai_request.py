@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -11,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from providers.base import CompletionRequest, Effort, ModelSpec, PromptMessage, Role
+from providers.base import CompletionRequest, Effort, ModelSpec, Role
 from providers.failures import Body
+from providers.openai_prompt import choice_of, messages_of, tools_of, unmarked
 from providers.profile import ReasoningStyle
 
 MAX_CONVERSATION_CHARS = 64
@@ -22,8 +22,13 @@ RESERVED = frozenset({"model", "messages", "stream"})
 """What a request always says itself; no parameter may set it."""
 
 OURS = frozenset({"cacheControlTtl"})
-"""Parameters that speak to an adapter of ours and mean nothing in this dialect."""
+"""Parameters that speak to an adapter of ours and are no field of this dialect."""
 
+MARKS = "cache_control"
+"""Stands for the marks inside the messages, where a server says that it does not know them."""
+
+_NEED_TOOLS = ("tool_choice", "parallel_tool_calls")
+"""Refused where there are no tools. OpenAI API reference, 2026-11."""
 
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """The two names of the output limit: OpenAI's newer models reject the older one and say so."""
@@ -45,6 +50,9 @@ _UNKNOWN = (
     "cannot find field",
 )
 
+# OpenAI: "Invalid schema for response_format ..."; Cerebras: "... not supported in JSON schema".
+_WRONG_SCHEMA = ("invalid schema", "in json schema")
+
 
 def request_body(
     model: ModelSpec, request: CompletionRequest, defaults: Mapping[str, Any], conversation_field: str
@@ -52,7 +60,7 @@ def request_body(
     """The request as a JSON object. `defaults` give way to the request's own parameters."""
     profile, options = model.profile, request.options
     body: dict[str, Any] = {key: value for key, value in defaults.items() if key not in OURS}
-    if options.temperature is not None:
+    if options.temperature is not None and profile.sampling:
         body["temperature"] = options.temperature
     if options.max_output is not None:
         body[profile.max_output_field] = options.max_output
@@ -62,8 +70,10 @@ def request_body(
         body["stream_options"] = {"include_usage": True}
     if options.effort is not None:
         body |= _effort(model, options.effort)
+    body |= _extras(model, request)
+    ttl = "1h" if {**defaults, **options.params}.get("cacheControlTtl") == "1h" else "5m"
     body |= {key: value for key, value in options.params.items() if key not in OURS}
-    messages = [_message(one) for one in request.messages]
+    messages = messages_of(model, request, ttl)
     if profile.reasoning is ReasoningStyle.NO_THINK and options.effort is Effort.OFF:
         _say_no_think(messages)
     return body | {"model": model.model, "messages": messages, "stream": True}
@@ -91,21 +101,34 @@ def _effort(model: ModelSpec, effort: Effort) -> dict[str, Any]:
             return {}
 
 
-def _message(message: PromptMessage) -> dict[str, Any]:
-    if not message.images:
-        return {"role": message.role.value, "content": message.text}
-    parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
-    for image in message.images:
-        data = base64.b64encode(image.data).decode()
-        parts.append({"type": "image_url", "image_url": {"url": f"data:{image.mime};base64,{data}"}})
-    return {"role": message.role.value, "content": parts}
+def _extras(model: ModelSpec, request: CompletionRequest) -> dict[str, Any]:
+    """Tools, the form of the answer and a predicted text, as far as the model takes them."""
+    profile = model.profile
+    said: dict[str, Any] = {}
+    if request.tools and profile.tools:
+        said["tools"] = tools_of(request.tools)
+        if (choice := choice_of(model, request.tool_choice)) is not None:
+            said["tool_choice"] = choice
+        if request.parallel_tools is not None:
+            said["parallel_tool_calls"] = request.parallel_tools
+    if request.schema is not None and profile.schema:
+        wanted = request.schema
+        form = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.is_strict}
+        said["response_format"] = {"type": "json_schema", "json_schema": form}
+    if request.prediction and profile.prediction and "tools" not in said:  # not both: OpenAI, Cerebras; docs
+        said["prediction"] = {"type": "content", "content": request.prediction}
+    return said
 
 
 def _say_no_think(messages: list[dict[str, Any]]) -> None:
     for message in reversed(messages):
-        if message["role"] == Role.USER.value and isinstance(message["content"], str):
+        if message["role"] != Role.USER.value:
+            continue
+        if isinstance(message["content"], str):
             message["content"] += " /no_think"
-            return
+        else:  # a picture with its question
+            message["content"].append({"type": "text", "text": "/no_think"})
+        return
 
 
 def _short(conversation: str) -> str:
@@ -122,7 +145,9 @@ def rejected(status: int, said: Body, body: Mapping[str, Any]) -> dict[str, str 
     words = said.words
     if status not in {400, 422} or not any(sign in words for sign in _UNKNOWN):
         return {}
-    named = said.param.partition(".")[0]
+    if any(sign in words for sign in _WRONG_SCHEMA):  # the schema is wrong, not the wish for one
+        return {}
+    named = re.split(r"[.\[]", said.param, maxsplit=1)[0]
     found: dict[str, str | None] = {}
     for key in body.keys() - RESERVED:
         if key == named or re.search(rf"(?<![\w.]){re.escape(key.lower())}(?!\w)", words):
@@ -130,6 +155,12 @@ def rejected(status: int, said: Body, body: Mapping[str, Any]) -> dict[str, str 
             found[key] = other if other is not None and other in words else None
     if any(other is not None for other in found.values()):  # the message names old and new
         return {key: other for key, other in found.items() if other is not None}
+    if MARKS in words and _is_marked(body):
+        found[MARKS] = None
+    if "prediction" in found:  # "not supported with tools", "with max_completion_tokens": it is the one to go
+        return {"prediction": None}
+    if "tools" in found:
+        found |= dict.fromkeys(_NEED_TOOLS)
     return found
 
 
@@ -140,4 +171,16 @@ def renamed(body: Mapping[str, Any], learned: Mapping[str, str | None]) -> dict[
         name = learned.get(key, key)
         if name is not None:
             out[name] = value
+    if MARKS in learned:
+        out["messages"] = unmarked(out["messages"])
     return out
+
+
+def _is_marked(body: Mapping[str, Any]) -> bool:
+    parts = [
+        part
+        for message in body["messages"]
+        if isinstance(message["content"], list)
+        for part in message["content"]
+    ]
+    return any(MARKS in part for part in parts)

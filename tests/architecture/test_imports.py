@@ -102,6 +102,7 @@ PURE = (
     "providers.gemini_answer",
     "providers.gemini_failures",
     "providers.gemini_request",
+    "providers.openai_prompt",
     "providers.privacy",
     "providers.profile",
     "providers.sse",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -18,12 +20,23 @@ from providers.base import (
     ModelSpec,
     PromptMessage,
     Role,
+    Schema,
+    Tool,
+    ToolCall,
 )
 from providers.failures import Body
+from providers.openai_prompt import unmarked
 from providers.openai_request import encode, rejected, renamed, request_body
-from providers.profile import ModelProfile, ReasoningStyle
+from providers.profile import CacheStyle, ModelProfile, ReasoningStyle
 
 QUESTION = PromptMessage(Role.USER, "hi")
+TOOL = Tool("weather", "of a city", {"type": "object", "properties": {}})
+
+
+def said(
+    asked: CompletionRequest, profile: ModelProfile = ModelProfile(), *, model: str = "m"
+) -> dict[str, Any]:
+    return request_body(ModelSpec("p", model, profile=profile), asked, {}, "")
 
 
 def body(
@@ -184,3 +197,186 @@ def test_a_rejected_parameter_is_recognised(said: Body, found: dict[str, str | N
 def test_what_was_learnt_is_applied() -> None:
     learnt = {"a": None, "b": "c"}
     assert renamed({"a": 1, "b": 2, "d": 3}, learnt) == {"c": 2, "d": 3}
+
+
+def test_a_temperature_is_not_sent_where_the_model_takes_none() -> None:
+    assert "temperature" not in body(GenerationOptions(temperature=0.5), ModelProfile(sampling=False))
+
+
+def test_a_form_and_a_predicted_text_go_only_to_models_that_take_them() -> None:
+    asked = CompletionRequest((QUESTION,), schema=Schema("n", {"type": "object"}), prediction="x")
+    able = said(asked, ModelProfile(schema=True, prediction=True))
+    assert able["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": True},
+    }
+    assert able["prediction"] == {"type": "content", "content": "x"}
+    assert said(asked).keys() == {"model", "messages", "stream", "stream_options"}
+
+
+def test_a_predicted_text_gives_way_to_tools() -> None:
+    asked = CompletionRequest((QUESTION,), tools=(TOOL,), prediction="x")
+    assert "prediction" not in said(asked, ModelProfile(prediction=True))
+
+
+CHOICES = [
+    ("auto", True, "auto"),
+    ("none", True, "none"),
+    ("required", True, "required"),
+    ("weather", True, {"type": "function", "function": {"name": "weather"}}),
+    ("required", False, "auto"),
+    ("weather", False, "auto"),
+    ("none", False, "none"),
+]
+
+
+@pytest.mark.parametrize(("choice", "forced", "sent"), CHOICES)
+def test_a_choice_of_tools_is_said_as_far_as_the_model_takes_it(choice: str, forced: bool, sent: Any) -> None:
+    asked = CompletionRequest((QUESTION,), tools=(TOOL,), tool_choice=choice, parallel_tools=False)
+    told = said(asked, ModelProfile(forced_tools=forced))
+    assert (told["tool_choice"], told["parallel_tool_calls"]) == (sent, False)
+    assert told["tools"] == [
+        {
+            "type": "function",
+            "function": {
+                "name": "weather",
+                "description": "of a city",
+                "parameters": {"type": "object", "properties": {}},
+            },
+        }
+    ]
+
+
+def test_nothing_is_said_of_tools_where_there_are_none_or_the_model_takes_none() -> None:
+    bare = CompletionRequest((QUESTION,), tool_choice="required", parallel_tools=True)
+    unable = CompletionRequest((QUESTION,), tools=(TOOL,), tool_choice="auto", parallel_tools=True)
+    plain = {"model", "messages", "stream", "stream_options"}
+    assert said(bare).keys() == plain
+    assert said(unable, ModelProfile(tools=False)).keys() == plain
+
+
+def test_a_call_and_its_result_are_a_pair() -> None:
+    spoke = PromptMessage(Role.ASSISTANT, "", calls=(ToolCall("c1", "weather", '{"city":  "Oslo"}'),))
+    result = PromptMessage(Role.TOOL, "rain", call_id="c1")
+    assert said(CompletionRequest((QUESTION, spoke, result)))["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "weather", "arguments": '{"city":  "Oslo"}'},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "rain"},
+    ]
+
+
+@pytest.mark.parametrize("arguments", ["", "[1]", '{"city": "Os', "\ud800", "null", "1"])
+def test_arguments_on_the_wire_are_always_an_object(arguments: str) -> None:
+    spoke = PromptMessage(Role.ASSISTANT, "I look.", calls=(ToolCall("c1", "weather", arguments),))
+    (message,) = orjson.loads(encode(said(CompletionRequest((spoke,)))))["messages"]
+    assert message["content"] == "I look."
+    assert isinstance(orjson.loads(message["tool_calls"][0]["function"]["arguments"]), dict)
+
+
+def test_a_call_id_that_is_too_long_is_shortened_alike_for_call_and_result() -> None:
+    long = "chatcmpl-tool-" + "0" * 60
+    spoke = PromptMessage(Role.ASSISTANT, "", calls=(ToolCall(long, "weather", "{}"),))
+    call, result = said(CompletionRequest((spoke, PromptMessage(Role.TOOL, "rain", call_id=long))))[
+        "messages"
+    ]
+    assert call["tool_calls"][0]["id"] == result["tool_call_id"]
+    assert len(result["tool_call_id"]) <= 40
+
+
+MARKING = ModelProfile(cache=CacheStyle.MARKS, cache_min=10, cache_marks=4)
+MARK = {"type": "ephemeral"}
+
+
+def marked(messages: list[dict[str, Any]]) -> list[int]:
+    return [
+        place
+        for place, message in enumerate(messages)
+        if isinstance(message["content"], list)
+        and any("cache_control" in part for part in message["content"])
+    ]
+
+
+def conversation(turns: int) -> CompletionRequest:
+    said = [PromptMessage(Role.SYSTEM, "Be brief. " * 20)]
+    for turn in range(turns):
+        said += [
+            PromptMessage(Role.USER, f"question {turn}"),
+            PromptMessage(Role.ASSISTANT, f"answer {turn}"),
+        ]
+    said.append(PromptMessage(Role.USER, "and now?"))
+    return CompletionRequest(tuple(said), stable=len(said) - 1, tools=(TOOL,))
+
+
+def test_the_end_of_what_is_stable_is_marked() -> None:
+    messages = said(conversation(2), MARKING)["messages"]
+    assert marked(messages) == [0, 4]
+    assert messages[4]["content"] == [{"type": "text", "text": "answer 1", "cache_control": MARK}]
+    assert len(marked(said(conversation(30), MARKING)["messages"])) <= 4
+
+
+def test_ids_of_a_router_say_whose_cache_wants_marks() -> None:
+    assert marked(said(conversation(1), model="anthropic/claude-of-tomorrow")["messages"]) == [0, 2]
+    assert marked(said(conversation(1), model="openai/gpt-oss-120b")["messages"]) == []
+
+
+def test_an_hour_is_asked_for_where_the_parameters_say_so() -> None:
+    asked = replace(conversation(1), options=GenerationOptions(params={"cacheControlTtl": "1h"}))
+    told = said(asked, MARKING)
+    assert told["messages"][0]["content"][0]["cache_control"] == MARK | {"ttl": "1h"}
+    assert "cacheControlTtl" not in told
+
+
+def test_a_beginning_that_is_too_short_is_not_marked() -> None:
+    assert marked(said(conversation(1), replace(MARKING, cache_min=4096))["messages"]) == []
+
+
+@pytest.mark.parametrize("profile", [ModelProfile(), MARKING], ids=["plain", "marked"])
+def test_a_prompt_begins_with_the_bytes_of_the_turn_before_marks_aside(profile: ModelProfile) -> None:
+    sent = [
+        encode({"m": unmarked(said(conversation(turns), profile)["messages"])})[:-2] for turns in range(12)
+    ]
+    for earlier, later in pairwise(sent):
+        question = earlier.rindex(b',{"role":"user"')
+        assert later.startswith(earlier[:question])
+
+
+def test_tools_that_a_model_does_not_take_go_with_what_belongs_to_them() -> None:
+    asked = CompletionRequest((QUESTION,), tools=(TOOL,), tool_choice="auto", parallel_tools=True)
+    sent = said(asked)
+    found = rejected(400, Body("registry.ollama.ai/library/m does not support tools"), sent)
+    assert renamed(sent, found).keys() == {"model", "messages", "stream", "stream_options"}
+
+
+WRONG_SCHEMAS = [
+    "Invalid schema for response_format 'movie': In context=(), 'allOf' is not permitted.",
+    "response_format: Lists of types are not supported in JSON schema",
+]
+
+
+@pytest.mark.parametrize("message", WRONG_SCHEMAS)
+def test_a_schema_that_is_wrong_is_not_silently_left_out(message: str) -> None:
+    asked = CompletionRequest((QUESTION,), schema=Schema("movie", {"type": "object"}))
+    assert rejected(400, Body(message, param="response_format"), said(asked, ModelProfile(schema=True))) == {}
+
+
+def test_a_prediction_goes_before_what_it_does_not_stand_with() -> None:
+    sent = {"model": "m", "messages": [], "prediction": {}, "max_completion_tokens": 5}
+    told = Body("'max_completion_tokens' is not supported with 'prediction'", param="max_completion_tokens")
+    assert rejected(400, told, sent) == {"prediction": None}
+
+
+def test_marks_that_a_server_does_not_know_are_taken_off() -> None:
+    sent = said(conversation(1), MARKING)
+    told = Body("messages.0.content.0.cache_control: Extra inputs are not permitted")
+    assert rejected(400, told, sent) == {"cache_control": None}
+    assert marked(renamed(sent, {"cache_control": None})["messages"]) == []
+    assert rejected(400, told, said(conversation(1))) == {}
