@@ -71,15 +71,24 @@ _WORDS: Mapping[str, ErrorKind] = {
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
-    """Words in an error's code, type or message that make the kind of some statuses more precise."""
+    """Words in an error's code, type or message that make the kind of some statuses more precise.
+
+    They count nothing where one of the names `unless` stands in the code or the type, which are more precise.
+    """
 
     kind: ErrorKind
     statuses: frozenset[int]
     words: tuple[str, ...]
+    unless: tuple[str, ...] = ()
+
+    def speaks(self, body: Body) -> bool:
+        """The error holds one of the words."""
+        words, names = body.words, body.names
+        return any(word in words for word in self.words) and not any(name in names for name in self.unless)
 
 
-def _sign(kind: ErrorKind, statuses: Iterable[int], *words: str) -> _Sign:
-    return _Sign(kind, frozenset(statuses), words)
+def _sign(kind: ErrorKind, statuses: Iterable[int], *words: str, unless: tuple[str, ...] = ()) -> _Sign:
+    return _Sign(kind, frozenset(statuses), words, unless)
 
 
 # Words from the vendors' and servers' error bodies: OpenAI, Anthropic, Cerebras, Gemini, OpenRouter, Ollama,
@@ -104,12 +113,15 @@ _SIGNS: tuple[_Sign, ...] = (
         "insufficient_quota",
         "credit balance",
         "insufficient credit",
-        "billing",
         "per day",
         "per-day",
         "daily limit",
         "monthly limit",
         "key limit exceeded",
+    ),
+    # Gemini speaks of "plan and billing" also where a minute's requests are used up (Gemini API docs, 2026-11)
+    _sign(
+        ErrorKind.QUOTA, (400, 403, 429), "billing", unless=("resource_exhausted", "rate_limit", "too_many")
     ),
     _sign(ErrorKind.AUTH, (400, 403), "api key not valid", "api_key_invalid", "invalid_api_key"),
     _sign(
@@ -148,6 +160,11 @@ class Body:
     param: str = ""
 
     @property
+    def names(self) -> str:
+        """Code and type in lower case."""
+        return f"{self.code} {self.type}".lower()
+
+    @property
     def words(self) -> str:
         """All of it in lower case."""
         return f"{self.code} {self.type} {self.message}".lower()
@@ -183,11 +200,10 @@ def read_body(body: bytes | Mapping[str, Any]) -> Body:
 
 def kind_of_status(status: int, body: Body = Body()) -> ErrorKind:
     """The kind of an HTTP error."""
-    words = body.words
     for sign in _SIGNS:
-        if status in sign.statuses and any(word in words for word in sign.words):
+        if status in sign.statuses and sign.speaks(body):
             return sign.kind
-    if status == 404 and "model" in words:
+    if status == 404 and "model" in body.words:
         return ErrorKind.MODEL_GONE
     return _STATUS.get(status, ErrorKind.BAD_REQUEST if 400 <= status < 500 else ErrorKind.SERVER)
 
@@ -196,11 +212,10 @@ def kind_of_error(body: Body) -> ErrorKind:
     """The kind of an error object inside a 200: its code may be a status, or its words decide."""
     if body.code.isdigit() and 400 <= int(body.code) < 600:
         return kind_of_status(int(body.code), body)
-    precise = next((s.kind for s in _SIGNS if any(w in body.words for w in s.words)), None)
+    precise = next((sign.kind for sign in _SIGNS if sign.speaks(body)), None)
     if precise is not None:
         return precise
-    names = f"{body.code} {body.type}".lower()
-    return next((kind for word, kind in _WORDS.items() if word in names), ErrorKind.SERVER)
+    return next((kind for word, kind in _WORDS.items() if word in body.names), ErrorKind.SERVER)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

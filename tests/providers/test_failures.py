@@ -62,6 +62,30 @@ ANSWERS: dict[str, tuple[int, Any, ErrorKind]] = {
         openai("You exceeded…", "insufficient_quota", "insufficient_quota"),
         ErrorKind.QUOTA,
     ),
+    "OpenAI, a limit of the account": (
+        429,
+        openai("Billing hard limit has been reached", "insufficient_quota", "billing_hard_limit_reached"),
+        ErrorKind.QUOTA,
+    ),
+    "Gemini, requests a minute": (
+        429,
+        [
+            {
+                "error": {
+                    "code": 429,
+                    "message": "You exceeded your current quota, please check your plan and billing details.",
+                    "status": "RESOURCE_EXHAUSTED",
+                }
+            }
+        ],
+        ErrorKind.RATE_LIMIT,
+    ),
+    "a rate limit that speaks of billing": (
+        429,
+        openai("Rate limit reached. To raise it, visit the billing page.", "requests", "rate_limit_exceeded"),
+        ErrorKind.RATE_LIMIT,
+    ),
+    "billing without a code": (429, {"error": "please check your billing details"}, ErrorKind.QUOTA),
     "OpenAI, rate": (429, openai("Rate limit", "tokens", "rate_limit_exceeded"), ErrorKind.RATE_LIMIT),
     "OpenAI, context": (
         400,

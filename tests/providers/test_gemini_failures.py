@@ -45,8 +45,8 @@ def test_a_minutes_quota_is_a_rate_limit_and_a_days_is_used_up(listed: bool) -> 
     assert failed(429, BILLING, "RESOURCE_EXHAUSTED", day, RETRY, listed=listed).kind is ErrorKind.QUOTA
 
 
-def test_without_details_the_words_decide() -> None:
-    assert failed(429, BILLING, "RESOURCE_EXHAUSTED").kind is ErrorKind.QUOTA
+def test_without_details_the_code_decides_and_not_the_word_billing() -> None:
+    assert failed(429, BILLING, "RESOURCE_EXHAUSTED").kind is ErrorKind.RATE_LIMIT
     exhausted = failed(429, "Resource has been exhausted (e.g. check quota).", "RESOURCE_EXHAUSTED")
     assert exhausted.kind is ErrorKind.RATE_LIMIT
 
