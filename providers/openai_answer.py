@@ -5,6 +5,7 @@ Source: OpenAI API reference, chat completions and streaming, 2026-11; where ser
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,7 +34,7 @@ _FINISH: Mapping[str, FinishReason] = {
     "stop": FinishReason.STOP,
     "length": FinishReason.LENGTH,
     "max_tokens": FinishReason.LENGTH,
-    "model_context_window_exceeded": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.CONTEXT,
     "tool_calls": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
     "tool_use": FinishReason.TOOL_CALLS,
@@ -67,6 +68,7 @@ class AnswerReader:
         self._whole: bytearray | None = None
         self._out: list[StreamEvent] = []
         self._is_started = False
+        self._answer_id = ""
         self._usage: Usage | None = None
         self._queued: float | None = None
         self._finish = ""
@@ -188,7 +190,8 @@ class AnswerReader:
 
     def _start(self, value: Mapping[str, Any]) -> None:
         self._is_started = True
-        request_id = self._request_id or str(value.get("id") or "")
+        self._answer_id = str(value.get("id") or self._request_id)
+        request_id = self._request_id or self._answer_id
         self._out.append(Started(request_id[:200], str(value.get("model") or "")[:200]))
 
     def _choice(self, choice: Mapping[str, Any]) -> None:
@@ -197,6 +200,8 @@ class AnswerReader:
             self._delta(delta)
         if finish := choice.get("finish_reason"):
             if finish == "error":  # OpenRouter, where the model broke off
+                if choice.get("error"):
+                    raise error_from_object(choice, self._scrub)
                 raise ProviderError(ErrorKind.SERVER, "the model broke off", status=200)
             self._finish = str(finish)[:100]
             self.is_ending = True
@@ -248,8 +253,13 @@ class AnswerReader:
         name = str(function.get("name") or "") if is_new else ""
         if is_new:
             self._tools[index] = call_id
+            call_id = call_id or self._made_id(index)
         if is_new or arguments:
             self._out.append(ToolCallDelta(index, call_id if is_new else "", name, arguments))
+
+    def _made_id(self, index: int) -> str:
+        """An id where the server gives none (older Ollama, Gemini's endpoint): a result has to name its call."""
+        return f"call_{hashlib.blake2b(self._answer_id.encode('utf-8', 'replace'), digest_size=6).hexdigest()}_{index}"
 
     def _count(self, usage: Mapping[str, Any], times: Mapping[str, Any] | None) -> None:
         counted = read_usage(usage, times)
@@ -301,6 +311,7 @@ def read_usage(usage: Mapping[str, Any], times: Mapping[str, Any] | None = None)
         output_tokens=_count_of(usage.get("completion_tokens")),
         cached_tokens=_count_of(prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")),
         reasoning_tokens=_count_of(output.get("reasoning_tokens")),
+        cache_write_tokens=_count_of(prompt.get("cache_write_tokens")),
         queued=_seconds(times.get("queue_time")),
         prompt_time=_seconds(times.get("prompt_time")),
     )

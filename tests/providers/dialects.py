@@ -84,7 +84,7 @@ _OPENAI = Dialect(
     ),
     path="/v1",
     embedder=ModelSpec("mock", "text-embedding-3-small"),
-    abilities=frozenset({Ability.IMAGES, Ability.REASONING, Ability.CACHE}),
+    abilities=_TOOLS | {Ability.SCHEMA, Ability.IMAGES, Ability.REASONING, Ability.CACHE, Ability.PREDICTION},
 )
 
 DIALECTS: Mapping[str, Dialect] = {

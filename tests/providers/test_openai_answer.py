@@ -254,6 +254,25 @@ def test_two_calls_under_one_index_are_two_calls() -> None:
     assert isinstance(events[-1], Finished) and events[-1].reason is FinishReason.TOOL_CALLS
 
 
+def test_calls_without_an_id_get_one_each() -> None:
+    events = read(
+        sse(
+            call(0, function={"name": "f", "arguments": "{}"}) | {"id": "answer-1"},
+            call(1, function={"name": "f", "arguments": "{}"}),
+            STOP,
+        )
+    )
+    ids = [event.id for event in events if isinstance(event, ToolCallDelta)]
+    assert all(ids) and len(set(ids)) == 2
+    other = read(sse(call(0, function={"name": "f"}) | {"id": "answer-2"}, STOP))
+    assert not {event.id for event in other if isinstance(event, ToolCallDelta)} & set(ids)
+
+
+def test_an_error_inside_a_choice_has_the_kind_of_its_code() -> None:
+    broken = {"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 429, "message": "slow"}}]}
+    assert failure(sse(delta(content="x"), broken)) == ("x", ErrorKind.RATE_LIMIT)
+
+
 def test_arguments_that_are_an_object_become_text() -> None:
     events = read(sse(call(None, id="c1", function={"name": "f", "arguments": {"a": 1}}), STOP))
     assert ToolCallDelta(0, "c1", "f", '{"a":1}') in events
@@ -266,11 +285,12 @@ REASONS = {
     "SAFETY": FinishReason.CONTENT_FILTER,
     "tool_calls": FinishReason.TOOL_CALLS,
     "eos": FinishReason.STOP,
+    "model_context_window_exceeded": FinishReason.CONTEXT,
 }
 
 
 @pytest.mark.parametrize(("word", "reason"), REASONS.items())
-def test_a_finish_reason_has_one_of_four_meanings_and_keeps_its_word(word: str, reason: FinishReason) -> None:
+def test_a_finish_reason_has_one_of_five_meanings_and_keeps_its_word(word: str, reason: FinishReason) -> None:
     end = {"choices": [{"delta": {}, "finish_reason": word}]}
     assert read(sse(delta(content="x"), end))[-1] == Finished(reason, None, word)
 
@@ -279,12 +299,12 @@ def test_usage_tells_cached_and_reasoning_tokens_and_the_queue() -> None:
     usage = {
         "prompt_tokens": 10,
         "completion_tokens": 5,
-        "prompt_tokens_details": {"cached_tokens": 8},
+        "prompt_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 1},
         "completion_tokens_details": {"reasoning_tokens": 2},
     }
-    end = STOP | {"usage": usage, "time_info": {"queue_time": 0.25}}
+    end = STOP | {"usage": usage, "time_info": {"queue_time": 0.25, "prompt_time": 0.5}}
     assert read(sse(delta(content="x"), end))[-1] == Finished(
-        FinishReason.STOP, Usage(10, 5, 8, 2, 0.25), "stop"
+        FinishReason.STOP, Usage(10, 5, 8, 2, 0.25, 1, 0.5), "stop"
     )
 
 
