@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import httpx
 import orjson
@@ -45,9 +45,6 @@ from providers.openai_request import encode, rejected, renamed, request_body
 from providers.presets import Preset
 from providers.transport import is_whole, reader_of
 
-if TYPE_CHECKING:
-    from providers.openai_compatible import OpenAICompatibleSettings
-
 ENDING_TIMEOUT = 1.0
 """Seconds to wait for usage and end mark once the finish reason is there."""
 
@@ -61,6 +58,18 @@ MAX_LEARNED = 500
 """Models whose unknown parameters are remembered."""
 
 _ANSWER, _MODELS = "/chat/completions", "/models"
+
+
+class Given(Protocol):
+    """What the client reads of a provider's settings."""
+
+    @property
+    def default_params(self) -> Mapping[str, Any]:
+        """Fields of every body."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Sent with every request."""
 
 
 class Dialect(Protocol):
@@ -80,7 +89,7 @@ class OpenAICompatible:
         self,
         name: str,
         base_url: str,
-        settings: OpenAICompatibleSettings,
+        settings: Given,
         preset: Preset | None,
         connect: Connect,
         dialect: Dialect | None = None,
