@@ -146,7 +146,14 @@ _SIGNS: tuple[_Sign, ...] = (
         "no such model",
         "cached snapshot folder",  # mlx_lm.server, where the model was never downloaded
     ),
-    _sign(ErrorKind.OVERLOADED, (429, 498, 500, 502), "overloaded", "no capacity", "capacity exceeded"),
+    _sign(
+        ErrorKind.OVERLOADED,
+        (429, 498, 500, 502),
+        "overloaded",
+        "no capacity",
+        "capacity exceeded",
+        "queue_exceeded",  # Cerebras, where the queue is longer than was asked for
+    ),
 )
 
 

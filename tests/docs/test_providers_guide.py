@@ -14,6 +14,7 @@ import pytest
 from providers import presets
 from providers.anthropic import AnthropicSettings
 from providers.anthropic_marks import Caching
+from providers.cerebras import CerebrasSettings
 from providers.errors import ErrorKind
 from providers.openai_compatible import OpenAICompatibleSettings
 
@@ -66,6 +67,7 @@ def test_the_configuration_of_the_guide_is_valid() -> None:
         for name, row in json.loads(block)["models"]["providers"].items()
     }
     assert OpenAICompatibleSettings.model_validate(rows["mine"]).models[0].id == "some-model"
+    assert CerebrasSettings.model_validate(rows["cerebras"]).queue_threshold == 500
     assert AnthropicSettings.model_validate(rows["anthropic"]).caching is Caching.STABLE
 
 
