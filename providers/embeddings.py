@@ -45,10 +45,14 @@ class Endpoint:
     explain: Explain = failure
 
     async def post(self, body: Mapping[str, Any], within: float = EMBED_TIMEOUT) -> Any:
-        """The answer's JSON. Raises ProviderError, TOTAL after `within` seconds."""
+        """The answer's JSON to a body of JSON. Raises ProviderError, TOTAL after `within` seconds."""
+        return await self.send(encode(body), "application/json", within)
+
+    async def send(self, content: bytes, kind: str, within: float) -> Any:
+        """The answer's JSON to a body of any media type. Raises ProviderError, TOTAL after `within` seconds."""
         try:
             async with asyncio.timeout(within):
-                text = await self._post(encode(body))
+                text = await self._send(content, kind)
         except TimeoutError as error:
             raise ProviderError(ErrorKind.TOTAL, f"no answer within {within:.0f} s") from error
         try:
@@ -56,11 +60,11 @@ class Endpoint:
         except orjson.JSONDecodeError as error:
             raise ProviderError(ErrorKind.MALFORMED, f"no JSON in the answer ({len(text)} bytes)") from error
 
-    async def _post(self, content: bytes) -> bytes:
+    async def _send(self, content: bytes, kind: str) -> bytes:
         request = httpx.Request(
             "POST",
             self.url,
-            headers={**self.headers, "content-type": "application/json", "accept": "application/json"},
+            headers={**self.headers, "content-type": kind, "accept": "application/json"},
             content=content,
             extensions={"timeout": self.client.timeout.as_dict()},
         )

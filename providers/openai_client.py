@@ -25,6 +25,7 @@ from providers.base import (
     StreamEvent,
     refuse_to_continue,
 )
+from providers.embeddings import Endpoint, embed_openai, private
 from providers.errors import ErrorKind, ProviderError
 from providers.exchange import (
     Drains,
@@ -39,16 +40,22 @@ from providers.exchange import (
     send,
 )
 from providers.failures import read_body
+from providers.gemini_failures import sharpen
 from providers.http import is_loopback, origin_of
 from providers.openai_answer import AnswerReader
+from providers.openai_audio import transcribe
 from providers.openai_request import encode, rejected, renamed, request_body
+from providers.openai_servers import Row, helped, questions, rows_of, windows
 from providers.presets import Preset
 from providers.transport import is_whole, reader_of
 
 ENDING_TIMEOUT = 1.0
 """Seconds to wait for usage and end mark once the finish reason is there."""
 
-LIST_TIMEOUT = 5.0
+LIST_TIMEOUT = 4.0
+WINDOWS_TIMEOUT = 1.0
+"""Seconds for what a local server says beside its list; without it a list is still a list."""
+
 WARM_TIMEOUT = 5.0
 MAX_LIST_BYTES = 8 * 1024 * 1024
 MAX_RESENDS = 3
@@ -140,22 +147,38 @@ class OpenAICompatible:
             self._log.debug("warming failed", provider=self._name, error=type(error).__name__)
 
     async def list_models(self, credential: Credential) -> Sequence[ModelSpec]:
-        """What the server offers now to talk to. Raises ProviderError; takes at most LIST_TIMEOUT seconds."""
+        """What the server offers now to talk to. Raises ProviderError; takes at most 5 seconds."""
         try:
             async with asyncio.timeout(LIST_TIMEOUT):
                 body = await self._get(_MODELS, credential, MAX_LIST_BYTES)
         except TimeoutError as error:
             raise ProviderError(ErrorKind.TOTAL, f"no list of models within {LIST_TIMEOUT:.0f} s") from error
         try:
-            rows = _rows(orjson.loads(body))
-        except (orjson.JSONDecodeError, AttributeError, TypeError) as error:
+            rows = rows_of(orjson.loads(body))
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
             raise ProviderError(ErrorKind.MALFORMED, "no list of models") from error
+        found = await self._windows(rows, credential)
         local = is_loopback(self._base_url) or (self._preset is not None and self._preset.is_local)
         return tuple(
-            models.describe(self._name, ModelSettings(model, context_window=window), is_local=local)
-            for model, window in rows
-            if models.is_for_chat(model)
+            models.describe(
+                self._name,
+                ModelSettings(row.id, context_window=found.get(row.id) or row.window),
+                is_local=local,
+            )
+            for row in rows
+            if models.is_for_chat(row.id)
         )
+
+    async def embed(
+        self, model: ModelSpec, texts: Sequence[str], credential: Credential
+    ) -> Sequence[Sequence[float]]:
+        """One vector of unit length for each text; see providers.base.Embeds."""
+        return await embed_openai(self._endpoint("/embeddings", credential, texts), model.model, texts)
+
+    async def transcribe(self, model: ModelSpec, audio: bytes, mime: str, credential: Credential) -> str:
+        """What was said; see providers.base.Transcribes. Takes at most TRANSCRIBE_TIMEOUT seconds."""
+        endpoint = self._endpoint("/audio/transcriptions", credential)
+        return await transcribe(endpoint, model.model, audio, mime)
 
     async def aclose(self) -> None:
         """Stop reading the ends of finished answers. The connections are the app's."""
@@ -184,9 +207,30 @@ class OpenAICompatible:
             text = await error_body(response)
             unknown = rejected(response.status_code, read_body(text), sent)
             if not unknown or not left:
-                raise failure(response, text, scrub)
+                raise helped(_failure(response, text, scrub), read_body(text).message, model.model)
             self._learn(model, unknown)
         raise AssertionError("unreachable")
+
+    async def _windows(self, rows: Sequence[Row], credential: Credential) -> dict[str, int]:
+        """The windows that the server tells only when asked in its own words; what it does not tell is left out."""
+        root, found = self._base_url.removesuffix("/v1"), dict[str, int]()
+        try:
+            async with asyncio.timeout(WINDOWS_TIMEOUT):
+                for question in questions(rows):
+                    url = f"{root}{question.path}"
+                    if question.body is None:
+                        answer = orjson.loads(await self._get(url, credential, MAX_LIST_BYTES))
+                    else:
+                        answer = await self._endpoint(url, credential).post(question.body)
+                    found |= windows(question, answer, rows)
+        except (ProviderError, orjson.JSONDecodeError, TimeoutError) as error:
+            self._log.debug("windows not told", provider=self._name, error=type(error).__name__)
+        return found
+
+    def _endpoint(self, path: str, credential: Credential, texts: Sequence[str] = ()) -> Endpoint:
+        headers = headers_for(credential, self._headers, has_body=False)
+        url = path if "://" in path else f"{self._base_url}{path}"
+        return Endpoint(self._connect(self._origin), url, headers, private(texts, credential), _failure)
 
     def _learn(self, model: ModelSpec, unknown: Mapping[str, str | None]) -> None:
         if model.model not in self._learned and len(self._learned) >= MAX_LEARNED:
@@ -207,7 +251,7 @@ class OpenAICompatible:
         # the client's own build_request merges what is fixed here and parses the address every time: 70 us
         request = httpx.Request(
             method,
-            self._urls[path],
+            self._urls.get(path) or path,
             headers=headers,
             content=content,
             extensions={"timeout": client.timeout.as_dict()},
@@ -220,7 +264,7 @@ class OpenAICompatible:
         try:
             if response.status_code != 200:
                 text = await error_body(response)
-                raise failure(response, text, scrub)
+                raise _failure(response, text, scrub)
             return await read_up_to(reader_of(response), limit)
         except httpx.TransportError as error:
             raise lost(error, scrub) from error
@@ -281,17 +325,6 @@ def _request_id(headers: Mapping[str, str]) -> str:
     return headers.get("x-request-id") or headers.get("request-id") or ""
 
 
-def _rows(body: Any) -> list[tuple[str, int | None]]:
-    """Ids and context windows of a list of models; vLLM, OpenRouter, LM Studio and llama.cpp each say it elsewhere."""
-    rows = body["data"] if isinstance(body, dict) and "data" in body else body
-    found: list[tuple[str, int | None]] = []
-    for row in rows:
-        meta = row.get("meta") or {}
-        window = (
-            row.get("max_model_len")
-            or row.get("context_length")
-            or row.get("max_context_length")
-            or meta.get("n_ctx")
-        )
-        found.append((str(row["id"]).removeprefix("models/"), window if isinstance(window, int) else None))
-    return found
+def _failure(response: httpx.Response, body: bytes, scrub: Scrub) -> ProviderError:
+    """With what Google's endpoint of this dialect tells beside the words: which quota is used up, and until when."""
+    return sharpen(failure(response, body, scrub), body)

@@ -76,7 +76,9 @@ PARTS = {
     "providers.gemini_failures": "providers.gemini",
     "providers.gemini_request": "providers.gemini",
     "providers.openai_client": "providers.openai_compatible",
+    "providers.openai_audio": "providers.openai_compatible",
     "providers.openai_prompt": "providers.openai_compatible",
+    "providers.openai_servers": "providers.openai_compatible",
     "providers.openai_request": "providers.openai_compatible",
     "providers.openai_answer": "providers.openai_compatible",
 }

@@ -105,6 +105,7 @@ PURE = (
     "providers.gemini_failures",
     "providers.gemini_request",
     "providers.openai_prompt",
+    "providers.openai_servers",
     "providers.privacy",
     "providers.profile",
     "providers.sse",

@@ -84,7 +84,17 @@ _OPENAI = Dialect(
     ),
     path="/v1",
     embedder=ModelSpec("mock", "text-embedding-3-small"),
-    abilities=_TOOLS | {Ability.SCHEMA, Ability.IMAGES, Ability.REASONING, Ability.CACHE, Ability.PREDICTION},
+    hearer=ModelSpec("mock", "whisper-1"),
+    abilities=_TOOLS
+    | {
+        Ability.SCHEMA,
+        Ability.IMAGES,
+        Ability.REASONING,
+        Ability.CACHE,
+        Ability.PREDICTION,
+        Ability.EMBEDDINGS,
+        Ability.TRANSCRIPTION,
+    },
 )
 
 DIALECTS: Mapping[str, Dialect] = {
