@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 LOCKS := deploy/locks
 ROOMS := bot channels routing providers
 PYTEST_ARGS ?=
+WORKERS ?= auto
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -32,8 +33,9 @@ install-all: $(VENV)/.all ## the same plus the extras mlx and onnx
 run: $(VENV)/.base ## start the daemon (ARGS="--home DIR" and the like are handed on)
 	@$(BIN)/firstword run $(ARGS)
 
-test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k name")
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+# A file stays with one worker: what it starts once serves all of its tests.
+test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k name", WORKERS=0 for one process)
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter
 	@FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -m generated $(PYTEST_ARGS) tests/channels

@@ -6,7 +6,8 @@ bin=${1:?the folder of the interpreter that environments are made with}
 locks=${2:?the folder of the locks}
 peers=.peers
 
-have() { command -v "$1" >/dev/null 2>&1; }
+# Programs only: a function of this script is no program, though `command -v` takes it for one.
+have() { type -P "$1" >/dev/null; }
 
 # Runs a command without its chatter; its output is shown only if it fails.
 quietly() {
@@ -24,7 +25,7 @@ chromium_is_here() {
     [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]
 }
 
-chromium() {
+get_chromium() {
   if chromium_is_here; then
     echo "Chromium is here"
     return 0
@@ -61,7 +62,7 @@ synapse_with_pip() {
 }
 
 # The file installed.txt is written last, so an installation that was broken off is made again.
-synapse() {
+get_synapse() {
   if synapse_is_here; then
     echo "Synapse is here"
     return 0
@@ -83,7 +84,7 @@ aimock_is_here() {
 
 # Its lock is made by `npm install --package-lock-only` beside package.json, the lines "resolved" taken out.
 # Nothing of the package runs while it is installed; npm compares it with the hash of the lock.
-aimock() {
+get_aimock() {
   if aimock_is_here; then
     echo "aimock is here"
     return 0
@@ -102,7 +103,7 @@ aimock() {
 }
 
 missing=0
-synapse || missing=1
-aimock || missing=1
-chromium || missing=1
+get_synapse || missing=1
+get_aimock || missing=1
+get_chromium || missing=1
 exit "$missing"

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.peers import AIMOCK_DONE, SYNAPSE_DONE, find_aimock, find_synapse
+from tests.peers import AIMOCK_DONE, CHROMIUM_PATHS, SYNAPSE_DONE, find_aimock, find_synapse
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = """
-from tests.peers import require_peer
+from tests.peers import CHROMIUM_PATHS, require_peer
 
 def test_one():
     require_peer("Gramophone", found=None)
@@ -111,6 +111,33 @@ def run_peers(folder: Path) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def test_a_chromium_that_is_missing_is_not_said_to_be_there(tmp_path: Path) -> None:
+    """The script has names of its own for what it installs; only a program counts."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("bash", "cat", "cmp", "cp", "id", "mkdir", "mktemp", "rm"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    for name, body in STUBS.items():
+        if name != "chromium":
+            (programs / name).write_text(f"#!{shutil.which('sh')}\n{body}\n")
+            (programs / name).chmod(0o755)
+    script = ROOT / "tests" / "peers.sh"
+    command = [shutil.which("bash") or "bash", script, "bin", "."]
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    is_there = any(path.exists() for path in CHROMIUM_PATHS)  # where macOS keeps it
+    assert run.returncode == (0 if is_there else 1)
+    assert ("Chromium is here" in run.stdout) == is_there
+    assert ("install Chromium or Google Chrome" in run.stderr) != is_there
 
 
 def test_a_peer_is_installed_once_for_each_lock(tmp_path: Path) -> None:
