@@ -104,6 +104,7 @@ class OpenAICompatible:
         self._name = name
         self._dialect = dialect
         self._base_url = base_url
+        self._root = base_url.removesuffix("/v1")
         self._settings = settings
         self._preset = preset
         self._connect = connect
@@ -112,6 +113,7 @@ class OpenAICompatible:
         self._urls = {path: httpx.URL(f"{base_url}{path}") for path in (_ANSWER, _MODELS, self._warm_path)}
         self._learned: dict[str, dict[str, str | None]] = {}
         self._drains = Drains(name)
+        self._keeping: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
         self._headers = settings.headers
 
@@ -181,8 +183,11 @@ class OpenAICompatible:
         return await transcribe(endpoint, model.model, audio, mime)
 
     async def aclose(self) -> None:
-        """Stop reading the ends of finished answers. The connections are the app's."""
+        """Stop what goes on behind finished answers. The connections are the app's."""
         await self._drains.aclose()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
 
     async def _ask(
         self,
@@ -203,6 +208,7 @@ class OpenAICompatible:
             else:
                 response = await self._send("POST", _ANSWER, credential, encode(sent), scrub)
             if response.status_code == 200:
+                self._keep_loaded(sent, credential)
                 return response
             text = await error_body(response)
             unknown = rejected(response.status_code, read_body(text), sent)
@@ -213,11 +219,11 @@ class OpenAICompatible:
 
     async def _windows(self, rows: Sequence[Row], credential: Credential) -> dict[str, int]:
         """The windows that the server tells only when asked in its own words; what it does not tell is left out."""
-        root, found = self._base_url.removesuffix("/v1"), dict[str, int]()
+        found: dict[str, int] = {}
         try:
             async with asyncio.timeout(WINDOWS_TIMEOUT):
                 for question in questions(rows):
-                    url = f"{root}{question.path}"
+                    url = f"{self._root}{question.path}"
                     if question.body is None:
                         answer = orjson.loads(await self._get(url, credential, MAX_LIST_BYTES))
                     else:
@@ -226,6 +232,24 @@ class OpenAICompatible:
         except (ProviderError, orjson.JSONDecodeError, TimeoutError) as error:
             self._log.debug("windows not told", provider=self._name, error=type(error).__name__)
         return found
+
+    def _keep_loaded(self, sent: Mapping[str, Any], credential: Credential) -> None:
+        """Tell the server how long the model stays loaded, beside the answer that has begun; one at a time.
+
+        Ollama's `/v1` does not read `keep_alive` and leaves alone what its own path has set (its issue 9355).
+        """
+        is_busy = self._keeping is not None and not self._keeping.done()
+        if is_busy or "keep_alive" not in sent or self._preset is None or not self._preset.keep_path:
+            return
+        endpoint = self._endpoint(f"{self._root}{self._preset.keep_path}", credential)
+        body = {"model": sent["model"], "keep_alive": sent["keep_alive"], "stream": False}
+        self._keeping = asyncio.create_task(self._keep(endpoint, body), name=f"keep a model of {self._name}")
+
+    async def _keep(self, endpoint: Endpoint, body: Mapping[str, Any]) -> None:
+        try:
+            await endpoint.post(body)
+        except ProviderError as error:
+            self._log.warning("model not kept loaded", provider=self._name, error=str(error.kind))
 
     def _endpoint(self, path: str, credential: Credential, texts: Sequence[str] = ()) -> Endpoint:
         headers = headers_for(credential, self._headers, has_body=False)

@@ -29,7 +29,7 @@ class Preset:
     `aliases`: alias -> models in order of preference; the first that the provider still lists is taken.
     `conversation_field`: the body's key for an id that keeps a conversation's prefix cache together, "" where
     there is none. `warm_path`: a cheap GET that opens a connection. `lists_to_all`: its list of models proves no
-    key. `connect`: how a person sets it up.
+    key. `keep_path`: beside `/v1`, where a model is told how long to stay loaded. `connect`: how a person sets it up.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Preset:
     conversation_field: str = ""
     warm_path: str = "/models"
     lists_to_all: bool = False
+    keep_path: str = ""
     connect: str = ""
 
 
@@ -162,6 +163,7 @@ PRESETS: tuple[Preset, ...] = (
         base_url="http://127.0.0.1:11434/v1",
         is_local=True,
         port=11434,
+        keep_path="/api/generate",
         connect="Install Ollama, then: ollama pull llama3.2",
     ),
     Preset(

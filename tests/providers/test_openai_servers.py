@@ -120,12 +120,27 @@ def test_other_errors_hint_at_nothing() -> None:
     assert helped(broken, "model 'm' not found", "m") is broken
 
 
-async def test_what_the_settings_say_of_keeping_a_model_stands_in_the_body(
+async def test_a_model_is_kept_loaded_as_long_as_the_settings_say(
     pools: Pools, mock_model: MockModel
 ) -> None:
     mock_model.config(kind="ollama")
-    await ask(compatible(pools, mock_model.base_url, "ollama", defaultParams={"keep_alive": "1h"}))
-    assert mock_model.chats()[0]["body"]["keep_alive"] == "1h"
+    provider = compatible(pools, mock_model.base_url, "ollama", defaultParams={"keep_alive": "1h"})
+    assert (await ask(provider)).finished is not None
+    await mock_model.wait("ended", count=2)
+    asked = mock_model.requests()[-1]
+    assert (asked["path"], asked["body"]["model"], asked["body"]["keep_alive"]) == (
+        "/api/generate",
+        "m",
+        "1h",
+    )
+    await provider.aclose()
+
+
+async def test_another_server_is_not_asked_to_keep_a_model(pools: Pools, mock_model: MockModel) -> None:
+    provider = compatible(pools, mock_model.base_url, "vllm", defaultParams={"keep_alive": "1h"})
+    await ask(provider)
+    await provider.aclose()
+    assert [one["path"] for one in mock_model.requests()] == ["/v1/chat/completions"]
 
 
 CLAUDE = ModelSpec("openrouter", "anthropic/claude-haiku-5.5", profile=ModelProfile(sampling=False))
