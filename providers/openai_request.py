@@ -121,14 +121,14 @@ def _extras(model: ModelSpec, request: CompletionRequest) -> dict[str, Any]:
 
 
 def _say_no_think(messages: list[dict[str, Any]]) -> None:
-    for message in reversed(messages):
+    """Behind every question: behind the last alone it would change the beginning of the next turn's prompt."""
+    for message in messages:
         if message["role"] != Role.USER.value:
             continue
         if isinstance(message["content"], str):
             message["content"] += " /no_think"
-        else:  # a picture with its question
-            message["content"].append({"type": "text", "text": "/no_think"})
-        return
+        else:
+            message["content"].append({"type": "text", "text": " /no_think"})
 
 
 def _short(conversation: str) -> str:

@@ -12,7 +12,7 @@ class ReasoningStyle(StrEnum):
     NONE = "none"  # the model has no such switch
     EFFORT = "reasoning_effort"  # OpenAI's parameter: low, medium, high
     DISABLE = "disable_reasoning"  # a flag that switches it off
-    NO_THINK = "/no_think"  # a suffix of the last message
+    NO_THINK = "/no_think"  # a suffix of every question
     ADAPTIVE = "adaptive"  # Anthropic: the model thinks as much as it needs, guided by output_config.effort
     BUDGET = "budget"  # Anthropic and Gemini 2.5: a number of tokens
     LEVEL = "level"  # Gemini 3: thinking_level

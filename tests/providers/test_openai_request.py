@@ -124,11 +124,11 @@ def test_a_model_that_can_stop_thinking_altogether_is_told_so() -> None:
     assert body(GenerationOptions(effort=Effort.OFF), profile)["reasoning_effort"] == "none"
 
 
-def test_no_think_stands_behind_the_last_question() -> None:
+def test_no_think_stands_behind_every_question_so_that_the_beginning_stays_the_same() -> None:
     messages = (QUESTION, PromptMessage(Role.ASSISTANT, "yes?"), PromptMessage(Role.USER, "so"))
     profile = ModelProfile(reasoning=ReasoningStyle.NO_THINK)
     said = body(GenerationOptions(effort=Effort.OFF), profile, messages=messages)
-    assert [one["content"] for one in said["messages"]] == ["hi", "yes?", "so /no_think"]
+    assert [one["content"] for one in said["messages"]] == ["hi /no_think", "yes?", "so /no_think"]
 
 
 def test_pictures_are_sent_as_bytes_beside_the_text() -> None:
