@@ -45,7 +45,7 @@ from providers.http import is_loopback, origin_of
 from providers.openai_answer import AnswerReader
 from providers.openai_audio import transcribe
 from providers.openai_request import encode, rejected, renamed, request_body
-from providers.openai_servers import Row, helped, questions, rows_of, windows
+from providers.openai_servers import Question, Row, helped, questions, rows_of, windows
 from providers.presets import Preset
 from providers.transport import is_whole, reader_of
 
@@ -223,15 +223,20 @@ class OpenAICompatible:
         try:
             async with asyncio.timeout(WINDOWS_TIMEOUT):
                 for question in questions(rows):
-                    url = f"{self._root}{question.path}"
-                    if question.body is None:
-                        answer = orjson.loads(await self._get(url, credential, MAX_LIST_BYTES))
-                    else:
-                        answer = await self._endpoint(url, credential).post(question.body)
-                    found |= windows(question, answer, rows)
-        except (ProviderError, orjson.JSONDecodeError, TimeoutError) as error:
-            self._log.debug("windows not told", provider=self._name, error=type(error).__name__)
+                    found |= windows(question, await self._told(question, credential), rows)
+        except TimeoutError:
+            self._log.debug("windows not told in time", provider=self._name)
         return found
+
+    async def _told(self, question: Question, credential: Credential) -> Any:
+        url = f"{self._root}{question.path}"
+        try:
+            if question.body is not None:
+                return await self._endpoint(url, credential).post(question.body)
+            return orjson.loads(await self._get(url, credential, MAX_LIST_BYTES))
+        except (ProviderError, orjson.JSONDecodeError) as error:
+            self._log.debug("window not told", provider=self._name, error=type(error).__name__)
+            return None
 
     def _keep_loaded(self, sent: Mapping[str, Any], credential: Credential) -> None:
         """Tell the server how long the model stays loaded, beside the answer that has begun; one at a time.

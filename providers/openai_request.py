@@ -30,6 +30,9 @@ MARKS = "cache_control"
 _NEED_TOOLS = ("tool_choice", "parallel_tool_calls")
 """Refused where there are no tools. OpenAI API reference, 2026-11."""
 
+_CALLERS = frozenset({"tools", "response_format"})
+"""Parameters that hold what the caller wrote, faults included."""
+
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """The two names of the output limit: OpenAI's newer models reject the older one and say so."""
 
@@ -147,10 +150,9 @@ def rejected(status: int, said: Body, body: Mapping[str, Any]) -> dict[str, str 
         return {}
     if any(sign in words for sign in _WRONG_SCHEMA):  # the schema is wrong, not the wish for one
         return {}
-    named = re.split(r"[.\[]", said.param, maxsplit=1)[0]
     found: dict[str, str | None] = {}
     for key in body.keys() - RESERVED:
-        if key == named or re.search(rf"(?<![\w.]){re.escape(key.lower())}(?!\w)", words):
+        if _names(said, key):
             other = _LIMITS.get(key)
             found[key] = other if other is not None and other in words else None
     if any(other is not None for other in found.values()):  # the message names old and new
@@ -174,6 +176,17 @@ def renamed(body: Mapping[str, Any], learned: Mapping[str, str | None]) -> dict[
     if MARKS in learned:
         out["messages"] = unmarked(out["messages"])
     return out
+
+
+def _names(said: Body, key: str) -> bool:
+    """The error is about that parameter. A fault inside a tool or a form is not the model's, but the caller's."""
+    if key in _CALLERS:
+        return said.param == key or (
+            not said.param.startswith(key)
+            and re.search(rf"(?<![\w.]){re.escape(key)}(?!\w|\[|\.\w)", said.words) is not None
+        )
+    named = said.param.partition(".")[0]
+    return key == named or re.search(rf"(?<![\w.]){re.escape(key.lower())}(?!\w)", said.words) is not None
 
 
 def _is_marked(body: Mapping[str, Any]) -> bool:

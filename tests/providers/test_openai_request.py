@@ -356,6 +356,43 @@ def test_tools_that_a_model_does_not_take_go_with_what_belongs_to_them() -> None
     assert renamed(sent, found).keys() == {"model", "messages", "stream", "stream_options"}
 
 
+FAULTS_OF_CALLERS = [
+    Body("Unknown name \"x\" at 'tools[0].function.parameters': Cannot find field."),
+    Body("this name is not allowed", param="tools[0].function.name"),
+    Body("tools.0.strict: Extra inputs are not permitted"),
+    Body("unknown type", param="response_format.json_schema.schema"),
+]
+
+
+@pytest.mark.parametrize("told", FAULTS_OF_CALLERS)
+def test_a_fault_inside_a_tool_or_a_form_does_not_take_them_away(told: Body) -> None:
+    asked = CompletionRequest((QUESTION,), tools=(TOOL,), schema=Schema("n", {"type": "object"}))
+    assert rejected(400, told, said(asked, ModelProfile(schema=True))) == {}
+
+
+NO_TOOLS = [
+    Body("this model does not support tools."),
+    Body("unsupported parameter", param="tools"),
+    Body("'tools' is not supported with this model"),
+]
+
+
+@pytest.mark.parametrize("told", NO_TOOLS)
+def test_tools_that_a_model_does_not_know_are_left_out(told: Body) -> None:
+    assert "tools" in rejected(400, told, said(CompletionRequest((QUESTION,), tools=(TOOL,))))
+
+
+def test_steps_with_tools_continue_the_bytes_of_the_step_before() -> None:
+    messages: list[PromptMessage] = [QUESTION]
+    sent: list[bytes] = []
+    for step in range(6):
+        call = ToolCall(f"c{step}", "weather", f'{{"city" : "{step}"}}')
+        sent.append(encode({"m": said(CompletionRequest(tuple(messages), tools=(TOOL,)))["messages"]})[:-2])
+        messages += [PromptMessage(Role.ASSISTANT, "", calls=(call,), memo="of another model")]
+        messages += [PromptMessage(Role.TOOL, "rain", call_id=call.id)]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(sent))
+
+
 WRONG_SCHEMAS = [
     "Invalid schema for response_format 'movie': In context=(), 'allOf' is not permitted.",
     "response_format: Lists of types are not supported in JSON schema",
