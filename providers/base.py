@@ -302,6 +302,48 @@ class WarmsPrompts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Requests that are answered together, later and for less. `state`: the provider's own word for how far it is.
+
+    `is_over`: nothing more will come of it. `problems`: why its file was not taken.
+    """
+
+    id: str
+    state: str
+    is_over: bool
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class RunsBatches(Protocol):
+    """A provider that answers many requests together. Everything raises ProviderError and has its own deadline."""
+
+    async def submit_batch(self, requests: bytes, credential: Credential) -> Batch:
+        """Hand in requests, a JSON object a line: `custom_id`, and `body` in the provider's own dialect.
+
+        BAD_REQUEST names the line that is wrong; then nothing was sent.
+        """
+
+    async def batches(self, credential: Credential) -> Sequence[Batch]:
+        """The batches that the provider still knows, newest first."""
+
+    async def batch(self, batch_id: str, credential: Credential) -> Batch:
+        """How far one is."""
+
+    async def cancel_batch(self, batch_id: str, credential: Credential) -> Batch:
+        """Stop one; what is answered already stays."""
+
+    def batch_results(self, batch_id: str, credential: Credential) -> AsyncIterator[bytes]:
+        """Pieces of the answers, then of the failures: a JSON object a line, in no order.
+
+        Nothing before the batch is over.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSettings:
     """A model row of the config, in plain values."""
 

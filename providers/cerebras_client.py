@@ -14,7 +14,8 @@ import httpx
 import structlog
 
 from providers import presets
-from providers.base import CompletionRequest, Connect, Credential, ModelSpec, StreamEvent
+from providers.base import Batch, CompletionRequest, Connect, Credential, ModelSpec, StreamEvent
+from providers.cerebras_batch import Batches
 from providers.cerebras_request import Style, encode, headers_of, packed, request_body
 from providers.cerebras_wire import Wire
 from providers.exchange import Scrub, close
@@ -42,6 +43,7 @@ class Cerebras:
         # the preset of the endpoint's kind, whatever it is called: it knows the path that warms
         preset = presets.find("cerebras")
         self._client = OpenAICompatible(name, base_url, settings, preset, connect, asking)
+        self._batches = Batches(base_url, settings.headers, connect)
         self._log = structlog.get_logger()
 
     @property
@@ -67,6 +69,26 @@ class Cerebras:
     async def list_models(self, credential: Credential) -> Sequence[ModelSpec]:
         """What the server offers now. Raises ProviderError; takes at most five seconds."""
         return await self._client.list_models(credential)
+
+    async def submit_batch(self, requests: bytes, credential: Credential) -> Batch:
+        """See providers.base.RunsBatches."""
+        return await self._batches.submit(requests, credential)
+
+    async def batches(self, credential: Credential) -> Sequence[Batch]:
+        """See providers.base.RunsBatches."""
+        return await self._batches.all(credential)
+
+    async def batch(self, batch_id: str, credential: Credential) -> Batch:
+        """See providers.base.RunsBatches."""
+        return await self._batches.one(batch_id, credential)
+
+    async def cancel_batch(self, batch_id: str, credential: Credential) -> Batch:
+        """See providers.base.RunsBatches."""
+        return await self._batches.cancel(batch_id, credential)
+
+    def batch_results(self, batch_id: str, credential: Credential) -> AsyncIterator[bytes]:
+        """See providers.base.RunsBatches."""
+        return self._batches.results(batch_id, credential)
 
     async def aclose(self) -> None:
         """Stop reading the ends of finished answers. The connections are the app's."""

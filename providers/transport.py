@@ -130,7 +130,7 @@ def _content(request: httpx.Request) -> bytes | AsyncIterator[bytes]:
     try:
         return request.content
     except httpx.RequestNotRead:
-        del request.headers["Transfer-Encoding"]
+        request.headers.pop("Transfer-Encoding", None)
         if not isinstance(request.stream, httpx.AsyncByteStream):
             raise TypeError("a streamed request body must be asynchronous") from None
         return aiter(request.stream)

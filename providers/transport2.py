@@ -119,7 +119,7 @@ def _content(request: httpx2.Request) -> bytes | AsyncIterator[bytes]:
     try:
         return request.content
     except httpx2.RequestNotRead:
-        del request.headers["Transfer-Encoding"]
+        request.headers.pop("Transfer-Encoding", None)
         if not isinstance(request.stream, httpx2.AsyncByteStream):
             raise TypeError("a streamed request body must be asynchronous") from None
         return aiter(request.stream)

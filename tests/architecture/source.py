@@ -65,6 +65,8 @@ PARTS = {
     "providers.anthropic_request": "providers.anthropic",
     "providers.anthropic_sdk": "providers.anthropic",
     "providers.anthropic_wire": "providers.anthropic",
+    "providers.cerebras_batch": "providers.cerebras",
+    "providers.cerebras_batch_file": "providers.cerebras",
     "providers.cerebras_client": "providers.cerebras",
     "providers.cerebras_request": "providers.cerebras",
     "providers.cerebras_rules": "providers.cerebras",

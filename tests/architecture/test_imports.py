@@ -98,6 +98,7 @@ PURE = (
     "providers.anthropic_marks",
     "providers.anthropic_memo",
     "providers.anthropic_request",
+    "providers.cerebras_batch_file",
     "providers.cerebras_request",
     "providers.cerebras_rules",
     "providers.failures",

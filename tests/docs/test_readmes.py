@@ -65,7 +65,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("line", commands())
 def test_a_command_of_the_readme_is_one(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(line)[1:]
-    verbs = words[:2] if words[0] in ("auth", "channels", "config", "message") else words[:1]
+    verbs = words[:2] if words[0] in ("auth", "batch", "channels", "config", "message") else words[:1]
     try:
         code = main([*verbs, "--help"])
     except SystemExit as end:

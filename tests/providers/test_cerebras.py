@@ -220,7 +220,7 @@ async def test_a_queue_that_is_too_long_is_left_for_the_next_model(
     pools: Pools, server: MockModel, transport: str
 ) -> None:
     server.config(service_tiers=["flex"], queue_seconds=3)
-    flex = {"transport": transport, "defaultParams": {"service_tier": "flex"}}
+    flex: dict[str, Any] = {"transport": transport, "defaultParams": {"service_tier": "flex"}}
     heard = await ask(cerebras(pools, server.base_url, queueThreshold=1000, **flex), model=MODEL)
     assert heard.kind is ErrorKind.OVERLOADED
     heard = await ask(cerebras(pools, server.base_url, queueThreshold=5000, **flex), model=MODEL)
@@ -231,7 +231,11 @@ async def test_a_queue_that_is_too_long_is_left_for_the_next_model(
 async def test_a_tier_that_is_not_ones_own_is_left_out_with_its_limit_of_the_queue(
     pools: Pools, server: MockModel, transport: str
 ) -> None:
-    flex = {"transport": transport, "defaultParams": {"service_tier": "flex"}, "queueThreshold": 500}
+    flex: dict[str, Any] = {
+        "transport": transport,
+        "defaultParams": {"service_tier": "flex"},
+        "queueThreshold": 500,
+    }
     provider = cerebras(pools, server.base_url, **flex)
     for _ in range(2):
         assert (await ask(provider, model=MODEL)).finished is not None
