@@ -234,18 +234,26 @@ async def _is_kept(turn: Turn) -> bool:
 
 
 def _questions(turn: Turn, talk: Talk) -> tuple[Sequence[tuple[str, str]], Sequence[HistoryRow]]:
-    """What to ask, and what was said before it. A retry asks the last question again."""
+    """What to ask, and what was said before it. A retry asks again: the last, or what the pressed answer was to."""
     if not turn.is_retry:
         asked = [
             (each.message.sender.name, _with_attachments(each.message.text, each.message.attachments))
             for each in (turn, *turn.merged)
         ]
         return asked, talk.lines
-    for place in range(len(talk.lines) - 1, -1, -1):
-        row = talk.lines[place]
-        if row.role == Role.USER:
-            return [(row.speaker, row.text)], talk.lines[:place]
-    return (), ()
+    lines, end = talk.lines, len(talk.lines)
+    if turn.is_press:
+        pressed = turn.message.message_id
+        answers = (at for at, row in enumerate(lines) if row.role != Role.USER and row.message_id == pressed)
+        end = next(answers, 0)
+    said = [at for at in range(end) if lines[at].role == Role.USER]
+    if not said:
+        return (), ()
+    # A question may have come in several messages, which were answered together.
+    first = last = said[-1]
+    while first - 1 in said and lines[first - 1].turn_id == lines[last].turn_id != "":
+        first -= 1
+    return [(row.speaker, row.text) for row in lines[first : last + 1]], lines[:first]
 
 
 def _with_attachments(text: str, attachments: Sequence[Attachment]) -> str:

@@ -95,6 +95,7 @@ class App:
             allow_path=f"{row.path}.allow",
             groups_path=f"{row.path}.groups",
             agent=row.agent,
+            mark=spec.mark,
         )
         host.account = account
         self.accounts[(spec.name, row.name)] = account
@@ -162,6 +163,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
         wall=time.time,
+        names=table.index.keys(),
     )
     lanes = Lanes(turns.run, spawn, clock)
     desk = Desk(

@@ -112,7 +112,7 @@ def history_of(
     answered = HistoryRow(
         role=Role.ASSISTANT,
         text=said or delivery.text,
-        message_id=delivery.message_ids[0] if delivery.message_ids else "",
+        message_id=delivery.message_ids[-1] if delivery.message_ids else "",  # where its buttons are
         at=now,
         outcome=ending.outcome,
         turn_id=turn.turn_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -32,7 +32,10 @@ RETRY = Action("retry", words.RETRY_BUTTON)
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Runs turns. `clock` is monotonic, `wall` seconds since the epoch. `command` answers a command turn."""
+    """Runs turns. `clock` is monotonic, `wall` seconds since the epoch.
+
+    `command` answers a command turn; `names` are those of all commands.
+    """
 
     store: Store
     conversations: Conversations
@@ -40,6 +43,7 @@ class Turns:
     command: Callable[[Turn], Awaitable[str]]
     clock: Callable[[], float]
     wall: Callable[[], float]
+    names: Container[str] = ()
 
     async def run(self, turn: Turn) -> None:
         """One message to one answer. Never raises but for cancellation: a fault ends this turn alone."""
@@ -102,12 +106,12 @@ class Turns:
 
     async def _answer(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         if turn.say is not None:
-            reply.write(turn.say)
+            reply.write(self._marked(turn, turn.say))
             return Ending(Outcome.DONE)
         if turn.is_command:
             if not await asyncio.shield(turn.committed):
                 return Ending(Outcome.DONE, leaves=True)
-            reply.write(await self.command(turn))
+            reply.write(self._marked(turn, await self.command(turn)))
             return Ending(Outcome.DONE)
         if turn.is_final:
             # The whole answer was written down before the restart; only its last showing is unsure.
@@ -123,7 +127,8 @@ class Turns:
             with contextlib.suppress(ValueError):
                 reply.replace("")
             return await reply.finish()
-        closing = "\n\n".join(part for part in (ending.closing, footer(talk, note)) if part)
+        said = self._marked(turn, ending.closing)
+        closing = "\n\n".join(part for part in (said, footer(talk, note)) if part)
         actions = (RETRY,) if turn.asks_model else ()
         try:
             return await reply.finish(closing=closing, note=note, actions=actions)
@@ -168,6 +173,9 @@ class Turns:
         if turn.message.address.handle:
             await self.conversations.note_handle(turn.key, turn.message.address.handle)
 
+    def _marked(self, turn: Turn, text: str) -> str:
+        return words.marked(text, turn.account.mark, self.names)
+
     def _journal(self, turn: Turn) -> TurnJournal | LooseJournal:
         if not turn.account.channel.capabilities(turn.message.address).durable:
             return LooseJournal(turn.turn_id)
@@ -192,7 +200,7 @@ class Turns:
                     channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
                 ) as reply,
             ):
-                reply.write(text)
+                reply.write(self._marked(turn, text))
                 await reply.finish()
         except (ChannelError, TimeoutError) as error:
             log.error("failure not shown", error=type(error).__name__)

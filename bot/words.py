@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
+
 from channels.events import UnreadableReason
 from providers.errors import ErrorKind
 from routing.health import Breaker
@@ -87,6 +90,16 @@ _BREAKERS = {
     Breaker.OPEN: "resting",
     Breaker.HALF_OPEN: "to be tried again",
 }
+
+
+_NAMED = re.compile(r"(?<![\w/:.])/([a-z_]{2,32})\b")
+
+
+def marked(text: str, mark: str, names: Container[str]) -> str:
+    """Our own words with the commands that they name written as they are typed there ("!retry")."""
+    if mark == "/":
+        return text
+    return _NAMED.sub(lambda found: f"{mark}{found[1]}" if found[1] in names else found[0], text)
 
 
 def breaker(state: Breaker) -> str:

@@ -282,6 +282,7 @@ class ChannelSpec:
     the owner of this machine. `is_default`: on unless switched off. `is_foreground`: runs only in a command
     that asks for it, never in the daemon. `extra`: the optional dependency set it needs.
     `id_pattern`: what an immutable id of a person or group looks like (None: anything), `id_hint` in words.
+    `mark`: what a typed command begins with where people's apps keep "/" to themselves.
     `surfaces`: the kinds of place where people meet it. `probe` looks whether an account can work with its
     settings: token, rights, reachability, over a short-lived connection of its own; done within 10 seconds,
     raises nothing. `manifest`: the text of the application manifest that the platform wants, made of the
@@ -299,6 +300,7 @@ class ChannelSpec:
     is_foreground: bool = False
     id_pattern: str | None = None
     id_hint: str = ""
+    mark: str = "/"
     surfaces: tuple[Surface, ...] = (Surface.DIRECT,)
     probe: Callable[[str, Any], Awaitable[Sequence[Finding]]] | None = None
     manifest: Callable[[Sequence[CommandSpec]], str] | None = None

@@ -12,7 +12,7 @@ from tests.peers import AIMOCK_DONE, CHROMIUM_PATHS, SYNAPSE_DONE, find_aimock, 
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = """
-from tests.peers import CHROMIUM_PATHS, require_peer
+from tests.peers import require_peer
 
 def test_one():
     require_peer("Gramophone", found=None)

@@ -36,6 +36,7 @@ SPEC = ChannelSpec(
         "MATRIX_ACCESS_TOKEN": "access_token",
         "MATRIX_PASSWORD": "password",
     },
+    mark="!",
     surfaces=(Surface.DIRECT, Surface.GROUP, Surface.THREAD),
     probe=_probe,
 )

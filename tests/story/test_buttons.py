@@ -170,3 +170,37 @@ async def test_stop_beside_the_threads_ends_ones_own_answer_in_a_thread(tmp_path
             "The beginning\n\n(stopped)"
         ]
         assert world.app.lanes.running == 1
+
+
+async def test_retry_under_an_older_answer_asks_its_own_question_again(tmp_path: Path) -> None:
+    provider = FakeProvider("one", answer("to the first"), answer("to the second"), answer("again"))
+    async with inside(tmp_path, provider, BUTTONS) as world:
+        for number, text in ((1, "the first"), (2, "the second")):
+            await world.say(text, number)
+            await world.quiet()
+        first = world.channel.messages[0].id
+        await world.accept(Pressed("p1", first, address(), Sender("ann"), "retry"))
+        await world.quiet()
+        assert provider.asked[2].request.messages[-1].text == "the first"
+        assert "to the second" not in [said.text for said in provider.asked[2].request.messages]
+        assert world.channel.visible()[-1] == "again"
+
+
+async def test_our_own_words_name_commands_as_they_are_typed_there(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer(""))) as world:
+        world.account.mark = "!"
+        await world.say("a question", 1)
+        await world.quiet()
+        await world.say("/help", 2)
+        await world.quiet()
+        silent, listed = world.channel.visible()
+        assert "!retry asks again" in silent
+        assert "!model" in listed
+        assert "/model" not in listed
+
+
+def test_only_names_of_commands_are_marked() -> None:
+    names = {"model", "retry"}
+    text = "/retry or /model x; not https://x.org/model, /models or a/model"
+    assert words.marked(text, "!", names) == "!retry or !model x; not https://x.org/model, /models or a/model"
+    assert words.marked(text, "/", names) == text
