@@ -31,7 +31,9 @@ def scrubber(request: CompletionRequest, credential: Credential) -> Scrub:
 
     def scrub(text: str) -> str:
         secret = credential.secret.get_secret_value() if credential.secret else ""
-        return redact(without(text, [message.text for message in request.messages]), [secret])
+        private = [message.text for message in request.messages]
+        private += [call.arguments for message in request.messages for call in message.calls]
+        return redact(without(text, [*private, request.prediction]), [secret])
 
     return scrub
 

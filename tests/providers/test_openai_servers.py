@@ -14,6 +14,7 @@ from providers.base import (
     PromptMessage,
     Role,
     Tool,
+    ToolCall,
     ToolCallDelta,
 )
 from providers.errors import ErrorKind, ProviderError
@@ -257,3 +258,20 @@ async def test_no_secret_stands_in_an_error_of_a_transcription(pools: Pools, moc
         KEY.secret is not None
         and KEY.secret.get_secret_value() not in f"{caught.value!r} {caught.value.detail}"
     )
+
+
+async def test_what_a_tool_was_called_with_stands_in_no_error(pools: Pools, mock_model: MockModel) -> None:
+    told = 'cannot read {"city": "the address of my neighbour"} or her diary of last winter'
+    mock_model.script(default={"status": 422, "error": {"message": told}})
+    call = ToolCall("c1", "weather", '{"city": "the address of my neighbour"}')
+    messages = (
+        PromptMessage(Role.USER, "hi"),
+        PromptMessage(Role.ASSISTANT, "", calls=(call,)),
+        PromptMessage(Role.TOOL, "rain", call_id="c1"),
+    )
+    asked = CompletionRequest(
+        messages, tools=(Tool("weather", "", {}),), prediction="her diary of last winter"
+    )
+    heard = await ask(compatible(pools, mock_model.base_url), asked)
+    assert heard.error is not None and heard.kind is ErrorKind.BAD_REQUEST
+    assert "neighbour" not in heard.error.detail and "diary" not in heard.error.detail
