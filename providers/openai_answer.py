@@ -182,7 +182,7 @@ class AnswerReader:
             if choices:
                 self._choice(choices[0])
             if (usage := value.get("usage")) is not None:
-                self._count(usage, value.get("time_info"))
+                self._count(usage, value.get("time_info") or _timings(value))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ProviderError(ErrorKind.MALFORMED, "an object that is no part of an answer") from error
         if self.is_ending and self._usage is not None:
@@ -302,19 +302,33 @@ class AnswerReader:
 
 
 def read_usage(usage: Mapping[str, Any], times: Mapping[str, Any] | None = None) -> Usage:
-    """OpenAI's usage object; `times` is Cerebras' time_info. What is not said counts 0."""
+    """OpenAI's usage object; `times`: Cerebras' time_info, or llama.cpp's in its words. What is not said counts 0."""
     prompt = usage.get("prompt_tokens_details") or {}
     output = usage.get("completion_tokens_details") or {}
     times = times or {}
     return Usage(
         input_tokens=_count_of(usage.get("prompt_tokens")),
         output_tokens=_count_of(usage.get("completion_tokens")),
-        cached_tokens=_count_of(prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")),
+        cached_tokens=_count_of(
+            prompt.get("cached_tokens")
+            or usage.get("prompt_cache_hit_tokens")  # DeepSeek
+            or times.get("cached_tokens")
+        ),
         reasoning_tokens=_count_of(output.get("reasoning_tokens")),
         cache_write_tokens=_count_of(prompt.get("cache_write_tokens")),
         queued=_seconds(times.get("queue_time")),
         prompt_time=_seconds(times.get("prompt_time")),
     )
+
+
+def _timings(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What llama.cpp says beside the usage (tools/server/README.md, 2026-11); its usage leaves the cache out."""
+    timings = value.get("timings")
+    if not isinstance(timings, dict):
+        return None
+    spent = timings.get("prompt_ms")
+    seconds = spent / 1000 if isinstance(spent, (int, float)) else None
+    return {"prompt_time": seconds, "cached_tokens": timings.get("cache_n")}
 
 
 def _count_of(value: object) -> int:

@@ -308,6 +308,19 @@ def test_usage_tells_cached_and_reasoning_tokens_and_the_queue() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("timings", "usage"),
+    [
+        ({"cache_n": 6, "prompt_n": 4, "prompt_ms": 30.5}, Usage(10, 5, 6, prompt_time=0.0305)),
+        ({"prompt_ms": "long"}, Usage(10, 5)),
+        ("soon", Usage(10, 5)),
+    ],
+)
+def test_what_llama_cpp_says_of_its_cache_counts(timings: Any, usage: Usage) -> None:
+    end = STOP | {"usage": {"prompt_tokens": 10, "completion_tokens": 5}, "timings": timings}
+    assert read(sse(delta(content="x"), end))[-1] == Finished(FinishReason.STOP, usage, "stop")
+
+
 def test_usage_before_the_end_is_told_when_it_changes() -> None:
     counted = [
         delta(content="x") | {"usage": {"prompt_tokens": 3, "completion_tokens": n}} for n in (1, 1, 2)
