@@ -27,7 +27,7 @@ from channels.base import Channel
 from channels.capabilities import SendKey, Streaming
 from channels.conformance_peers import DroppingPeer, LimitingPeer, Peer
 from channels.conformance_people import PeopleConformance
-from channels.errors import Gone, GoneWhat, RateLimited, TooLong, Unavailable
+from channels.errors import Gone, GoneWhat, RateLimited, Refused, TooLong, Unavailable
 from channels.events import Action, AnswerNote
 from channels.fake_daemon import RecordingHost
 from channels.markup import words
@@ -267,6 +267,16 @@ class ChannelConformance(PeopleConformance):
         await self.until_seen(peer, ["one two three"])
         assert sent.id
         assert live.capabilities(peer.address).preview or sent.id == stream
+
+    async def test_a_native_stream_is_refused_where_none_is_declared(self, live: Channel, peer: Peer) -> None:
+        """Streams that only some places have: elsewhere it is refused and shows nothing."""
+        declared = live.capabilities(peer.address)
+        if declared.streaming is Streaming.NATIVE or not isinstance(live, base.Streams):
+            return
+        with pytest.raises(Refused):
+            await live.start_stream(peer.address, "not here", "refused-0")
+        await self.answer(live, peer, ["but so"])
+        await self.until_seen(peer, ["but so"])
 
     async def test_notes_and_buttons_leave_the_answer_alone(self, live: Channel, peer: Peer) -> None:
         """ShowsNotes and ShowsButtons: what is said is what was answered."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from channels.base import Host, Route
-from channels.capabilities import Capabilities, Surface
+from channels.capabilities import Capabilities, Streaming, Surface
 from channels.errors import Gone, GoneWhat, Refused, TooLong, Unavailable
 from channels.events import Action, Address, Sent
 from channels.markup import is_blank
@@ -170,6 +170,8 @@ class SlackChannel:
 
     async def start_stream(self, address: Address, text: str, send_key: str) -> str:
         """See channels.base.Streams."""
+        if self.capabilities(address).streaming is not Streaming.NATIVE:
+            raise Refused("no_streams", "streams exist in threads, and where the settings want them")
         if is_blank(text):
             raise Refused("empty_text")
         ts = await self._streams.start(address, text)
