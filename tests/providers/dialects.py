@@ -7,10 +7,10 @@ test_abilities.py also the kit of what it can. An ability that a dialect gains i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from providers import anthropic, gemini, openai_compatible
+from providers import anthropic, cerebras, gemini, openai_compatible
 from providers.base import ModelSpec, Provider, ProviderSpec
 from providers.conformance_abilities import Ability
 from providers.http import Pools
@@ -96,6 +96,13 @@ _OPENAI = Dialect(
         Ability.TRANSCRIPTION,
     },
 )
+_CEREBRAS = Dialect(
+    cerebras.SPEC,
+    ModelSpec("mock", "m", context_window=65_536, max_output=32_768, profile=_OPENAI.model.profile),
+    path="/v1",
+    kind="cerebras",
+    abilities=_OPENAI.abilities - {Ability.EMBEDDINGS, Ability.TRANSCRIPTION},
+)
 
 DIALECTS: Mapping[str, Dialect] = {
     "openai": _OPENAI,
@@ -105,6 +112,8 @@ DIALECTS: Mapping[str, Dialect] = {
     "anthropic over HTTP": Dialect(
         _ANTHROPIC.spec, _ANTHROPIC.model, settings={"transport": "http"}, abilities=_ANTHROPIC.abilities
     ),
+    "cerebras by SDK": replace(_CEREBRAS, settings={"transport": "sdk"}),
+    "cerebras over HTTP": replace(_CEREBRAS, settings={"transport": "http"}),
     "gemini": _GEMINI,
     "ollama": Dialect(
         openai_compatible.SPEC, ModelSpec("ollama", "m", is_local=True), "ollama", path="/v1", kind="ollama"

@@ -69,6 +69,16 @@ class TestAnthropicOverHttp(Rules):
     abilities: ClassVar[frozenset[Ability]] = dialect.abilities
 
 
+class TestCerebrasBySdk(Rules):
+    dialect = DIALECTS["cerebras by SDK"]
+    abilities: ClassVar[frozenset[Ability]] = dialect.abilities
+
+
+class TestCerebrasOverHttp(Rules):
+    dialect = DIALECTS["cerebras over HTTP"]
+    abilities: ClassVar[frozenset[Ability]] = dialect.abilities
+
+
 class TestGemini(Rules):
     dialect = DIALECTS["gemini"]
     abilities: ClassVar[frozenset[Ability]] = dialect.abilities

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import ClassVar
 
 import pytest
 
 from providers.base import Credential, ModelSpec, Provider
 from providers.conformance import ProviderConformance, Scene
-from providers.conformance_abilities import Ability, AbilityConformance
 from providers.http import Pools
 from tests.mock_model.client import MockModel
-from tests.providers.ask import KEY, SECRET
+from tests.providers.ask import KEY
 from tests.providers.cerebras_peer import MODEL, cerebras
 from tests.providers.scenes import MockPeer
 
@@ -51,43 +49,4 @@ class TestCerebrasOverHttp(Rules):
 
 
 class TestCerebrasBySdk(Rules):
-    transport = "sdk"
-
-
-class Abilities(AbilityConformance):
-    """What it can, whatever the transport."""
-
-    transport = "http"
-    abilities: ClassVar[frozenset[Ability]] = frozenset(
-        {
-            *(Ability.TOOLS, Ability.FORCED_TOOLS, Ability.SCHEMA, Ability.IMAGES),
-            *(Ability.CACHE, Ability.REASONING, Ability.PREDICTION),
-        }
-    )
-
-    @pytest.fixture
-    def peer(self, mock_model: MockModel) -> MockPeer:
-        mock_model.config(kind="cerebras", keys=[SECRET], cache=True)
-        return MockPeer(mock_model)
-
-    @pytest.fixture
-    async def provider(self, peer: MockPeer, pools: Pools) -> AsyncIterator[Provider]:
-        opened = cerebras(pools, peer.server.base_url, transport=self.transport)
-        yield opened
-        await opened.aclose()
-
-    @pytest.fixture
-    def model(self) -> ModelSpec:
-        return MODEL
-
-    @pytest.fixture
-    def credential(self) -> Credential:
-        return KEY
-
-
-class TestAbilitiesOverHttp(Abilities):
-    transport = "http"
-
-
-class TestAbilitiesBySdk(Abilities):
     transport = "sdk"
