@@ -81,6 +81,13 @@ _INBOUND = _histogram(
     "inbound_seconds", "Message accepted to request sent to the model: our own share.", _OVERHEAD, "channel"
 )
 _TTFT = _histogram("ttft_seconds", "Request sent to first text delta.", _FIRST_WORD, "provider", "model")
+_QUEUE = _histogram(
+    "provider_queue_seconds",
+    "Time in the provider's own queue, where it tells it.",
+    _FIRST_WORD,
+    "provider",
+    "model",
+)
 _TOKENS_PER_S = _histogram(
     "generation_tokens_per_second", "Speed after the first token.", _SPEED, "provider", "model"
 )
@@ -166,6 +173,11 @@ def attempt_finished(
         _TTFT.labels(provider, model).observe(ttft)
     if tokens_per_s is not None:
         _TOKENS_PER_S.labels(provider, model).observe(tokens_per_s)
+
+
+def queued(provider: str, model: str, seconds: float) -> None:
+    """A request waited so long in its provider's queue."""
+    _QUEUE.labels(_bounded(provider), _bounded(model)).observe(seconds)
 
 
 def tokens_used(provider: str, input_tokens: int, cached_tokens: int, output_tokens: int) -> None:

@@ -177,6 +177,8 @@ def report_attempt(attempt: Attempt) -> None:
     metrics.attempt_finished(spec.provider, spec.model, outcome, attempt.kind, attempt.ttft, attempt.speed)
     if usage is not None:
         metrics.tokens_used(spec.provider, usage.input_tokens, usage.cached_tokens, usage.output_tokens)
+        if usage.queued is not None:
+            metrics.queued(spec.provider, spec.model, usage.queued)
     if (price := cost(spec, usage, attempt.rung.options)) is not None:
         metrics.cost(spec.provider, price)
     if attempt.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION):
@@ -192,6 +194,7 @@ def report_attempt(attempt: Attempt) -> None:
         error=str(attempt.kind) if attempt.kind is not None else None,
         reason=attempt.detail or None,
         ttft=_round(attempt.ttft),
+        queued=_round(usage.queued) if usage is not None else None,
         tokens_per_s=_round(attempt.speed),
         input_tokens=usage.input_tokens if usage is not None else None,
         cached_tokens=usage.cached_tokens if usage is not None else None,

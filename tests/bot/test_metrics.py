@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 
 from bot import metrics
+from bot.record import report_attempt
+from providers.base import ModelSpec, Usage
 from providers.errors import ErrorKind
+from routing.execute import Attempt
+from routing.policy import Rung
 
 
 def sample(name: str, /, **labels: str) -> float:
@@ -31,6 +35,14 @@ def test_a_whole_answer_is_measured() -> None:
     metrics.attempt_finished("p2", "m2", "done", None, 0.25, 80.0)
     assert sample("firstword_ttft_seconds_sum", provider="p2", model="m2") == 0.25
     assert sample("firstword_generation_tokens_per_second_sum", provider="p2", model="m2") == 80.0
+
+
+def test_a_queue_is_measured_where_the_provider_tells_it() -> None:
+    rung = Rung(ModelSpec("p3", "m3"))
+    for usage in (None, Usage(3, 2), Usage(3, 2, queued=0.25)):
+        report_attempt(Attempt(rung, 1, 1.0, usage=usage))
+    assert sample("firstword_provider_queue_seconds_count", provider="p3", model="m3") == 1
+    assert sample("firstword_provider_queue_seconds_sum", provider="p3", model="m3") == 0.25
 
 
 def test_an_unknown_signal_goes_into_the_other_bucket() -> None:
