@@ -35,6 +35,7 @@ from channels.slack.payload import (
     a_ts,
     an_id,
     an_object,
+    first_id,
     handle,
     string,
     thread_of,
@@ -225,7 +226,7 @@ def _reaction(event: Json, payload: Json, me: Me, known: Known) -> Parsed:
     surface = Surface.DIRECT if is_direct else Surface.GROUP if thread is None else Surface.THREAD
     key = ConversationKey("slack", me.account, channel, thread)
     found = Reaction(
-        event_key=f"r:{channel}:{ts}:{user}:{name}:{string(event.get('event_ts'))[:32]}:{int(added)}",
+        event_key=f"r:{channel}:{ts}:{user}:{name}:{first_id(event.get('event_ts'))}:{int(added)}",
         message_id=ts,
         address=Address(key, surface, handle=handle(user, _team_of(payload, me))),
         sender=Sender(user, known.names.get(user, "")),
@@ -241,20 +242,20 @@ def _membership(event: Json, payload: Json, me: Me, _known: Known) -> Parsed:
     channel = an_id(channel.get("id") if isinstance(channel, dict) else channel, "channel")
     if kind in ("member_joined_channel", "member_left_channel") and event.get("user") != me.user:
         return Parsed(dropped="somebody_else")
-    actor = string(event.get("inviter")) or string(event.get("actor_id")) or string(event.get("user"))
+    actor = first_id(event.get("inviter"), event.get("actor_id"), event.get("user"))
     if kind == "member_joined_channel":
         change = MembershipChange.JOINED
     elif kind in ("channel_left", "group_left") and actor and actor != me.user:
         change = MembershipChange.KICKED
     else:
         change = MembershipChange.LEFT
-    when = string(event.get("event_ts")) or string(payload.get("event_id"))
+    when = first_id(event.get("event_ts"), payload.get("event_id"))
     surface = Surface.DIRECT if channel.startswith("D") else Surface.GROUP
     found = Membership(
-        event_key=f"c:{channel}:{kind}:{when[:64]}",
+        event_key=f"c:{channel}:{kind}:{when}",
         message_id="",
         address=Address(ConversationKey("slack", me.account, channel), surface),
-        sender=Sender((actor or me.user)[:MAX_ID]),
+        sender=Sender(actor or me.user),
         change=change,
     )
     return Parsed((found,))
@@ -269,7 +270,7 @@ def _stopped(event: Json, payload: Json, me: Me, known: Known) -> Parsed:
     message_id = a_ts(first) if first is not None else ""
     surface = Surface.DIRECT if channel.startswith("D") else Surface.THREAD if thread else Surface.GROUP
     key = ConversationKey("slack", me.account, channel, thread)
-    when = string(event.get("event_ts"))[:32]
+    when = first_id(event.get("event_ts"))
     found = Pressed(
         event_key=f"p:{when}:{user}:{message_id or thread}",
         message_id=message_id,

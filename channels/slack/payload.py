@@ -98,6 +98,16 @@ def an_id(value: Any, name: str, most: int = MAX_ID) -> str:
     return value
 
 
+def first_id(*values: Any) -> str:
+    """The first of these that is a short string without odd characters, else ""."""
+    for value in values:
+        try:
+            return an_id(value, "id")
+        except Odd:
+            continue
+    return ""
+
+
 def a_ts(value: Any, name: str = "ts") -> str:
     """A message's id: seconds, a point and six digits."""
     found = an_id(value, name, 32)
