@@ -235,6 +235,17 @@ async def test_a_streamed_request_body_arrives(lib: Any, pools: Pools, mock_mode
     assert answer.json()["choices"][0]["message"]["role"] == "assistant"
 
 
+async def test_a_form_with_a_file_arrives_with_its_length(lib: Any, pools: Pools, peer: Peer) -> None:
+    peer.play((whole(b"ok"),))
+    client = pools(peer.origin, lib.__name__)
+    form = {"files": {"file": ("a.jsonl", b"x" * 300_000)}, "data": {"purpose": "batch"}}
+    assert (await client.post(f"{peer.origin}/", **form)).text == "ok"
+    top, _, body = peer.requests[0].partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in top.lower()
+    assert body.count(b"x" * 300_000) == 1
+    assert b'name="purpose"' in body
+
+
 async def test_a_kept_connection_that_the_server_closes_as_it_is_used_is_replaced(
     lib: Any, peer: Peer
 ) -> None:
