@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from providers.cerebras import CerebrasSettings
 
 PACK_ELSEWHERE = 256 * 1024
-"""Bytes above which packing is done in a thread: it takes 5 ms and more."""
+"""Bytes from which packing is done in a thread: text of that size takes 0.7 ms, a picture 8 ms (2026-11)."""
 
 PREPARE_TIMEOUT = 10.0
 
