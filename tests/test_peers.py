@@ -124,7 +124,7 @@ def test_a_chromium_that_is_missing_is_not_said_to_be_there(tmp_path: Path) -> N
             (programs / name).write_text(f"#!{shutil.which('sh')}\n{body}\n")
             (programs / name).chmod(0o755)
     script = ROOT / "tests" / "peers.sh"
-    command = [shutil.which("bash") or "bash", script, "bin", "."]
+    command = [shutil.which("bash") or "bash", str(script), "bin", "."]
     run = subprocess.run(
         command,
         cwd=tmp_path,
