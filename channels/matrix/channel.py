@@ -11,7 +11,7 @@ from uuid import uuid4
 import orjson
 
 from channels.base import Host
-from channels.capabilities import Capabilities
+from channels.capabilities import Capabilities, Streaming
 from channels.errors import Gone, GoneWhat, RateLimited, Refused, Unavailable
 from channels.events import Address, Sent
 from channels.matrix import outgoing
@@ -123,6 +123,8 @@ class MatrixChannel:
 
     async def start_stream(self, address: Address, text: str, send_key: str) -> str:
         """See channels.base.Streams; the stream's id is the message's."""
+        if self.capabilities(address).streaming is not Streaming.NATIVE:
+            raise Refused("no_streams", "live messages are shown where the setting stream is live")
         return (await self._send(address, text, send_key, is_live=True)).id
 
     async def update_stream(self, address: Address, stream_id: str, text: str, delta: str | None) -> None:
