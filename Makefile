@@ -38,7 +38,7 @@ test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k 
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter
-	@FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -m generated $(PYTEST_ARGS) tests/channels
+	@FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests/channels
 
 check: $(VENV)/.dev ## lint, formatting, types, import contracts, architecture tests
 	@$(BIN)/ruff check .
