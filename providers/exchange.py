@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 import httpx
 
-from providers.base import CompletionRequest, Credential
+from providers.base import CompletionRequest, Credential, StreamEvent
 from providers.errors import ErrorKind, ProviderError
 from providers.failures import error_from_answer
 from providers.privacy import redact, without
@@ -21,6 +23,9 @@ MAX_ERROR_BYTES = 64 * 1024
 
 DRAIN_TIMEOUT = 1.0
 """Seconds that a finished answer's body may take to end, so that its connection can serve again."""
+
+ENDING_TIMEOUT = 1.0
+"""Seconds to wait for usage and end mark once the finish reason is there."""
 
 Read = Callable[[], Awaitable[bytes]]
 Scrub = Callable[[str], str]
@@ -91,6 +96,66 @@ async def close(response: httpx.Response) -> None:
     """Close a response and free it: httpx's response and its stream hold each other until a collection runs."""
     await response.aclose()
     response.stream = _NOTHING
+
+
+class ReadsAnswer(Protocol):
+    """Makes the events of one answer out of its bytes. `failure` is raised once all events before it are handed out."""
+
+    @property
+    def is_ending(self) -> bool:
+        """The answer is whole but for what may follow its end."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more comes."""
+
+    @property
+    def failure(self) -> ProviderError | None:
+        """What is wrong with it."""
+
+    def feed(self, chunk: bytes) -> Sequence[StreamEvent]:
+        """More bytes."""
+
+    def close(self) -> Sequence[StreamEvent]:
+        """The body has ended."""
+
+    def stop_waiting(self) -> Sequence[StreamEvent]:
+        """What was still to follow the end does not come."""
+
+
+class Events:
+    """The events of one answer. What came before an error is handed out before it is raised."""
+
+    def __init__(self, reader: ReadsAnswer, read: Read, scrub: Scrub) -> None:
+        self.read = read
+        self._reader = reader
+        self._scrub = scrub
+        self._ready: deque[StreamEvent] = deque()
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        while not self._ready:
+            if self._reader.failure is not None:
+                raise self._reader.failure
+            if self._reader.is_over:
+                raise StopAsyncIteration
+            self._ready.extend(await self._more())
+        return self._ready.popleft()
+
+    async def _more(self) -> Sequence[StreamEvent]:
+        try:
+            if self._reader.is_ending:
+                async with asyncio.timeout(ENDING_TIMEOUT):
+                    chunk = await self.read()
+            else:
+                chunk = await self.read()
+        except (httpx.TransportError, TimeoutError) as error:
+            if self._reader.is_ending:
+                return self._reader.stop_waiting()
+            raise lost(error, self._scrub) from error
+        return self._reader.feed(chunk) if chunk else self._reader.close()
 
 
 class Drains:

@@ -6,7 +6,6 @@ The bytes themselves are the business of gemini_request and gemini_answer; which
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,17 @@ from providers.base import (
 )
 from providers.embeddings import Endpoint, Vector, in_batches, private, vectors
 from providers.errors import ErrorKind, ProviderError
-from providers.exchange import Drains, Read, Scrub, close, error_body, lost, read_up_to, scrubber, send
+from providers.exchange import (
+    Drains,
+    Events,
+    Scrub,
+    close,
+    error_body,
+    lost,
+    read_up_to,
+    scrubber,
+    send,
+)
 from providers.failures import read_body
 from providers.gemini_answer import AnswerReader
 from providers.gemini_cache import PrefixCaches, Start, Use, creation, with_cache
@@ -41,8 +50,6 @@ from providers.transport import is_whole, reader_of
 if TYPE_CHECKING:
     from providers.gemini import GeminiSettings
 
-ENDING_TIMEOUT = 1.0
-"""Seconds to wait for usage once the finish reason is there."""
 
 LIST_TIMEOUT = 5.0
 WARM_TIMEOUT = 5.0
@@ -100,7 +107,7 @@ class Gemini:
         response = await self._ask(model, request, credential, scrub)
         request_id = response.headers.get("x-request-id", "")
         reader = AnswerReader(model.model, f"call-{uuid4().hex[:12]}", request_id, scrub)
-        answer = _Answer(reader, reader_of(response), scrub)
+        answer = Events(reader, reader_of(response), scrub)
         try:
             yield answer
         finally:
@@ -275,41 +282,6 @@ class Gemini:
             _tokens(row.get("outputTokenLimit")),
         )
         return models.describe(self._name, given, reasoning=True if row.get("thinking") is True else None)
-
-
-class _Answer:
-    """The events of one answer. What came before an error is handed out before it is raised."""
-
-    def __init__(self, reader: AnswerReader, read: Read, scrub: Scrub) -> None:
-        self.read = read
-        self._reader = reader
-        self._scrub = scrub
-        self._ready: deque[StreamEvent] = deque()
-
-    def __aiter__(self) -> _Answer:
-        return self
-
-    async def __anext__(self) -> StreamEvent:
-        while not self._ready:
-            if self._reader.failure is not None:
-                raise self._reader.failure
-            if self._reader.is_over:
-                raise StopAsyncIteration
-            self._ready.extend(await self._more())
-        return self._ready.popleft()
-
-    async def _more(self) -> Sequence[StreamEvent]:
-        try:
-            if self._reader.is_ending:
-                async with asyncio.timeout(ENDING_TIMEOUT):
-                    chunk = await self.read()
-            else:
-                chunk = await self.read()
-        except (httpx.TransportError, TimeoutError) as error:
-            if self._reader.is_ending:
-                return self._reader.stop_waiting()
-            raise lost(error, self._scrub) from error
-        return self._reader.feed(chunk) if chunk else self._reader.close()
 
 
 def _failure(response: httpx.Response, body: bytes, scrub: Scrub) -> ProviderError:

@@ -6,7 +6,6 @@ The bytes themselves are the business of openai_request and openai_answer.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -29,7 +28,7 @@ from providers.embeddings import Endpoint, embed_openai, private
 from providers.errors import ErrorKind, ProviderError
 from providers.exchange import (
     Drains,
-    Read,
+    Events,
     Scrub,
     close,
     error_body,
@@ -48,9 +47,6 @@ from providers.openai_request import encode, rejected, renamed, request_body
 from providers.openai_servers import Question, Row, helped, questions, rows_of, windows
 from providers.presets import Preset
 from providers.transport import is_whole, reader_of
-
-ENDING_TIMEOUT = 1.0
-"""Seconds to wait for usage and end mark once the finish reason is there."""
 
 LIST_TIMEOUT = 4.0
 WINDOWS_TIMEOUT = 1.0
@@ -131,7 +127,7 @@ class OpenAICompatible:
         scrub = scrubber(request, credential)
         response = await self._ask(model, request, credential, scrub)
         reader = AnswerReader(_request_id(response.headers), scrub)
-        answer = _Answer(reader, reader_of(response), scrub)
+        answer = Events(reader, reader_of(response), scrub)
         try:
             yield answer
         finally:
@@ -299,41 +295,6 @@ class OpenAICompatible:
             raise lost(error, scrub) from error
         finally:
             await close(response)
-
-
-class _Answer:
-    """The events of one answer. What came before an error is handed out before it is raised."""
-
-    def __init__(self, reader: AnswerReader, read: Read, scrub: Scrub) -> None:
-        self.read = read
-        self._reader = reader
-        self._scrub = scrub
-        self._ready: deque[StreamEvent] = deque()
-
-    def __aiter__(self) -> _Answer:
-        return self
-
-    async def __anext__(self) -> StreamEvent:
-        while not self._ready:
-            if self._reader.failure is not None:
-                raise self._reader.failure
-            if self._reader.is_over:
-                raise StopAsyncIteration
-            self._ready.extend(await self._more())
-        return self._ready.popleft()
-
-    async def _more(self) -> Sequence[StreamEvent]:
-        try:
-            if self._reader.is_ending:
-                async with asyncio.timeout(ENDING_TIMEOUT):
-                    chunk = await self.read()
-            else:
-                chunk = await self.read()
-        except (httpx.TransportError, TimeoutError) as error:
-            if self._reader.is_ending:
-                return self._reader.stop_waiting()
-            raise lost(error, self._scrub) from error
-        return self._reader.feed(chunk) if chunk else self._reader.close()
 
 
 def headers_for(credential: Credential, given: Mapping[str, str], *, has_body: bool) -> dict[str, str]:
