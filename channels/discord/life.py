@@ -27,9 +27,10 @@ from channels.discord.shard import DisallowedIntents, Shard
 from channels.discord.signin import INTENTS_SENTENCE, Gateway, has_message_content, read_gateway
 from channels.discord.snowflake import is_snowflake
 from channels.discord.starts import Lanes, Starts
-from channels.discord.timing import Timing, backoff
+from channels.discord.timing import Timing
 from channels.discord.wire import Identity, intents_value
-from channels.errors import ChannelError, NotAuthorized, RateLimited, Unavailable
+from channels.errors import ChannelError, NotAuthorized, Unavailable
+from channels.waiting import until_it_works
 
 log = structlog.get_logger()
 
@@ -212,21 +213,10 @@ class Life:
 
     async def _until_it_works(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat until Discord answers. Raises NotAuthorized."""
-        failures = 0
-        while True:
-            try:
-                return await call()
-            except NotAuthorized:
-                raise
-            except ChannelError as error:
-                failures += 1
-                wait = backoff(
-                    failures, self.timing.retry_first, self.timing.retry_last, self.chance.random()
-                )
-                if isinstance(error, RateLimited):
-                    wait = max(wait, error.retry_after)
-                self.host.online(is_online=False, reason=error.detail or type(error).__name__)
-                await asyncio.sleep(wait)
+        timing = self.timing
+        return await until_it_works(
+            call, self.host, first=timing.retry_first, last=timing.retry_last, chance=self.chance.random
+        )
 
     def _on_state(self, shard: int, reason: str) -> None:
         """A shard is ready (""), or why it is not."""

@@ -16,9 +16,10 @@ import structlog
 from channels.discord.intake import Arrived, Intake
 from channels.discord.sequence import Progress
 from channels.discord.session import Session
-from channels.discord.timing import Timing, backoff, resume_pause
+from channels.discord.timing import Timing, resume_pause
 from channels.discord.wire import ConnectionClosed, Identity, ReconnectWebSocket, Socket
 from channels.errors import NotAuthorized, Unavailable
+from channels.waiting import backoff
 
 log = structlog.get_logger()
 

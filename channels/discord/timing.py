@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from channels.waiting import backoff
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -47,8 +49,3 @@ def resume_pause(short_lives: int, first: float, last: float, chance: float) -> 
     None after the first: a connection that is lost is made again at once.
     """
     return backoff(short_lives - 1, first, last, chance) if short_lives > 1 else 0.0
-
-
-def backoff(failures: int, first: float, last: float, chance: float) -> float:
-    """The wait after the n-th failure in a row; `chance` in 0..1 moves it by up to a fifth either way."""
-    return float(min(last, first * 2.0 ** min(failures - 1, 16)) * (0.8 + 0.4 * chance))

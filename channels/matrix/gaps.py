@@ -12,8 +12,8 @@ import structlog
 from channels.errors import ChannelError, NotAuthorized, RateLimited, Unavailable
 from channels.matrix.account import Account
 from channels.matrix.rooms import INVITED, JOINED, events_of
-from channels.matrix.timing import backoff
 from channels.matrix.wire import path
+from channels.waiting import backoff
 
 log = structlog.get_logger()
 

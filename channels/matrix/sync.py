@@ -20,9 +20,9 @@ from channels.matrix.gaps import patiently
 from channels.matrix.intake import Intake
 from channels.matrix.invites import Inviter
 from channels.matrix.rooms import events_of, rooms_of
-from channels.matrix.timing import backoff
 from channels.matrix.unread import Unread
 from channels.matrix.wire import path
+from channels.waiting import backoff
 
 log = structlog.get_logger()
 

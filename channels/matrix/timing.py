@@ -34,8 +34,3 @@ class Timing:
     unread: float = 600.0
     hope: float = 15.0
     cursor_every: float = 30.0
-
-
-def backoff(failures: int, first: float, last: float, chance: float) -> float:
-    """The wait after the n-th failure in a row; `chance` in 0..1 moves it by up to a fifth either way."""
-    return float(min(last, first * 2.0 ** min(failures - 1, 16)) * (0.8 + 0.4 * chance))

@@ -12,7 +12,7 @@ import structlog
 
 from channels.base import Host
 from channels.commands import CommandSpec
-from channels.errors import ChannelError, NotAuthorized, RateLimited
+from channels.errors import ChannelError, NotAuthorized
 from channels.events import Message
 from channels.slack.assistant import Assistant
 from channels.slack.backfill import Backfill, Seen
@@ -24,8 +24,9 @@ from channels.slack.payload import Me, Opened
 from channels.slack.settings import Place, SlackSettings
 from channels.slack.sockets import Sockets
 from channels.slack.text import escape
-from channels.slack.timing import Timing, backoff
+from channels.slack.timing import Timing
 from channels.slack.webhook import Webhook
+from channels.waiting import until_it_works
 
 log = structlog.get_logger()
 
@@ -136,21 +137,10 @@ class Life:
 
     async def _until_it_works(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat until Slack answers. Raises NotAuthorized."""
-        failures = 0
-        while True:
-            try:
-                return await call()
-            except NotAuthorized:
-                raise
-            except ChannelError as error:
-                failures += 1
-                wait = backoff(
-                    failures, self.timing.retry_first, self.timing.retry_last, self.chance.random()
-                )
-                if isinstance(error, RateLimited):
-                    wait = max(wait, error.retry_after)
-                self.host.online(is_online=False, reason=error.detail or type(error).__name__)
-                await asyncio.sleep(wait)
+        timing = self.timing
+        return await until_it_works(
+            call, self.host, first=timing.retry_first, last=timing.retry_last, chance=self.chance.random
+        )
 
     # -- receiving
 

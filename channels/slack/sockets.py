@@ -19,7 +19,8 @@ from channels.slack.calls import Api, proxy_for
 from channels.slack.intake import Intake
 from channels.slack.link import Link
 from channels.slack.settings import SlackSettings
-from channels.slack.timing import Timing, backoff
+from channels.slack.timing import Timing
+from channels.waiting import backoff
 
 log = structlog.get_logger()
 

@@ -38,8 +38,3 @@ class Timing:
     backfill_patience: float = 120.0
     auth_every: float = 300.0
     refill: float = 400.0
-
-
-def backoff(failures: int, first: float, last: float, chance: float) -> float:
-    """The wait after the n-th failure in a row; `chance` in 0..1 moves it by up to a fifth either way."""
-    return float(min(last, first * 2.0 ** min(failures - 1, 16)) * (0.8 + 0.4 * chance))

@@ -23,9 +23,10 @@ from channels.telegram.parse import WANTED
 from channels.telegram.poll import Poller
 from channels.telegram.request import AiohttpRequest
 from channels.telegram.settings import TelegramSettings
-from channels.telegram.timing import Timing, backoff
+from channels.telegram.timing import Timing
 from channels.telegram.topics import Topics
 from channels.telegram.webhook import Webhook, public_url
+from channels.waiting import backoff
 
 log = structlog.get_logger()
 

@@ -21,7 +21,8 @@ from channels.telegram.intake import Intake
 from channels.telegram.parse import WANTED, update_id
 from channels.telegram.problems import problem
 from channels.telegram.request import TOO_MANY, AiohttpRequest, loads, retry_after
-from channels.telegram.timing import Timing, backoff
+from channels.telegram.timing import Timing
+from channels.waiting import backoff
 
 log = structlog.get_logger()
 
