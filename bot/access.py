@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from channels.capabilities import Surface
-from channels.events import Event, Membership
+from channels.events import Event, Membership, Sender
 
 ANYBODY = "*"
 """In an allow-list: everybody. It has to be written out; nothing is open by itself."""
@@ -25,6 +25,14 @@ class Policy:
     groups: frozenset[str] = frozenset()
     owners: frozenset[str] = frozenset()
     is_local: bool = False
+
+
+class Trust(StrEnum):
+    """How far the person who speaks is known to the owner."""
+
+    OWNER = "owner"
+    MEMBER = "member"  # named in the allow-list
+    ANYBODY = "anybody"  # let in without a name: by "*", or as somebody in a listed group
 
 
 class Verdict(StrEnum):
@@ -64,3 +72,10 @@ def authorise(event: Event, policy: Policy) -> Verdict:
     if event.address.key.space not in policy.groups and ANYBODY not in policy.groups:
         return Verdict.CLOSED_GROUP if is_owner else Verdict.IGNORED
     return Verdict.OWNER if is_owner else Verdict.MEMBER
+
+
+def trust_in(sender: Sender, policy: Policy) -> Trust:
+    """What somebody who may talk to us is trusted with."""
+    if policy.is_local or sender.id in policy.owners:
+        return Trust.OWNER
+    return Trust.MEMBER if sender.id in policy.allow else Trust.ANYBODY
