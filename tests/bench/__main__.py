@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bench import mixed, pacer, rows, sampler, streams, surfaces
+from tests.bench import mixed, pacer, provider_table, providers, rows, sampler, streams, surfaces
 from tests.bench.daemon import PROFILE
-from tests.bench.figures import GROUPS, ROWS
+from tests.bench.figures import GROUPS, OWN_TABLES, ROWS
 from tests.bench.processes import cores, machine, pin
 from tests.bench.report import table
 from tests.bench.rig import Kind
@@ -33,6 +33,8 @@ RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
     "pacer": pacer.pacer,
     **{name: partial(surfaces.channel, name) for name in surfaces.GROUNDS},
     "mixed500": mixed.mixed500,
+    "providers": providers.providers,
+    "streams1000": providers.streams1000,
 }
 PROFILED = {"serial": 440, "throughput": 1700, "open": 1602, "streams1k": 2000, "mixed500": 848}
 """Rows that can be sampled, and how many messages each sends."""
@@ -61,10 +63,17 @@ def main() -> int:
     notes = machine()
     pin(cores()[1])
     found, failed = asyncio.run(measure(wanted, kinds, Scale(quick=given.quick)))
-    print("\n".join([*notes, "", table(found[Kind.FIRSTWORD], found[Kind.FLOOR])]))
+    print("\n".join([*notes, "", *shown(wanted, found)]))
     if given.json is not None:
         given.json.write_text(json.dumps({"machine": notes, "figures": found}, indent=1) + "\n", "utf-8")
     return 1 if failed else 0
+
+
+def shown(wanted: list[str], found: dict[Kind, Found]) -> list[str]:
+    """The tables of what was measured."""
+    bots = [table(found[Kind.FIRSTWORD], found[Kind.FLOOR])] if set(wanted) - set(OWN_TABLES) else []
+    askers = provider_table.tables(found[Kind.FIRSTWORD])
+    return [*bots, *([""] if bots and askers else []), *([askers] if askers else [])]
 
 
 def profile(row: str, scale: Scale) -> str:
@@ -88,6 +97,8 @@ async def measure(wanted: list[str], kinds: list[Kind], scale: Scale) -> tuple[d
         for kind in kinds:
             if kind is Kind.FLOOR and name in NOT_FOR_THE_FLOOR and not scale.quick:
                 continue
+            if kind is Kind.FLOOR and name in OWN_TABLES:
+                continue  # their floors stand in the same table
             print(f"measuring {name} of {kind} ...", file=sys.stderr, flush=True)
             try:
                 found[kind] |= await RUN[name](kind, scale)

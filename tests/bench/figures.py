@@ -137,6 +137,8 @@ LINES = (
     Line("mixed500.refused", "500 streams in four channels: answers 429", "", 0, 0, digits=0),
     Line("mixed500.lost", "500 streams in four channels: lost", "", 0, 0, digits=0),
 )
-ROWS = tuple(dict.fromkeys(line.key.partition(".")[0] for line in LINES))
+OWN_TABLES = ("providers", "streams1000")
+"""Rows that compare many askers, each a line of a table of their own (provider_table.py)."""
+ROWS = (*dict.fromkeys(line.key.partition(".")[0] for line in LINES), *OWN_TABLES)
 GROUPS = {"channels": ("telegram", "discord", "slack", "matrix")}
 """Names that stand for several rows."""

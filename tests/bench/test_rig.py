@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench import mixed, rows, streams, surfaces
+from tests.bench import mixed, providers, rows, streams, surfaces
+from tests.bench.askers import CLIENTS
 from tests.bench.rig import Kind
 from tests.peers import find_synapse, require_peer
 
@@ -52,3 +53,19 @@ async def test_streams_of_all_channels_at_once_are_shown_whole() -> None:
     assert found["mixed500.lost"] == 0
     assert found["mixed500.refused"] == 0
     assert (found["mixed500.peak"] or 0) > 1
+
+
+async def test_every_provider_and_what_it_is_compared_with_is_asked() -> None:
+    found = await providers.providers(None, QUICK)
+    for client in CLIENTS:
+        assert (found[f"providers.{client.key}.many.p99"] or 0) > 0
+        assert (found[f"providers.{client.key}.cpu"] or 0) > 0
+    assert found["providers.openai.cpu.httpx"] is not None
+    assert found["providers.loaded"] == 0
+
+
+async def test_the_next_request_is_asked_beside_streams_that_stay_open() -> None:
+    found = await providers.streams1000(None, QUICK, ("chat_httpx", "openai", "anthropic_http"))
+    assert found["streams1000.open"] == 100
+    for key in ("chat_httpx", "openai", "anthropic_http"):
+        assert (found[f"streams1000.{key}.ratio"] or 0) > 0
