@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 import structlog
 
@@ -141,6 +142,8 @@ class Draft:
         if found:
             return [self._living(spec) for spec in found]
         provider = self.providers.get(name)
+        if provider is None and row.spec.is_stand_in:
+            provider = row.spec.open(name, row.settings, _no_network)
         if provider is None or not (self.may_ask or row.spec.is_stand_in):
             return ()
         try:
@@ -152,6 +155,10 @@ class Draft:
     def _living(self, spec: ModelSpec) -> ModelSpec:
         instead = self.retired.get(spec.ref.lower())
         return instead.model if instead is not None else spec
+
+
+def _no_network(origin: str, stack: str = "") -> Any:  # noqa: ARG001 - the shape of Connect
+    raise BotError(f"{origin} is not asked here")
 
 
 def address_of(row: ProviderSettings) -> str:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from bot.draft import Draft, options_of
 from bot.errors import BotError
@@ -161,18 +160,9 @@ async def _primary(
 
 async def _stand_in(draft: Draft) -> Choice:
     """What answers while there is no model; it needs no network, so it may be opened at any time."""
-    name, spec = next(
-        (name, spec) for name, spec in draft.settings.provider_specs.items() if spec.is_stand_in
-    )
-    if draft.connect is None:
-        provider = spec.open(name, draft.settings.provider(name).settings, _no_network)
-        draft.models.update({each.ref: each for each in await provider.list_models(Credential(""))})
+    name = next(name for name, spec in draft.settings.provider_specs.items() if spec.is_stand_in)
     await draft.open(name)
     return Choice(draft.of(name)[0])
-
-
-def _no_network(origin: str, stack: str = "") -> Any:  # noqa: ARG001 - the shape of Connect
-    raise BotError(f"{origin} is not asked here")
 
 
 def _how_to_connect() -> str:

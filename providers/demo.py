@@ -1,68 +1,86 @@
-"""An honest stand-in for a model: says what it is and how to connect a real one, and shows how answers stream.
+"""An honest stand-in for a model, and the stage on which people rehearse routing and outages without keys.
 
-Needs no key and no network. The same conversation always gets the same answer.
+Without a scenario it says what it is and how to connect a real model, and shows how answers stream; with one it
+plays the models that the file describes. Needs no key and no network.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from providers import presets
 from providers.base import (
     CompletionRequest,
     Connect,
     Credential,
-    Finished,
-    FinishReason,
     ModelSpec,
-    PromptMessage,
     ProviderSpec,
-    Role,
-    Started,
     StreamEvent,
-    TextDelta,
-    Usage,
     refuse_to_continue,
 )
+from providers.demo_plan import plan, script
+from providers.demo_scenario import DemoModel, Scenario, Span, read_scenario
+from providers.errors import ErrorKind, ProviderError
 from providers.profile import ModelProfile
 
 MODEL = "demo"
-QUOTE_CHARS = 400
-"""How much of a message the answer repeats."""
+MAX_SCENARIO_BYTES = 1_000_000
+_LONG = 3600.0
 
-CHARS_PER_TOKEN = 4
-"""For the counts in the usage: a rule of thumb for English, nothing is billed."""
-
-_WORD = re.compile(r"\s*\S+\s*$|\s*\S+|\s+")
-_CODE = re.compile(r"```|\b(code|function|python|script|program|bash|json|sql)\b", re.IGNORECASE)
-_LIST = re.compile(r"\b(list|steps?|points?|options?|ideas?|ways?)\b", re.IGNORECASE)
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 class DemoSettings(BaseModel):
-    """`models.providers.demo`."""
+    """`models.providers.demo`, and every provider whose `api` is demo."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     api: Literal["demo"] | None = Field(default=None, description="The dialect")
-    ttft: Annotated[float, Field(ge=0, le=60)] = Field(default=0.05, description="Seconds to the first word")
-    tokens_per_second: Annotated[float, Field(gt=0, le=100_000)] = Field(
-        default=80.0, description="Words a second after the first"
+    ttft: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=0.05, description="Seconds to the first word; without a scenario"
     )
+    tokens_per_second: Annotated[float, Field(gt=0, le=100_000)] = Field(
+        default=80.0, description="Words a second after the first; without a scenario"
+    )
+    scenario: Path | None = Field(
+        default=None, description="A JSON file with the models to play, their speed and their faults"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_played(self) -> Self:
+        self.played()
+        return self
+
+    def played(self) -> Scenario:
+        """What is to be played. Reads the scenario's file; raises ValueError."""
+        if self.scenario is not None:
+            return load(self.scenario)
+        speed = self.tokens_per_second
+        model = DemoModel(MODEL, "Demo", ttft=Span(self.ttft, self.ttft), speed=Span(speed, speed))
+        return Scenario((model,))
 
 
 class DemoProvider:
-    """Answers from a few templates at a given speed."""
+    """Plays a scenario. `clock`: seconds that only grow; the first request and every window count from `open`."""
 
-    def __init__(self, name: str, settings: DemoSettings) -> None:
+    def __init__(
+        self, name: str, scenario: Scenario, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._name = name
-        self._settings = settings
+        self._scenario = scenario
+        self._clock = clock
+        self._sleep = sleep
+        self._start = clock()
+        self._asked: Counter[str] = Counter()
 
     @property
     def name(self) -> str:
@@ -73,128 +91,70 @@ class DemoProvider:
     async def stream(
         self, model: ModelSpec, request: CompletionRequest, credential: Credential
     ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
-        """The answer word by word. An answer that the request has begun is continued."""
+        """The answer word by word, or what the scenario has instead."""
         refuse_to_continue(model, request)
-        async with aclosing(self._speak(request)) as events:
+        played = self._scenario.find(model.model)
+        if played is None:
+            known = ", ".join(each.id for each in self._scenario.models)
+            raise ProviderError(ErrorKind.MODEL_GONE, f"the scenario has no such model; it has {known}")
+        self._asked[played.id] += 1
+        async with aclosing(self._play(played, self._asked[played.id], request)) as events:
             yield events
 
     async def warm(self) -> None:
         """There is nothing to warm."""
 
     async def list_models(self, credential: Credential) -> Sequence[ModelSpec]:
-        """The one model."""
-        return (spec(self._name),)
+        """The models of the scenario, in its order."""
+        return tuple(spec(self._name, each) for each in self._scenario.models)
 
     async def aclose(self) -> None:
         """There is nothing to close."""
 
-    async def _speak(self, request: CompletionRequest) -> AsyncGenerator[StreamEvent, None]:
-        words = _WORD.findall(_rest(request.messages))
-        limit = request.options.max_output
-        reason = FinishReason.STOP
-        if limit is not None and len(words) > limit:
-            words, reason = words[:limit], FinishReason.LENGTH
-        yield Started(request_id="demo", model_reported=MODEL)
-        clock = asyncio.get_running_loop().time
-        due = clock() + self._settings.ttft
-        for word in words:
-            await asyncio.sleep(max(0.0, due - clock()))
-            yield TextDelta(word)
-            due += 1 / self._settings.tokens_per_second
-        asked = sum(len(message.text) for message in request.messages) // CHARS_PER_TOKEN
-        yield Finished(reason, Usage(input_tokens=asked, output_tokens=len(words)), reason.value)
+    async def _play(
+        self, model: DemoModel, number: int, request: CompletionRequest
+    ) -> AsyncGenerator[StreamEvent, None]:
+        began = self._clock()
+        planned = plan(model, self._scenario.seed, number, began - self._start)
+        for step in script(model, planned, request):
+            await self._sleep(max(0.0, began + step.due - self._clock()))
+            if isinstance(step.what, ProviderError):
+                raise step.what
+            while step.what is None:
+                await self._sleep(_LONG)
+            yield step.what
 
 
-def spec(provider: str) -> ModelSpec:
-    """The one model, as provider `provider` has it."""
-    profile = ModelProfile(prefill=True, images=True, tools=False, source="providers.demo")
+def spec(provider: str, model: DemoModel | None = None) -> ModelSpec:
+    """A model, as provider `provider` has it; None: the one without a scenario."""
+    model = model or DemoModel(MODEL, "Demo")
     return ModelSpec(
         provider=provider,
-        model=MODEL,
-        title="Demo",
-        context_window=128_000,
-        profile=profile,
-        is_local=True,
+        model=model.id,
+        title=model.title,
+        context_window=model.context_window,
+        max_output=model.max_output,
+        profile=ModelProfile(prefill=model.prefill, images=True, tools=False, source="providers.demo"),
+        price=model.price,
+        is_local=model.price is None,
     )
 
 
-def reply(messages: Sequence[PromptMessage]) -> str:
-    """The answer to a conversation, in Markdown."""
-    said = [message.text for message in messages if message.role is Role.USER]
-    question = said[-1] if said else ""
-    images = sum(len(message.images) for message in messages[-1:])
-    parts = [_introduction()]
-    if question.strip():
-        parts.append(_quoted(question, len(said)))
-    if images:
-        parts.append(
-            f"You also sent {images} {'picture' if images == 1 else 'pictures'}, which I cannot see."
-        )
-    if _CODE.search(question):
-        parts.append(_code(question))
-    if _LIST.search(question) or not _CODE.search(question):
-        parts.append(_facts(question))
-    return "\n\n".join(parts)
-
-
-def _introduction() -> str:
-    variables = [preset.variables[0] for name in presets.KEY_ORDER if (preset := presets.find(name))]
-    keys = f"{', '.join(variables[:-1])} or {variables[-1]}"
-    return (
-        f"I am the **demo model**, a stand-in that only repeats what you write: to talk to a real model, set "
-        f"{keys} and restart, or start a local server such as Ollama."
-    )
-
-
-def _quoted(question: str, number: int) -> str:
-    text = question.strip()
-    if len(text) > QUOTE_CHARS:
-        text = f"{text[:QUOTE_CHARS].rstrip()} …"
-    lines = "\n".join(f"> {line}" for line in text.replace("```", "'''").splitlines())
-    which = "You wrote" if number == 1 else f"This is message {number} of our conversation. You wrote"
-    return f"{which}:\n\n{lines}"
-
-
-def _facts(question: str) -> str:
-    words = question.split()
-    longest = max(words, key=len, default="")[:40].strip("*_`.,;:!?")
-    size = f"**{_count(len(words), 'word')}**, **{_count(len(question), 'character')}**"
-    rows = [
-        size,
-        f"the longest word is `{longest}`" if longest else "no word at all",
-        "a question" if question.rstrip().endswith("?") else "not a question",
-    ]
-    return "What I can tell about it:\n\n" + "\n".join(f"- {row}" for row in rows)
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"
-
-
-def _code(question: str) -> str:
-    words = len(question.split())
-    return (
-        "Code looks like this when it streams:\n\n"
-        "```python\n"
-        "def count_words(text: str) -> int:\n"
-        '    """Your message has as many as the comment below says."""\n'
-        "    return len(text.split())  "
-        f"# {words}\n"
-        "```"
-    )
-
-
-def _rest(messages: Sequence[PromptMessage]) -> str:
-    """The answer, or what is left of it where the last message has begun it."""
-    if not messages or messages[-1].role is not Role.ASSISTANT:
-        return reply(messages)
-    begun = messages[-1].text
-    whole = reply(messages[:-1])
-    return whole.removeprefix(begun) if whole.startswith(begun) else " …"
+def load(path: Path) -> Scenario:
+    """The scenario in a file. ValueError says what is wrong with it."""
+    try:
+        with path.expanduser().open("rb") as file:
+            text = file.read(MAX_SCENARIO_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from error
+    if len(text) > MAX_SCENARIO_BYTES:
+        raise ValueError(f"{path}: is larger than {MAX_SCENARIO_BYTES} bytes")
+    return read_scenario(text, str(path))
 
 
 def _open(name: str, settings: DemoSettings, connect: Connect) -> DemoProvider:  # noqa: ARG001 - the contract's signature
-    return DemoProvider(name, settings)
+    return DemoProvider(name, settings.played())
 
 
 SPEC = ProviderSpec(name="demo", title="Demo model", settings=DemoSettings, open=_open, is_stand_in=True)
+"""The stand-in for a model."""

@@ -88,7 +88,7 @@ class ConfigFile:
         return self._shape({})
 
     def _shape(self, values: Mapping[str, Any]) -> Shape:
-        return load_specs(self._plugins, values).shape()
+        return load_specs(self._plugins, values).shape(values)
 
     @staticmethod
     def _known(path: Path, shape: Shape) -> Shape:

@@ -165,7 +165,7 @@ def build_settings(
 ) -> Settings:
     """As `load_settings`, with the file's object and the environment given. Raises SettingsError."""
     specs = load_specs(plugins, values)
-    shape = specs.shape()
+    shape = specs.shape(values)
     variables = read_environment(environ, shape, values)
     stored = read_credentials(home.credentials)
     secrets = Secrets(environ, {name: row.secret for name, row in stored.items()})

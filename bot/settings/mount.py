@@ -33,19 +33,34 @@ class Specs:
     providers: dict[str, ProviderSpec] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
 
-    def shape(self) -> Shape:
-        """The whole configuration with every adapter's settings in place."""
+    def shape(self, raw: Mapping[str, Any]) -> Shape:
+        """The whole configuration with every adapter's settings in place.
+
+        `raw`: the values themselves, in which a provider may name the dialect whose settings it takes.
+        """
         root = model_shape(Tree)
         channels, models = root.fields["channels"], root.fields["models"]
         named = {name: _with_account(channels.held, spec.settings) for name, spec in self.channels.items()}
         channels = replace(channels, named=named)
         providers = models.fields["providers"]
-        known = {name: _with_fields(providers.held, spec.settings) for name, spec in self.providers.items()}
+        spoken = {**self._spoken(raw), **self.providers}
+        known = {name: _with_fields(providers.held, spec.settings) for name, spec in spoken.items()}
         general = provider_spec("", None, self)
         item = _with_fields(providers.held, general.settings) if general is not None else providers.held
         providers = replace(providers, item=item, named=known)
         models = replace(models, fields={**models.fields, "providers": providers})
         return replace(root, fields={**root.fields, "channels": channels, "models": models})
+
+    def _spoken(self, raw: Mapping[str, Any]) -> dict[str, ProviderSpec]:
+        """The providers that name their dialect."""
+        section = raw.get("models")
+        rows = section.get("providers") if isinstance(section, dict) else None
+        named = {
+            name: provider_spec(name, row["api"], self)
+            for name, row in (rows.items() if isinstance(rows, dict) else ())
+            if isinstance(row, dict) and isinstance(row.get("api"), str)
+        }
+        return {name: spec for name, spec in named.items() if spec is not None}
 
 
 def load_specs(plugins: Plugins, raw: Mapping[str, Any]) -> Specs:
@@ -245,14 +260,15 @@ class Mounting:
             text = f"{shown(api)} is not allowed; allowed: one of {known}"
             self.problems.append(Problem(join_path((*path, "api")), text))
             return None
-        if name not in self.specs.providers and not raw.get("baseUrl") and presets.find(name) is None:
+        fields = model_shape(spec.settings).fields
+        wants_address = name not in self.specs.providers and "baseUrl" in fields
+        if wants_address and not raw.get("baseUrl") and presets.find(name) is None:
             known = ", ".join(sorted({*(each.name for each in presets.PRESETS), *self.specs.providers}))
             close = nearest(name, known.split(", "))
             meant = f'; nearest: "{close}"' if close else ""
             text = f"is missing; only these names have an address of their own: {known}{meant}"
             self.problems.append(Problem(join_path((*path, "baseUrl")), text, is_missing=True))
             return None
-        fields = model_shape(spec.settings).fields
         # The key stays as it was written: whoever asks for credentials follows the reference then.
         own = {each: value for each, value in raw.items() if each in fields and each != "apiKey"}
         settings = self.fill(spec.settings, own, path)

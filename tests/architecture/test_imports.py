@@ -58,6 +58,8 @@ ROUTING_READS = (
 # Settled in advance, no clock, no chance, no network: what is true today is true tomorrow.
 IMPURE = ("asyncio", "time", "random", "secrets", "socket", "httpx", "aiohttp", "structlog", "uvloop")
 PURE = (
+    "bot.calls",
+    "bot.exchange",
     "routing.policy",
     "routing.budgets",
     "routing.health",
@@ -101,6 +103,9 @@ PURE = (
     "providers.cerebras_batch_file",
     "providers.cerebras_request",
     "providers.cerebras_rules",
+    "providers.demo_plan",
+    "providers.demo_scenario",
+    "providers.demo_words",
     "providers.failures",
     "providers.gemini_answer",
     "providers.gemini_failures",

@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.home import Home
+from bot.settings import load_settings
+from bot.sources import open_models
 from providers import presets
 from providers.anthropic import AnthropicSettings
 from providers.anthropic_marks import Caching
+from providers.base import CompletionRequest, Credential, PromptMessage, Role, complete
 from providers.cerebras import CerebrasSettings
+from providers.demo_scenario import ERRORS, Way
 from providers.errors import ErrorKind
 from providers.openai_compatible import OpenAICompatibleSettings
 
@@ -64,11 +69,37 @@ def test_the_configuration_of_the_guide_is_valid() -> None:
     rows = {
         name: row
         for block in blocks("json")
+        if '"scenario"' not in block
         for name, row in json.loads(block)["models"]["providers"].items()
     }
     assert OpenAICompatibleSettings.model_validate(rows["mine"]).models[0].id == "some-model"
     assert CerebrasSettings.model_validate(rows["cerebras"]).queue_threshold == 500
     assert AnthropicSettings.model_validate(rows["anthropic"]).caching is Caching.STABLE
+
+
+async def test_the_rehearsal_of_the_guide_can_be_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands, from the folder in which somebody who has cloned the project is."""
+    monkeypatch.chdir(ROOT)
+    (example,) = [block for block in blocks("json") if '"scenario"' in block]
+    (tmp_path / "config.json").write_text(example)
+    settings = load_settings(Home(tmp_path), tmp_path / "config.json", {})
+    async with open_models(settings) as models:
+        ladder = [models.default.primary, *models.default.fallbacks]
+        assert [choice.model.ref for choice in ladder] == ["stage/quick", "stage/steady", "stage/last"]
+        quick = ladder[0].model
+        request = CompletionRequest((PromptMessage(Role.USER, "hello"),))
+        text, _ = await complete(models.providers["stage"], quick, request, Credential("none"))
+    assert text == "quick heard: hello"
+
+
+def test_every_field_and_every_fault_of_a_scenario_stand_in_the_guide() -> None:
+    section = GUIDE.partition("## Rehearse")[2].partition("\n## ")[0]
+    kinds = [kind for kind in (*ERRORS, *Way) if f"`{kind}`" not in section]
+    asked = set(re.findall(r'row\.\w+\(\s*"(\w+)"', (ROOT / "providers" / "demo_scenario.py").read_text()))
+    assert len(asked) > 15
+    assert (kinds, [each for each in asked if each not in section]) == ([], [])
 
 
 def test_every_preset_and_its_key_stand_in_the_guide() -> None:

@@ -24,6 +24,7 @@ from providers.base import (
     ToolCallDelta,
 )
 from providers.conformance import KINDS, MIDWAY, SAID, THOUGHT, WAITS, ProviderConformance, Scene
+from providers.demo_words import reply
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, Hang, Script, answer, cut
 from providers.http import Pools
@@ -112,7 +113,7 @@ class DemoPeer:
 
 class TestDemo(ProviderConformance):
     scenes: ClassVar[frozenset[Scene]] = frozenset({Scene.ANSWER})
-    said: ClassVar[str] = demo.reply((PromptMessage(Role.USER, "hi"),))
+    said: ClassVar[str] = reply((PromptMessage(Role.USER, "hi"),))
 
     @pytest.fixture
     def peer(self) -> DemoPeer:
@@ -121,7 +122,7 @@ class TestDemo(ProviderConformance):
     @pytest.fixture
     def provider(self) -> Provider:
         settings = demo.DemoSettings.model_validate({"ttft": 0, "tokensPerSecond": 100_000})
-        return demo.DemoProvider("demo", settings)
+        return demo.DemoProvider("demo", settings.played())
 
     @pytest.fixture
     def model(self) -> ModelSpec:

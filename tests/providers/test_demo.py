@@ -21,7 +21,8 @@ from providers.base import (
     Started,
     TextDelta,
 )
-from providers.demo import SPEC, DemoProvider, DemoSettings, reply, spec
+from providers.demo import SPEC, DemoProvider, DemoSettings, spec
+from providers.demo_words import reply
 from providers.http import Pools
 from tests.providers.ask import Heard, ask, question
 
@@ -29,9 +30,8 @@ NOBODY = Credential("demo:none")
 
 
 def fast(**settings: float) -> DemoProvider:
-    return DemoProvider(
-        "demo", DemoSettings.model_validate({"ttft": 0, "tokensPerSecond": 100_000, **settings})
-    )
+    given = DemoSettings.model_validate({"ttft": 0, "tokensPerSecond": 100_000, **settings})
+    return DemoProvider("demo", given.played())
 
 
 async def hear(request: CompletionRequest | str) -> Heard:

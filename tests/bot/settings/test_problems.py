@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.errors import SettingsError
+from bot.home import Home
+from bot.settings import load_settings
 from tests.bot.settings.places import Place
 
 CANARY = "sk-canary0123456789abcdef"
@@ -193,3 +197,13 @@ def test_a_broken_plug_in_that_is_configured_stops_the_start(place: Place) -> No
 def test_a_channel_that_is_off_is_not_looked_at(place: Place) -> None:
     settings = place.load({"channels": {"gone": {"enabled": False}, "porch": {"enabled": False}}})
     assert settings.accounts == ()
+
+
+def test_a_provider_takes_the_settings_of_the_dialect_that_it_names(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    row = {"baseUrl": "http://127.0.0.1:9", "api": "anthropic-messages", "caching": "off"}
+    home.config.write_text(json.dumps({"models": {"providers": {"proxy": row}}}))
+    assert load_settings(home, home.config, {}).provider("proxy").settings.caching == "off"
+    home.config.write_text(json.dumps({"models": {"providers": {"proxy": {**row, "cachin": 1}}}}))
+    with pytest.raises(SettingsError, match=r"nearest: models\.providers\.proxy\.caching"):
+        load_settings(home, home.config, {})
