@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from bot import metrics, words
+from bot.access import trust_in
 from bot.conversations import Talk
+from bot.ending import Ending
 from bot.errors import StoreError
+from bot.exchange import Exchange
 from bot.interrupt import StopReason
 from bot.lanes import Turn
 from bot.prompt import Prompt, assemble
+from bot.speaking import Speaker
 from bot.store.base import HistoryRow, Outcome
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
+from bot.tools import OfferedTool, ToolBox
 from channels.base import OpensAttachments
 from channels.capabilities import Surface
 from channels.delivery import Reply
 from channels.errors import ChannelError
 from channels.events import Attachment, AttachmentKind
 from channels.markup import close
-from providers.base import FinishReason, Image, ReasoningDelta, Role, TextDelta
+from providers.base import Image, Role
 from routing.catalog import Catalog
-from routing.errors import NoModel, UnknownModel
-from routing.execute import Answer, Restarted, Tools, open_stream
-from routing.policy import Decision, RouteQuery, decide
+from routing.errors import UnknownModel
+from routing.execute import Tools
+from routing.policy import RouteQuery, decide
 
 IMAGE_MAX_BYTES = 5_000_000
 IMAGE_DEADLINE = 10.0
@@ -33,23 +38,6 @@ MAX_IMAGES = 4
 _SHARED = frozenset({Surface.GROUP, Surface.THREAD})
 _AGAIN = frozenset({StopReason.MERGED, StopReason.EDITED})
 _SILENT = frozenset({StopReason.DUPLICATE, StopReason.UNSTORED, StopReason.SHUTDOWN})
-
-
-@dataclass(slots=True)
-class Ending:
-    """How the asking ended. `closing`: a note to put after what is visible, or the whole text where nothing is.
-
-    `leaves`: show and record nothing; the turn is not over, or not ours. `questions`: what was asked. `said`: the
-    answer without the thoughts that were shown before it, None where none were.
-    """
-
-    outcome: Outcome
-    closing: str = ""
-    leaves: bool = False
-    decision: Decision | None = None
-    answer: Answer | None = None
-    questions: Sequence[tuple[str, str]] = field(default_factory=tuple)
-    said: str | None = None
 
 
 class Chosen(Protocol):
@@ -61,16 +49,23 @@ class Chosen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """Asks models. `catalog` gives an agent's models, None for the default agent's."""
+    """Asks models. `catalog` gives an agent's models, None for the default agent's.
+
+    `box`: what models may call. `latch` keeps a key of a channel's account for good; False: it was kept before.
+    """
 
     catalog: Callable[[str | None], Catalog]
     tools: Tools
     chosen: Chosen
+    box: ToolBox
+    latch: Callable[[str, str, str], Awaitable[bool]]
 
     async def ask(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         """Ask until there is an answer or nobody wants one; the text goes into `reply` as it comes."""
         while True:
             await self._settle_merged(turn)
+            if (problem := _problem(turn, talk)) is not None:
+                return Ending(Outcome.DONE, problem)
             questions, history = _questions(turn, talk)
             if not questions:
                 return Ending(Outcome.DONE, words.NOTHING_TO_RETRY)
@@ -116,6 +111,9 @@ class Answering:
             is_shared=turn.message.address.surface in _SHARED,
             images=images,
         )
+        offered = self._offered(turn)
+        if offered:
+            prompt = prompt.with_tools([each.tool for each in offered])
         try:
             decision = decide(await self._query(turn, talk, prompt), catalog, self.tools.health)
         except UnknownModel as error:
@@ -124,10 +122,26 @@ class Answering:
         ending.decision = decision
         metrics.inbound(turn.account.channel.name, self.tools.clock() - turn.accepted_at)
         thoughts = Thoughts(talk.state.choices.get(SHOWN, OFF))
+        key = turn.message.address.key
+        speaker = Speaker(
+            turn=turn,
+            reply=reply,
+            ending=ending,
+            thoughts=thoughts,
+            tools=self.tools,
+            box=self.box,
+            offered=offered,
+            latch=lambda call: self.latch(key.channel, key.account, call),
+        )
         try:
-            await self._stream(turn, reply, ending, decision, prompt, thoughts)
+            if turn.consent is not None and (held := _held(talk)) is not None:
+                await speaker.settle(held.held, is_allowed=turn.consent)
+            await speaker.speak(decision, prompt)
         finally:
             ending.said = thoughts.answer
+
+    def _offered(self, turn: Turn) -> Sequence[OfferedTool]:
+        return self.box.offered(turn.account.agent, trust_in(turn.message.sender, turn.account.policy))
 
     async def _query(self, turn: Turn, talk: Talk, prompt: Prompt) -> RouteQuery:
         capabilities = turn.account.channel.capabilities(turn.message.address)
@@ -143,50 +157,6 @@ class Answering:
             has_images=any(line.message.images for line in prompt.question),
             effort=wanted_effort(talk.state.choices.get(EFFORT)),
         )
-
-    async def _stream(
-        self,
-        turn: Turn,
-        reply: Reply,
-        ending: Ending,
-        decision: Decision,
-        prompt: Prompt,
-        thoughts: Thoughts,
-    ) -> None:
-        replaceable = turn.account.channel.capabilities(turn.message.address).replaceable
-        has_thought = has_text = False
-        try:
-            async with open_stream(
-                decision, prompt.fit, self.tools, lambda: replaceable or not reply.is_visible
-            ) as answer:
-                ending.answer = answer
-                async for event in answer.events:
-                    if thoughts.pass_on(len(answer.attempts)):
-                        _part(reply, replaceable=replaceable)
-                    match event:
-                        case TextDelta(text):
-                            has_text = True
-                            reply.write(thoughts.before(text))
-                            if reply.error is not None:
-                                break  # nothing more can be shown, so nobody needs the rest
-                        case ReasoningDelta(text):
-                            has_thought = True
-                            if shown := thoughts.show(text):
-                                reply.write(shown)
-                        case Restarted():
-                            thoughts.clear()
-                            reply.replace("")
-                        case _:
-                            pass
-        except NoModel as error:
-            failures = [(each.rung.model.ref, each.kind) for each in error.attempts if each.kind is not None]
-            if reply.is_visible:
-                ending.outcome, ending.closing = Outcome.CUT, words.CUT
-            else:
-                reply.replace("")
-                ending.outcome, ending.closing = Outcome.FAILED, words.failure(failures)
-            return
-        _say_how_it_finished(ending, has_text=has_text, has_thought=has_thought)
 
     async def _images(self, turn: Turn, catalog: Catalog) -> tuple[Image, ...]:
         channel = turn.account.channel
@@ -206,26 +176,6 @@ class Answering:
         return tuple(opened)
 
 
-def _part(reply: Reply, *, replaceable: bool) -> None:
-    """Take the thoughts of a model that failed from the screen, or end their block where that is impossible."""
-    if replaceable:
-        reply.replace("")
-    else:
-        reply.write("\n\n")
-
-
-def _say_how_it_finished(ending: Ending, *, has_text: bool, has_thought: bool) -> None:
-    finished = ending.answer.finished if ending.answer is not None else None
-    if finished is not None and finished.reason is FinishReason.CONTENT_FILTER:
-        ending.closing = words.FILTERED if has_text else words.REFUSED
-    elif not has_text:
-        ending.closing = words.ONLY_THOUGHTS if has_thought else words.EMPTY
-    elif finished is not None and finished.reason is FinishReason.LENGTH:
-        ending.closing = words.LENGTH
-    if not has_text:
-        ending.outcome = Outcome.FAILED
-
-
 async def _is_kept(turn: Turn) -> bool:
     try:
         return await asyncio.shield(turn.committed)
@@ -233,8 +183,26 @@ async def _is_kept(turn: Turn) -> bool:
         return False  # its channel offers it again
 
 
+def _held(talk: Talk) -> Exchange | None:
+    """What waits for a person's consent: only what was said last can be allowed, and once."""
+    last = talk.lines[-1].exchange if talk.lines else None
+    return last if last is not None and last.held else None
+
+
+def _problem(turn: Turn, talk: Talk) -> str | None:
+    """Why this person cannot allow or forbid anything now; None for every other turn."""
+    if turn.consent is None:
+        return None
+    held = _held(talk)
+    if held is None or (turn.is_press and talk.lines[-1].message_id != turn.message.message_id):
+        return words.NO_CONSENT_WANTED
+    return None if held.asked == turn.message.sender.id else words.NOT_YOURS_TO_ALLOW
+
+
 def _questions(turn: Turn, talk: Talk) -> tuple[Sequence[tuple[str, str]], Sequence[HistoryRow]]:
     """What to ask, and what was said before it. A retry asks again: the last, or what the pressed answer was to."""
+    if turn.consent is not None:
+        return [(turn.message.sender.name, words.ALLOWED if turn.consent else words.DENIED)], talk.lines
     if not turn.is_retry:
         asked = [
             (each.message.sender.name, _with_attachments(each.message.text, each.message.attachments))

@@ -32,6 +32,7 @@ from bot.record import report_attempt
 from bot.settings import AccountSettings, Settings
 from bot.sources import Models
 from bot.store.base import Store
+from bot.tools import NoTools, ToolBox
 from bot.turn import Turns
 from channels.base import ChannelSpec, Route, Routes
 from routing.execute import Tools
@@ -130,10 +131,13 @@ class App:
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, home: Home, store: Store, models: Models) -> AsyncIterator[App]:
+async def open_app(
+    settings: Settings, home: Home, store: Store, models: Models, box: ToolBox | None = None
+) -> AsyncIterator[App]:
     """The daemon's inside, running while the context is open: lanes work, nothing is connected yet.
 
-    The tasks that it starts end with the context, whatever they wait for; a fault in one of them ends all.
+    `box`: what models may call. The tasks that it starts end with the context, whatever they wait for; a fault in
+    one of them ends all.
     """
     alive: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as tasks:
@@ -144,7 +148,7 @@ async def open_app(settings: Settings, home: Home, store: Store, models: Models)
             task.add_done_callback(alive.discard)
             return task
 
-        app = _build(settings, home, store, models, spawn)
+        app = _build(settings, home, store, models, spawn, box or NoTools())
         metrics.watch_queue("turns", lambda: app.lanes.waiting)
         metrics.watch_running(lambda: app.lanes.running)
         yield app
@@ -152,14 +156,14 @@ async def open_app(settings: Settings, home: Home, store: Store, models: Models)
             task.cancel()
 
 
-def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: Spawn) -> App:
+def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: Spawn, box: ToolBox) -> App:
     clock = time.monotonic
     health, table = Health(), all_commands()
     conversations, choices = Conversations(store), WiderChoices(store)
     turns = Turns(
         store=store,
         conversations=conversations,
-        answering=Answering(models.catalog, _tools(settings, models, health), choices),
+        answering=Answering(models.catalog, _tools(settings, models, health), choices, box, store.add_key),
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
         wall=time.time,
@@ -177,6 +181,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         started_at=clock(),
         version=version("firstword"),
         model_origin=lambda: models.origin,
+        tools=box,
     )
     return App(
         home=home,

@@ -28,9 +28,9 @@ class Talk:
             return
         self.lines.extend(rows)
         del self.lines[:-KEPT_LINES]
-        size = sum(len(row.text) for row in self.lines)
+        size = sum(row.size for row in self.lines)
         while size > KEPT_CHARACTERS and len(self.lines) > 2:
-            size -= len(self.lines.pop(0).text)
+            size -= self.lines.pop(0).size
 
 
 class Conversations:

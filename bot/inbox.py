@@ -224,7 +224,7 @@ class Inbox:
         wanted = self._wanted(parsed)
         if wanted is None:
             return False
-        turn.one_shot, turn.is_retry = wanted.model, wanted.is_retry
+        turn.one_shot, turn.is_retry, turn.consent = wanted.model, wanted.is_retry, wanted.consent
         if wanted.text:
             turn.message = replace(turn.message, text=wanted.text)
         return True

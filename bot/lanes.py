@@ -42,7 +42,8 @@ class Turn:
     arrived; `received_at`: the wall time. `merged`: later messages that this turn answers too. `is_closing`: it
     takes no more of them. `orphans`: merged ones that go back to their lane. `is_command`: answered beside the
     lane; `is_press`: by a button, which shows by itself that it was taken. `session` and `started_at`: the
-    conversation's session and the wall time when the turn began. `is_resumed` and what follows: from an earlier
+    conversation's session and the wall time when the turn began. `consent`: it allows or forbids the calls that wait;
+    `has_acted`: it called something that changes the world. `is_resumed` and what follows: from an earlier
     life of the process.
     """
 
@@ -57,6 +58,8 @@ class Turn:
     is_press: bool = False
     one_shot: str | None = None
     is_retry: bool = False
+    consent: bool | None = None
+    has_acted: bool = False
     merged: list[Turn] = field(default_factory=list)
     merges: int = 0
     is_closing: bool = False
@@ -92,9 +95,9 @@ class Turn:
 
     @property
     def can_begin_again(self) -> bool:
-        """Whether what is shown of the answer, if anything, can be taken back."""
+        """Whether all of the answer so far can be taken back: what is shown, and what was done."""
         capabilities = self.account.channel.capabilities(self.message.address)
-        return capabilities.replaceable or not self.is_visible
+        return not self.has_acted and (capabilities.replaceable or not self.is_visible)
 
     @property
     def is_visible(self) -> bool:
@@ -195,6 +198,8 @@ class Lanes:
     def _joins(self, running: Turn, turn: Turn, mode: Mode) -> bool:
         if turn.one_shot is not None or turn.is_retry or turn.say is not None or running.say is not None:
             return False
+        if turn.consent is not None or running.consent is not None or running.has_acted:
+            return False
         if (
             running.is_resumed
             or running.is_closing
@@ -243,6 +248,7 @@ class Lanes:
             is_same_person
             and other.one_shot == turn.one_shot
             and not (other.is_retry or other.say or turn.say)
+            and turn.consent is None is other.consent
         )
 
     def stop(self, key: str, reason: StopReason) -> bool:

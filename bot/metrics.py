@@ -101,6 +101,9 @@ _ATTEMPTS = _counter(
 _FALLBACKS = _counter(
     "fallbacks_total", "Turns that went on with the next rung, by the error's kind.", "provider", "kind"
 )
+_TOOL_CALLS = _counter(
+    "tool_calls_total", "Calls of tools, by outcome: done, failed, repeated.", "source", "outcome"
+)
 _TOKENS = _counter("tokens_total", "Tokens by direction: input, cached, output.", "provider", "direction")
 _COST = _counter("cost_usd_total", "Known cost of requests, US dollars.", "provider")
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
@@ -196,6 +199,11 @@ def cost(provider: str, usd: float) -> None:
 def fell_back(provider: str, kind: str) -> None:
     """A turn went on with the next rung after `provider` failed."""
     _FALLBACKS.labels(_bounded(provider), str(kind)).inc()
+
+
+def tool_called(source: str, outcome: str) -> None:
+    """A tool was called."""
+    _TOOL_CALLS.labels(_bounded(source), outcome).inc()
 
 
 def edited(channel: str, count: int = 1) -> None:

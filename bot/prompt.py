@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import orjson
+
+from bot.exchange import spoken
 from bot.store.base import HistoryRow, Outcome
-from providers.base import CompletionRequest, Image, PromptMessage, Role
+from providers.base import CompletionRequest, Image, PromptMessage, Role, Tool
 from routing.policy import OUTPUT_RESERVE, Rung
 
 EXACT_ABOVE = 10_000
@@ -47,17 +50,35 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A model-neutral prompt: `system` never changes within a session, `history` only grows at its end."""
+    """A model-neutral prompt: `system` never changes within a session, `history` only grows at its end.
+
+    `steps`: calls that the answer to the question has made so far, and their results. `tools`: what it may call;
+    `must_answer`: it may call nothing more.
+    """
 
     system: tuple[Line, ...]
     history: tuple[Line, ...]
     question: tuple[Line, ...]
     conversation: str
+    steps: tuple[Line, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_tokens: int = 0
+    must_answer: bool = False
 
     @property
     def least_tokens(self) -> int:
         """What cannot be left out."""
-        return sum(line.tokens for line in (*self.system, *self.question))
+        return self.tool_tokens + sum(line.tokens for line in (*self.system, *self.question, *self.steps))
+
+    def with_tools(self, tools: Sequence[Tool]) -> Prompt:
+        """The same with something to call."""
+        tokens = sum(count_tokens(tool.name + tool.description + _schema(tool)) for tool in tools)
+        return replace(self, tools=tuple(tools), tool_tokens=tokens)
+
+    def after(self, steps: Sequence[PromptMessage], *, must_answer: bool = False) -> Prompt:
+        """The same after calls were made."""
+        lines = tuple(Line(each, _tokens(each)) for each in steps)
+        return replace(self, steps=lines, must_answer=must_answer)
 
     def fit(self, rung: Rung, so_far: str) -> CompletionRequest:
         """The request for one rung, its oldest history left out where the window demands it.
@@ -69,12 +90,18 @@ class Prompt:
         reserve = min(reserve, rung.model.context_window // 2)
         room = rung.model.context_window - reserve - self.least_tokens
         history = self._fitting(room)
-        messages = [line.message for line in (*self.system, *history, *self.question)]
+        messages = [line.message for line in (*self.system, *history, *self.question, *self.steps)]
+        tools = self.tools if rung.model.profile.tools else ()
+        if not tools:
+            messages = spoken(messages)
         # The question is history next time, word for word; its pictures are not sent again.
-        stable = len(messages) - sum(1 for line in self.question if line.message.images)
+        seen = next((at for at, each in enumerate(messages) if each.images), len(messages))
         if so_far:
             messages.append(PromptMessage(Role.ASSISTANT, so_far))
-        return CompletionRequest(tuple(messages), rung.options, self.conversation, stable)
+        choice = "none" if tools and self.must_answer else None
+        return CompletionRequest(
+            tuple(messages), rung.options, self.conversation, seen, tools=tools, tool_choice=choice
+        )
 
     def _fitting(self, room: int) -> tuple[Line, ...]:
         total = sum(line.tokens for line in self.history)
@@ -103,7 +130,7 @@ def assemble(
     exchanges are left out; a stopped or broken answer is marked, so that the model knows it did not end.
     """
     lines = [_line(Role.SYSTEM, system)] if system else []
-    past = [line for row in history if (line := _history_line(row, is_shared=is_shared)) is not None]
+    past = [line for row in history for line in _history_lines(row, is_shared=is_shared)]
     asked = "\n".join(_said(speaker, text, is_shared=is_shared) for speaker, text in questions)
     return Prompt(tuple(lines), tuple(past), (_line(Role.USER, asked, images),), conversation)
 
@@ -116,9 +143,23 @@ def _said(speaker: str, text: str, *, is_shared: bool) -> str:
     return f"{speaker_name(speaker)}: {text}" if is_shared else text
 
 
-def _history_line(row: HistoryRow, *, is_shared: bool) -> Line | None:
+def _history_lines(row: HistoryRow, *, is_shared: bool) -> list[Line]:
     if row.role == Role.USER:
-        return _line(Role.USER, _said(row.speaker, row.text, is_shared=is_shared))
+        return [_line(Role.USER, _said(row.speaker, row.text, is_shared=is_shared))]
+    mark = _MARKS.get(row.outcome, "")
+    if row.exchange is not None and row.exchange.messages:
+        *before, last = row.exchange.messages
+        last = replace(last, text=last.text + mark) if mark else last
+        return [Line(each, _tokens(each)) for each in (*before, last)]
     if row.outcome is Outcome.FAILED or not row.text:
-        return None
-    return _line(Role.ASSISTANT, row.text + _MARKS.get(row.outcome, ""))
+        return []
+    return [_line(Role.ASSISTANT, row.text + mark)]
+
+
+def _tokens(message: PromptMessage) -> int:
+    called = sum(count_tokens(call.name + call.arguments) + MESSAGE_OVERHEAD for call in message.calls)
+    return count_tokens(message.text) + called + MESSAGE_OVERHEAD
+
+
+def _schema(tool: Tool) -> str:
+    return orjson.dumps(tool.parameters, default=str).decode()

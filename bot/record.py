@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 
 from bot import metrics, words
-from bot.answering import Ending
 from bot.conversations import Talk
+from bot.ending import Ending
 from bot.lanes import Turn
 from bot.prices import cost
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
@@ -117,6 +117,7 @@ def history_of(
         outcome=ending.outcome,
         turn_id=turn.turn_id,
         note=asdict(replace(note, first_visible=delivery.first_visible)) if note is not None else None,
+        exchange=ending.exchange,
     )
     return (*asked, answered)
 

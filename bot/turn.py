@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import structlog
 
 from bot import metrics, words
-from bot.answering import Answering, Ending
+from bot.answering import Answering
 from bot.conversations import Conversations, Talk
+from bot.ending import Ending
 from bot.errors import StoreError
 from bot.interrupt import StopReason
 from bot.lanes import Turn
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 
 STOP = Action("stop", words.STOP_BUTTON)
 RETRY = Action("retry", words.RETRY_BUTTON)
+ALLOW = Action("allow", words.ALLOW_BUTTON)
+DENY = Action("deny", words.DENY_BUTTON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,8 @@ class Turns:
             return await reply.finish()
         said = self._marked(turn, ending.closing)
         closing = "\n\n".join(part for part in (said, footer(talk, note)) if part)
-        actions = (RETRY,) if turn.asks_model else ()
+        asked = (ALLOW, DENY) if ending.asks_consent else (RETRY,)
+        actions = asked if turn.asks_model else ()
         try:
             return await reply.finish(closing=closing, note=note, actions=actions)
         except (Gone, Refused) as error:

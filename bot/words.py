@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from channels.events import UnreadableReason
 from providers.errors import ErrorKind
@@ -34,6 +34,12 @@ UNSHOWN = (
 )
 STOP_BUTTON = "Stop"
 RETRY_BUTTON = "Retry"
+ALLOW_BUTTON = "Allow"
+DENY_BUTTON = "Do not allow"
+ALLOWED = "(I allow this call.)"
+DENIED = "(I do not allow this call.)"
+NO_CONSENT_WANTED = "Nothing waits to be allowed here any more."
+NOT_YOURS_TO_ALLOW = "Only the person whose question it was for can allow this."
 WRONG_BUTTON = "That button is no longer in use."
 
 _FAILURES: dict[ErrorKind, str] = {
@@ -91,6 +97,9 @@ _BREAKERS = {
     Breaker.HALF_OPEN: "to be tried again",
 }
 
+
+MAX_SHOWN_CALLS = 5
+MAX_SHOWN_CALL = 300
 
 _NAMED = re.compile(r"(?<![\w/:.])/([a-z_]{2,32})\b")
 
@@ -150,6 +159,23 @@ def unreadable(why: UnreadableReason) -> str:
 def stand_in(origin: str, advice: str) -> str:
     """What a page says before the first message when no model is connected."""
     return f"Answers come from {origin}. {advice}"
+
+
+def consent(calls: Sequence[tuple[str, str]]) -> str:
+    """May these tools be called? `calls`: (name, arguments as JSON)."""
+    lines = [
+        f"- {_as_code(f'{name} {arguments}', MAX_SHOWN_CALL)}" for name, arguments in calls[:MAX_SHOWN_CALLS]
+    ]
+    if len(calls) > MAX_SHOWN_CALLS:
+        lines.append(f"- and {len(calls) - MAX_SHOWN_CALLS} more")
+    asked = "\n".join(lines)
+    return f"To answer this I would call:\n{asked}\n\n/allow lets me, /deny does not."
+
+
+def _as_code(text: str, limit: int) -> str:
+    """Text that no markup can break out of, on one line."""
+    plain = " ".join(text.replace("`", "'").split())
+    return f"`{plain[:limit]} …`" if len(plain) > limit else f"`{plain}`"
 
 
 def unknown_model(name: str, nearest: tuple[str, ...]) -> str:

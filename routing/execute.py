@@ -82,13 +82,17 @@ Fit = Callable[[Rung, str], CompletionRequest]
 
 @dataclass(slots=True)
 class Answer:
-    """A running answer. `rung` is the one that speaks, `attempts` those that are over, `finished` the end."""
+    """A running answer. `rung` is the one that speaks, `attempts` those that are over, `finished` the end.
+
+    `began`: the clock at which the first model was asked; deadlines of the whole count from there.
+    """
 
     attempts: list[Attempt] = field(default_factory=list)
     rung: Rung | None = None
     finished: Finished | None = None
     usage: Usage | None = None
     ttft: float | None = None
+    began: float | None = None
     events: AsyncIterator[AnswerEvent] = field(init=False)
 
     def __aiter__(self) -> AsyncIterator[AnswerEvent]:
@@ -97,16 +101,21 @@ class Answer:
 
 @asynccontextmanager
 async def open_stream(
-    decision: Decision, fit: Fit, tools: Tools, may_restart: Callable[[], bool]
+    decision: Decision,
+    fit: Fit,
+    tools: Tools,
+    may_restart: Callable[[], bool],
+    after: Answer | None = None,
 ) -> AsyncIterator[Answer]:
     """The answer to one prompt, from the first rung that gives it.
 
     Iterating yields provider events, and Restarted where what was said is void. Before the first text another
     rung takes over unseen; after it, the answer is continued where the model's profile takes a prefill,
     restarted where `may_restart()` says that what is shown can be taken back, and otherwise NoModel is raised.
-    Raises NoModel when no rung gives a whole answer. Leaving the context closes every request.
+    Raises NoModel when no rung gives a whole answer. Leaving the context closes every request. `after`: the answer
+    that this one goes on from, once its calls were made; attempts, first token and deadline are kept together.
     """
-    answer = Answer()
+    answer = Answer() if after is None else Answer(after.attempts, ttft=after.ttft, began=after.began)
     run = _Run(decision, fit, tools, may_restart, answer)
     async with aclosing(run.ladder()) as events:
         answer.events = events
@@ -131,7 +140,11 @@ class _Run:
         self._answer = answer
         self._said: list[str] = []
         self._retries = 0
-        self._began = tools.clock()
+        self._started = tools.clock()
+        self._goes_on = answer.ttft is not None
+        if answer.began is None:
+            answer.began = self._started
+        self._began = answer.began
         self._watch = Watch()
 
     async def ladder(self) -> AsyncGenerator[AnswerEvent, None]:
@@ -167,7 +180,7 @@ class _Run:
             retry=self._retries,
             roll=self._tools.roll(),
             retry_after=error.retry_after,
-            time_left=limit - (self._tools.clock() - self._began),
+            time_left=limit - (self._tools.clock() - self._started),
         )
         following = self._next(rung, error)
         if delay is None:
@@ -293,7 +306,8 @@ class _Run:
     def _first(self, entry: _Entry) -> None:
         if entry.ttft is None:
             entry.ttft = self._tools.clock() - entry.started
-            self._answer.ttft = entry.ttft
+            if not self._goes_on:
+                self._answer.ttft = entry.ttft
             self._tools.health.began(entry.rung.key, entry.ttft)
 
     def _book(

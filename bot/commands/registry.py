@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot import words
 from bot.choices import WiderChoices
 from bot.conversations import Conversations, Talk
 from bot.lanes import Lanes, Turn
 from bot.store.base import Store
+from bot.tools import NoTools, ToolBox
 from channels.commands import CommandSpec, index_commands, parse_command
 from routing.catalog import Catalog
 from routing.health import Health
@@ -29,6 +30,7 @@ class Desk:
     started_at: float
     version: str
     model_origin: Callable[[], str]
+    tools: ToolBox = field(default_factory=NoTools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The command is a question for a model. `model`: asked this once; `text` "": the message's own text."""
+    """The command is a question for a model. `model`: asked this once; `text` "": the message's own text.
+
+    `consent`: it allows (or forbids) the calls that a model waits for.
+    """
 
     text: str = ""
     model: str | None = None
     is_retry: bool = False
+    consent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""/new /reset /stop /retry /queue /usage: the conversation itself."""
+"""/new /reset /stop /retry /allow /deny /queue /usage: the conversation itself."""
 
 from __future__ import annotations
 
@@ -101,6 +101,16 @@ COMMANDS = (
     Command(CommandSpec("stop", "Stop the running answer", aliases=("abort", "cancel")), stop),
     Command(
         CommandSpec("retry", "Ask the last question again", "[model]", takes_turn=True), None, _asks_again
+    ),
+    Command(
+        CommandSpec("allow", "Let the model make the call that it asked for", takes_turn=True),
+        None,
+        lambda _: Ask(consent=True),
+    ),
+    Command(
+        CommandSpec("deny", "Do not let the model make that call", takes_turn=True),
+        None,
+        lambda _: Ask(consent=False),
     ),
     Command(
         CommandSpec(

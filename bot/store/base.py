@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from bot.exchange import Exchange
 from channels.events import Message, Sent
 from channels.journal import SentPart
 
@@ -54,6 +55,8 @@ class HistoryRow:
     """One line of a conversation: what a person said, or what was visible of an answer.
 
     `speaker`: the person's display name, "" for the bot. `note`: an AnswerNote as plain values, or None.
+    `exchange`: how the answer came about where tools were called or its provider left a memo; `text` is what people
+    saw of it.
     """
 
     role: str
@@ -64,6 +67,12 @@ class HistoryRow:
     outcome: Outcome = Outcome.DONE
     turn_id: str = ""
     note: Mapping[str, Any] | None = None
+    exchange: Exchange | None = None
+
+    @property
+    def size(self) -> int:
+        """Its characters, about."""
+        return len(self.text) + (self.exchange.size if self.exchange is not None else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ conversation  session and choices; cursor and choice: what channels and people w
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x46577374  # "FWst": a file of anybody else is refused
 
 # The schema at SCHEMA_VERSION. A change here needs a numbered migration that leads to the same tables.
@@ -73,7 +73,8 @@ SCHEMA = (
         outcome TEXT NOT NULL,
         turn_id TEXT NOT NULL,
         note TEXT,
-        added_at REAL NOT NULL
+        added_at REAL NOT NULL,
+        exchange TEXT
     ) STRICT""",
     "CREATE INDEX history_session ON history (conversation, session, id)",
     """CREATE TABLE conversation (
@@ -175,15 +176,15 @@ TURNS_OF = f"""SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' AND convers
     ORDER BY id DESC LIMIT ?"""  # noqa: S608 - our own columns
 ADD_HISTORY = Rows(
     """INSERT INTO history (conversation, session, role, text, message_id, at, speaker, outcome, turn_id, note,
-        added_at)
+        added_at, exchange)
     VALUES {rows}""",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 )
 CUT_HISTORY = """DELETE FROM history WHERE conversation = ? AND session = ? AND id <= (SELECT id FROM history
     WHERE conversation = ? AND session = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
 # One row of JSON, not many rows, for the reason given at Rows. Seventeen digits carry any float exactly.
 HISTORY = """SELECT json_group_array(json_array(role, text, message_id, printf('%!.17g', at), speaker, outcome,
-        turn_id, note))
+        turn_id, note, exchange))
     FROM (SELECT * FROM history WHERE conversation = ? AND session = ? ORDER BY id DESC LIMIT ?) AS latest"""
 
 # Conversations, cursors, choices

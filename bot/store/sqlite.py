@@ -167,7 +167,7 @@ class SqliteStore:
 
     def finish_turn(self, record: TurnRecord) -> asyncio.Future[None]:
         """See Store. A turn that has no message (a command's answer) is recorded all the same."""
-        size = sum([len(line.text) for line in record.history])
+        size = sum([line.size for line in record.history])
         future = self._write(self._finishing, turns.ending(record, self._clock()), size)
         self._remember(("history", record.key, str(record.session)), future)
         self._remember(("turns",), future)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
+from bot.exchange import Exchange
 from bot.store import sql
 from bot.store.base import HistoryRow, Outcome, TurnRecord
 from bot.store.codec import decode, encode_text
@@ -106,8 +107,9 @@ def history(connection: sqlite3.Connection, key: str, session: int, limit: int) 
             outcome=Outcome(outcome),
             turn_id=turn_id,
             note=None if note is None else decode(note),
+            exchange=None if exchange is None else Exchange.from_plain(decode(exchange)),
         )
-        for role, text, message_id, at, speaker, outcome, turn_id, note in reversed(decode(found))
+        for role, text, message_id, at, speaker, outcome, turn_id, note, exchange in reversed(decode(found))
     ]
 
 
@@ -131,6 +133,7 @@ def _line(record: TurnRecord, line: HistoryRow, now: float) -> Row:
         line.turn_id,
         None if line.note is None else encode_text(line.note),
         now,
+        None if line.exchange is None else encode_text(line.exchange.to_plain()),
     )
 
 

@@ -17,6 +17,7 @@ from bot.host import AccountHost
 from bot.settings import load_settings
 from bot.sources import Models
 from bot.store.sqlite import open_store
+from bot.tools import ToolBox
 from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
 from channels.events import Address, ConversationKey, Event, Message, Sender
 from channels.fake import FakeChannel
@@ -69,7 +70,13 @@ def message(text: str, number: int = 1, *, sender: str = "ann", key: str = "") -
 
 @asynccontextmanager
 async def inside(
-    folder: Path, provider: FakeProvider, capabilities: Capabilities = EDITS, **fallbacks: FakeProvider
+    folder: Path,
+    provider: FakeProvider,
+    capabilities: Capabilities = EDITS,
+    *,
+    box: ToolBox | None = None,
+    policy: Policy = Policy(allow=frozenset({"*"})),  # noqa: B008 - frozen
+    **fallbacks: FakeProvider,
 ) -> AsyncIterator[Inside]:
     """The app over a store in `folder`; `provider` first, then the fallbacks."""
     home = Home(folder)
@@ -84,8 +91,8 @@ async def inside(
         aliases={"fast": (Choice(specs[0]),), "deep": (Choice(specs[-1]),)},
     )
     models = Models(dict(providers), {}, "made up", "", catalog)
-    async with open_store(home.database) as store, open_app(settings, home, store, models) as app:
-        account = Account(FakeChannel(capabilities), Policy(allow=frozenset({"*"})), "", "allow", "groups")
+    async with open_store(home.database) as store, open_app(settings, home, store, models, box) as app:
+        account = Account(FakeChannel(capabilities), policy, "", "allow", "groups")
         host = AccountHost(
             channel="fake",
             name="main",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from bot.exchange import Exchange
 from bot.store.base import HistoryRow, Outcome, TurnRecord
 from channels.capabilities import Surface
 from channels.events import Address, ConversationKey, Message, Sender
+from providers.base import PromptMessage, Role, ToolCall
 
 SOME_TIME = 1_795_000_000.0
 KEY = ConversationKey("fake", "main", "4711")
@@ -33,7 +35,21 @@ def record(turn_id: str, *, text: str = "Noon.", space: str = "4711", session: i
         outcome=Outcome.DONE,
         history=(
             HistoryRow("user", "What is the time?", "m-1", SOME_TIME, "Ada", turn_id=turn_id),
-            HistoryRow("assistant", text, "9", SOME_TIME + 1, turn_id=turn_id, note={"model": "demo"}),
+            HistoryRow(
+                "assistant",
+                text,
+                "9",
+                SOME_TIME + 1,
+                turn_id=turn_id,
+                note={"model": "demo"},
+                exchange=Exchange(
+                    (
+                        PromptMessage(Role.ASSISTANT, "", calls=(ToolCall("c1", "clock__now", "{}"),)),
+                        PromptMessage(Role.TOOL, "12:00", call_id="c1"),
+                        PromptMessage(Role.ASSISTANT, text, memo="kept"),
+                    )
+                ),
+            ),
         ),
         parts=("9",),
         model="demo/demo",

@@ -20,26 +20,27 @@ from bot.store.migrations.run import upgrade
 from bot.store.sqlite import SqliteStore, open_store
 from tests.bot.store.examples import SOME_TIME, message
 
-_SECOND = """
+_NOW = CURRENT.version
+_LATER = """
 from alembic import op
 import sqlalchemy as sa
 
-revision = "0002"
-down_revision = "0001"
+revision = "{version:04d}"
+down_revision = "{before:04d}"
 
 def upgrade():
     op.add_column("turn", sa.Column("flavour", sa.Text))
     op.create_index("turn_flavour", "turn", ["flavour"])
-"""
-_BROKEN = _SECOND + "    op.execute('INSERT INTO nowhere VALUES (1)')\n"
+""".format(version=_NOW + 1, before=_NOW)
+_BROKEN = _LATER + "    op.execute('INSERT INTO nowhere VALUES (1)')\n"
 
 
 def _next_schema(folder: Path, migration: str) -> Schema:
     """The schema after today's, as a later version would bring it."""
     shutil.copytree(CURRENT.migrations / "versions", folder / "versions")
-    (folder / "versions" / "0002_flavour.py").write_text(migration)
+    (folder / "versions" / f"{_NOW + 1:04d}_flavour.py").write_text(migration)
     more = ("ALTER TABLE turn ADD COLUMN flavour TEXT", "CREATE INDEX turn_flavour ON turn (flavour)")
-    return Schema(2, (*CURRENT.statements, *more), folder)
+    return Schema(_NOW + 1, (*CURRENT.statements, *more), folder)
 
 
 def _mode(path: Path) -> int:
@@ -54,7 +55,7 @@ def _shape(connection: sqlite3.Connection) -> dict[str, Any]:
             for name in ("user_version", "application_id", "auto_vacuum")
         ],
         "sql": sorted(
-            " ".join(row[0].split())
+            " ".join(row[0].split()).replace(" ,", ",").replace(" )", ")")  # ALTER TABLE sets them otherwise
             for row in connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
         ),
     }
@@ -77,16 +78,16 @@ def test_a_new_file_is_what_the_migrations_lead_to(tmp_path: Path) -> None:
 async def test_an_older_file_is_migrated_with_its_rows_and_a_copy_kept(path: Path, tmp_path: Path) -> None:
     async with open_store(path) as store:
         await store.add_message(message("e1"), "t1", SOME_TIME)
-    schema = _next_schema(tmp_path / "later", _SECOND)
+    schema = _next_schema(tmp_path / "later", _LATER)
     fresh = tmp_path / "fresh.db"
     with closing(connect(path)) as old, closing(connect(fresh)) as new:
-        assert ensure_schema(old, path, schema) == 1
+        assert ensure_schema(old, path, schema) == _NOW
         assert ensure_schema(new, fresh, schema) == 0
-        assert schema_version(old) == 2
+        assert schema_version(old) == _NOW + 1
         assert old.execute("SELECT turn_id, flavour FROM turn").fetchall() == [("t1", None)]
         assert _shape(old)["turn"] == _shape(new)["turn"]
-        assert ensure_schema(old, path, schema) == 2
-    copy = path.with_name("store.db.schema-1.copy")
+        assert ensure_schema(old, path, schema) == _NOW + 1
+    copy = path.with_name(f"store.db.schema-{_NOW}.copy")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     async with open_store(copy) as store:
         assert [turn.turn_id for turn in await store.pending()] == ["t1"]
@@ -98,10 +99,12 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, tmp_
     with closing(connect(path)) as connection:
         before = _shape(connection)
         broken = _next_schema(tmp_path / "broken", _BROKEN)
-        with pytest.raises(StoreError, match=r"from schema 1 to 2 and is unchanged.*nowhere.*copy"):
+        with pytest.raises(
+            StoreError, match=rf"from schema {_NOW} to {_NOW + 1} and is unchanged.*nowhere.*copy"
+        ):
             ensure_schema(connection, path, broken)
         assert _shape(connection) == before
-        assert ensure_schema(connection, path, _next_schema(tmp_path / "mended", _SECOND)) == 1
+        assert ensure_schema(connection, path, _next_schema(tmp_path / "mended", _LATER)) == _NOW
     with closing(connect(path)) as connection:
         assert connection.execute("SELECT turn_id FROM turn").fetchall() == [("t1",)]
 
@@ -111,7 +114,7 @@ async def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
         pass
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match=r"newer Firstword \(schema 7, this one knows 1\): update"):
+    with pytest.raises(StoreError, match=rf"newer Firstword \(schema 7, this one knows {_NOW}\): update"):
         await SqliteStore.open(path)
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (7,)
@@ -146,3 +149,15 @@ def test_opening_a_new_or_current_file_imports_no_migration_library(path: Path) 
         [sys.executable, "-c", _OPEN_TWICE, str(path)], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+async def test_what_the_first_release_wrote_is_read_after_the_migrations(path: Path) -> None:
+    with closing(connect(path)) as old:
+        upgrade(old, CURRENT.migrations, 0, 1)
+        old.execute(
+            "INSERT INTO history (conversation, session, role, text, message_id, at, speaker, outcome, turn_id,"
+            " note, added_at) VALUES ('fake:main:1', 1, 'assistant', 'Noon.', '9', 1.5, '', 'done', 't1', NULL, 2)"
+        )
+    async with open_store(path) as store:
+        (row,) = await store.history("fake:main:1", 1, 10)
+    assert (row.text, row.at, row.exchange) == ("Noon.", 1.5, None)

@@ -1,0 +1,35 @@
+"""How the asking of a turn ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bot.exchange import Exchange
+from bot.store.base import Outcome
+from routing.execute import Answer
+from routing.policy import Decision
+
+
+@dataclass(slots=True)
+class Ending:
+    """How the asking ended. `closing`: a note to put after what is visible, or the whole text where nothing is.
+
+    `leaves`: show and record nothing; the turn is not over, or not ours. `questions`: what was asked. `said`: the
+    answer without the thoughts that were shown before it, None where none were. `exchange`: what later prompts need
+    of the answer beside its text.
+    """
+
+    outcome: Outcome
+    closing: str = ""
+    leaves: bool = False
+    decision: Decision | None = None
+    answer: Answer | None = None
+    questions: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    said: str | None = None
+    exchange: Exchange | None = None
+
+    @property
+    def asks_consent(self) -> bool:
+        """Whether calls wait for the person."""
+        return self.exchange is not None and bool(self.exchange.held)

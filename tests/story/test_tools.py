@@ -1,0 +1,327 @@
+"""What happens when a model wants to call something: called, held back for consent, refused, remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot import words
+from bot.access import Policy
+from bot.store.base import Outcome
+from bot.tools import MAX_STEPS
+from channels.capabilities import Capabilities, LatencyClass, Streaming
+from channels.events import MessageEdited, Pressed, Sender
+from providers.base import (
+    Finished,
+    FinishReason,
+    Memo,
+    ReasoningDelta,
+    Role,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+)
+from providers.errors import ErrorKind, ProviderError
+from providers.fake import FakeProvider, answer
+from tests.story.inside import Inside, address, inside, message
+from tests.story.toolbox import Box, calling
+
+BUTTONS = Capabilities(LatencyClass.SYNC, Streaming.EDIT, deletes=True, buttons=True)
+KNOWN = Policy(allow=frozenset({"ann", "bob"}))
+NOW = ("clock__now", "{}")
+WRITE = ("notes__write", '{"text": "milk"}')
+LOG = ("notes__log", '{"line": "x"}')
+
+
+async def told(world: Inside, text: str, number: int = 1, *, sender: str = "ann") -> str:
+    """What stands there when all is quiet."""
+    await world.say(text, number, sender=sender)
+    await world.quiet()
+    return world.channel.visible()[-1]
+
+
+async def test_a_model_calls_a_tool_and_answers_with_its_result_in_the_same_message(tmp_path: Path) -> None:
+    box, provider = Box(), FakeProvider("one", calling(NOW, text="Let me look."), answer("It is noon."))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        assert await told(world, "what time is it?") == "Let me look.\n\nIt is noon."
+        assert len(world.channel.messages) == 1
+        assert box.calls == [("clock__now", {})]
+        first, second = (asked.request for asked in provider.asked)
+        assert [tool.name for tool in first.tools] == [
+            "clock__now",
+            "door__wait",
+            "notes__log",
+            "notes__write",
+        ]
+        assert second.tools == first.tools
+        assert second.messages[: len(first.messages)] == first.messages
+        made, result = second.messages[len(first.messages) :]
+        assert (made.role, made.text, [call.name for call in made.calls]) == (
+            "assistant",
+            "Let me look.",
+            ["clock__now"],
+        )
+        assert (result.role, result.text, result.call_id) == (Role.TOOL, "12:00", made.calls[0].id)
+
+
+async def test_what_was_called_stays_in_the_conversation_and_its_prefix_stays_equal(tmp_path: Path) -> None:
+    provider = FakeProvider(
+        "one",
+        (*calling(NOW)[:-1], Memo("thoughts"), Finished(FinishReason.TOOL_CALLS)),
+        answer("Noon."),
+        answer("Still noon."),
+    )
+    async with inside(tmp_path, provider, box=Box(), policy=KNOWN) as world:
+        await told(world, "time?")
+        await told(world, "and now?", 2)
+        second, third = provider.asked[1].request, provider.asked[2].request
+        assert third.messages[: len(second.messages)] == second.messages
+        assert third.messages[-2].text == "Noon."
+        assert second.messages[-2].memo == "thoughts"
+    provider = FakeProvider("one", answer("After the restart."))
+    async with inside(tmp_path, provider, box=Box(), policy=KNOWN) as world:
+        await told(world, "again?", 3)
+        assert provider.asked[0].request.messages[: len(third.messages)] == third.messages
+
+
+async def test_calls_of_one_answer_run_side_by_side(tmp_path: Path) -> None:
+    """Each waits for the other: one after the other they would never end."""
+    box = Box(together=asyncio.Barrier(2))
+    provider = FakeProvider("one", calling(NOW, NOW), answer("both"))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        assert await told(world, "twice") == "both"
+        ids = [each.call_id for each in provider.asked[1].request.messages if each.role is Role.TOOL]
+        assert len(set(ids)) == 2
+
+
+async def test_at_the_last_step_a_model_has_to_answer(tmp_path: Path) -> None:
+    provider = FakeProvider("one", *[calling(NOW)] * (MAX_STEPS - 1), answer("enough"))
+    async with inside(tmp_path, provider, box=Box(), policy=KNOWN) as world:
+        assert await told(world, "loop") == "enough"
+        assert [asked.request.tool_choice for asked in provider.asked] == [None] * (MAX_STEPS - 1) + ["none"]
+
+
+async def test_a_model_that_only_ever_calls_is_stopped_in_words(tmp_path: Path) -> None:
+    box, provider = Box(), FakeProvider("one", *[calling(NOW)] * (MAX_STEPS + 2))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        assert await told(world, "loop") == words.EMPTY
+        assert len(box.calls) == MAX_STEPS - 1
+        assert len(provider.asked) == MAX_STEPS
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (("nobody__knows", "{}"), "there is no tool"),
+        (("clock__now", '{"half": '), "not a JSON object"),
+        (("clock__now", "[1]"), "not a JSON object (a list)"),
+        (("clock__now", '{"x": "' + "y" * 70_000 + '"}'), "longer than 65,536"),
+    ],
+)
+async def test_a_call_that_cannot_be_made_is_told_to_the_model(
+    tmp_path: Path, call: tuple[str, str], reason: str
+) -> None:
+    box, provider = Box(), FakeProvider("one", calling(call), answer("sorry"))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        assert await told(world, "do it") == "sorry"
+        assert box.calls == []
+        said = provider.asked[1].request.messages[-1].text
+        assert said.startswith("Error: ") and reason in said
+
+
+async def test_results_of_one_turn_are_bounded(tmp_path: Path) -> None:
+    box, provider = Box(result="x" * 16_000), FakeProvider("one", calling(*[NOW] * 8), answer("much"))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        await told(world, "all")
+        results = [each.text for each in provider.asked[1].request.messages if each.role is Role.TOOL]
+        assert sum(len(text) for text in results) < 70_000
+        assert "left out" in results[-1]
+
+
+async def test_somebody_who_was_let_in_without_a_name_is_offered_nothing(tmp_path: Path) -> None:
+    box, provider = Box(), FakeProvider("one", calling(NOW), answer("no tools"))
+    async with inside(tmp_path, provider, box=box) as world:
+        assert await told(world, "time?") == "no tools"
+        assert provider.asked[0].request.tools == ()
+        assert box.calls == []
+
+
+async def test_a_tool_with_effects_waits_for_the_person_who_asked(tmp_path: Path) -> None:
+    box, provider = Box(), FakeProvider("one", calling(NOW, WRITE), answer("Written."))
+    async with inside(tmp_path, provider, BUTTONS, box=box, policy=KNOWN) as world:
+        shown = await told(world, "note milk")
+        assert '`notes__write {"text": "milk"}`' in shown
+        assert [name for name, _ in box.calls] == ["clock__now"]
+        asked = world.channel.messages[-1]
+        assert [action.id for action in asked.actions] == ["allow", "deny"]
+        await world.accept(Pressed("p0", asked.id, address(), Sender("bob"), "allow"))
+        await world.quiet()
+        assert world.channel.visible()[-1] == words.NOT_YOURS_TO_ALLOW
+        await world.accept(Pressed("p1", asked.id, address(), Sender("ann"), "allow"))
+        await world.quiet()
+        assert world.channel.visible()[-1] == "Written."
+        assert box.calls[1:] == [("notes__write", {"text": "milk"})]
+        last = provider.asked[1].request.messages
+        assert [each.text for each in last[-3:]] == [words.ALLOWED, "", "12:00"]
+        await world.accept(Pressed("p2", asked.id, address(), Sender("ann"), "allow"))
+        await world.quiet()
+        assert world.channel.visible()[-1] == words.NO_CONSENT_WANTED
+        assert len(box.calls) == 2
+
+
+async def test_without_buttons_the_words_do_it_and_a_no_is_told_to_the_model(tmp_path: Path) -> None:
+    box, provider = Box(), FakeProvider("one", calling(WRITE), answer("Then not."))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        assert "/allow lets me, /deny does not" in await told(world, "note milk")
+        assert await told(world, "/deny", 2) == "Then not."
+        assert box.calls == []
+        assert "does not allow" in provider.asked[1].request.messages[-1].text
+
+
+async def test_what_was_asked_before_a_new_question_can_no_longer_be_allowed(tmp_path: Path) -> None:
+    box, provider = Box(), FakeProvider("one", calling(WRITE), answer("hello"))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        await told(world, "note milk")
+        assert await told(world, "hi", 2) == "hello"
+        roles = [each.role for each in provider.asked[1].request.messages]
+        assert roles == [Role.USER, Role.ASSISTANT, Role.TOOL, Role.ASSISTANT, Role.USER]
+        assert await told(world, "/allow", 3) == words.NO_CONSENT_WANTED
+        assert box.calls == []
+
+
+async def test_a_question_for_consent_survives_a_restart(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", calling(WRITE)), box=Box(), policy=KNOWN) as world:
+        await told(world, "note milk")
+    box, provider = Box(), FakeProvider("one", answer("Written."))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        assert await told(world, "/allow", 2) == "Written."
+        assert box.calls == [("notes__write", {"text": "milk"})]
+
+
+async def test_a_call_with_effects_is_not_made_again_when_its_turn_is_taken_up_after_a_kill(
+    tmp_path: Path,
+) -> None:
+    """The process died between the call and the end of the turn: the same turn comes again."""
+    box = Box()
+    async with inside(
+        tmp_path, FakeProvider("one", calling(LOG, LOG), answer("x")), box=box, policy=KNOWN
+    ) as world:
+        turn = world.app.inbox._turn(world.account, message("log"), is_owner=False)  # noqa: SLF001 - a turn, twice
+        turn.committed.set_result(True)
+        await world.app.inbox.dispatch(turn)
+        await world.quiet()
+        assert len(box.calls) == 2
+    provider = FakeProvider("one", calling(LOG, LOG, LOG), answer("y"))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        again = world.app.inbox._turn(world.account, message("log"), is_owner=False)  # noqa: SLF001 - as above
+        again.turn_id = turn.turn_id
+        again.committed.set_result(True)
+        await world.app.inbox.dispatch(again)
+        await world.quiet()
+        assert len(box.calls) == 3  # the third was not made before
+        results = [each.text for each in provider.asked[1].request.messages if each.role is Role.TOOL]
+        assert ["made before" in text for text in results[-3:]] == [True, True, False]
+
+
+async def test_stop_ends_a_call_and_the_model_hears_of_it_later(tmp_path: Path) -> None:
+    box, provider = Box(), FakeProvider("one", calling(("door__wait", "{}")), answer("later"))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        await world.say("wait for the door")
+        await asyncio.wait_for(box.begun.wait(), 10)
+        await world.say("/stop", 2)
+        await world.quiet()
+        await told(world, "what happened?", 3)
+        heard = [each for each in provider.asked[1].request.messages if each.role is Role.TOOL]
+        assert ["stopped before it had ended" in each.text for each in heard] == [True]
+        (_, row) = (await world.app.store.turns(None, 10))[:2]
+        assert row.outcome in {Outcome.STOPPED, Outcome.DONE}
+
+
+async def test_after_an_effect_neither_a_second_line_nor_an_edit_begins_the_answer_again(
+    tmp_path: Path,
+) -> None:
+    box, provider = (
+        Box(),
+        FakeProvider("one", calling(("door__wait", "{}")), answer("first"), answer("second")),
+    )
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        await world.say("wait")
+        await asyncio.wait_for(box.begun.wait(), 10)
+        await world.say("and more", 2)
+        edit = message("wait longer")
+        await world.accept(
+            MessageEdited("e1", edit.message_id, edit.address, edit.sender, edit.text, edit.sent_at)
+        )
+        box.opened.set()
+        await world.quiet()
+        assert world.channel.visible() == ["first", "second"]
+        assert len(box.calls) == 1
+
+
+async def test_a_model_that_fails_in_the_middle_is_followed_by_the_next_which_goes_on(tmp_path: Path) -> None:
+    """What was called is not called again; the next rung is given the results."""
+    box = Box()
+    one = FakeProvider("one", calling(LOG), (Started(), ProviderError(ErrorKind.OVERLOADED)))
+    two = FakeProvider("two", answer("from two"))
+    async with inside(tmp_path, one, box=box, policy=KNOWN, two=two) as world:
+        assert await told(world, "log") == "from two"
+        assert len(box.calls) == 1
+        assert [each.role for each in two.asked[0].request.messages] == [Role.USER, Role.ASSISTANT, Role.TOOL]
+
+
+async def test_within_the_loop_the_rung_that_answered_stays(tmp_path: Path) -> None:
+    """The first model was overloaded once; the second one makes the calls and gives the answer."""
+    one = FakeProvider("one", (Started(), ProviderError(ErrorKind.OVERLOADED)), answer("from one"))
+    two = FakeProvider("two", calling(NOW), answer("from two"))
+    async with inside(tmp_path, one, box=Box(), policy=KNOWN, two=two) as world:
+        assert await told(world, "time?") == "from two"
+        assert len(one.asked) == 1
+
+
+async def test_what_a_broken_first_attempt_called_is_forgotten(tmp_path: Path) -> None:
+    box = Box()
+    half = (
+        Started(),
+        ToolCallDelta(0, id="c0", name="notes__log", arguments='{"a'),
+        ProviderError(ErrorKind.SERVER),
+    )
+    one, two = FakeProvider("one", half, half, half), FakeProvider("two", calling(NOW), answer("whole"))
+    async with inside(tmp_path, one, box=box, policy=KNOWN, two=two) as world:
+        assert await told(world, "time?") == "whole"
+        assert [name for name, _ in box.calls] == ["clock__now"]
+
+
+async def test_thoughts_before_a_call_leave_the_screen_when_the_answer_comes(tmp_path: Path) -> None:
+    first = (Started(), ReasoningDelta("I should look."), *calling(NOW)[1:])
+    second = (Started(), ReasoningDelta("Noon it is."), TextDelta("Noon."), Finished(FinishReason.STOP))
+    async with inside(tmp_path, FakeProvider("one", first, second), box=Box(), policy=KNOWN) as world:
+        await told(world, "/reasoning stream")
+        assert await told(world, "time?", 2) == "> Noon it is.\n\nNoon."
+
+
+async def test_the_books_hold_every_request_of_a_turn_that_called_tools(tmp_path: Path) -> None:
+    async with inside(
+        tmp_path, FakeProvider("one", calling(NOW), answer("x")), box=Box(), policy=KNOWN
+    ) as world:
+        await told(world, "time?")
+        (row,) = await world.app.store.turns(None, 1)
+        assert len(row.detail["attempts"]) == 2
+
+
+async def test_a_model_without_tools_is_sent_neither_tools_nor_old_calls(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from providers.base import ModelSpec
+    from providers.profile import ModelProfile
+
+    one = FakeProvider("one", calling(NOW), answer("Noon."))
+    plain = ModelSpec("two", "plain", profile=replace(ModelProfile(), tools=False))
+    two = FakeProvider("two", answer("plainly"), models=(plain,))
+    async with inside(tmp_path, one, box=Box(), policy=KNOWN, two=two) as world:
+        await told(world, "time?")
+        assert await told(world, "/deep and now?", 2) == "plainly"
+        request = two.asked[0].request
+        assert request.tools == ()
+        assert [each.role for each in request.messages] == [Role.USER, Role.ASSISTANT, Role.USER]
