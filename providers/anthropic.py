@@ -7,22 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from providers import presets
 from providers.anthropic_marks import Caching
 from providers.anthropic_request import RESERVED, Style
-from providers.base import Connect, ModelSpec, ProviderSpec
-from providers.rows import (
-    DialectSettings,
-    ModelRow,
-    checked_address,
-    checked_headers,
-    checked_params,
-    described,
-)
+from providers.base import Connect, ProviderSpec
+from providers.rows import HttpSettings, address_of, checked_headers
 
 if TYPE_CHECKING:
     from providers.anthropic_client import Anthropic
@@ -36,22 +29,20 @@ class Transport(StrEnum):
     HTTP = "http"
 
 
-class AnthropicSettings(DialectSettings):
+class AnthropicSettings(HttpSettings):
     """`models.providers.NAME`. The name "anthropic" needs no `baseUrl`; any other does."""
+
+    reserved: ClassVar[frozenset[str]] = RESERVED
+    key_headers: ClassVar[frozenset[str]] = frozenset({"x-api-key", "authorization"})
 
     base_url: str | None = Field(
         default=None, description="Address without /v1, e.g. https://api.anthropic.com"
     )
     api: Literal["anthropic-messages"] | None = Field(default=None, description="The dialect")
-    api_key: SecretStr | None = Field(default=None, description="${VAR}, profile:NAME, or the key itself")
-    models: tuple[ModelRow, ...] = Field(
-        default=(), description="Models beside those that the catalogue knows"
-    )
     default_params: dict[str, Any] = Field(
         default_factory=dict,
         description='Put into every request\'s body as they are; cacheControlTtl: "5m" or "1h"',
     )
-    headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request")
     betas: tuple[str, ...] = Field(
         default=(), description="Names for the header anthropic-beta; none is needed for what stands here"
     )
@@ -67,28 +58,6 @@ class AnthropicSettings(DialectSettings):
         default=Transport.SDK, description="sdk: Anthropic's package; http: the same without it"
     )
 
-    def specs(self, name: str) -> tuple[ModelSpec, ...]:
-        """The models that the settings name, described with what the catalogue knows of them."""
-        return described(name, self.models, self.base_url)
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_an_address(cls, value: str | None) -> str | None:
-        return checked_address(value)
-
-    @field_validator("default_params")
-    @classmethod
-    def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return checked_params(value, RESERVED)
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name.lower() in {"x-api-key", "authorization"}:
-                raise ValueError(f"{name!r}: a key stands in apiKey or in the credentials, not in a header")
-        return checked_headers(value)
-
     @field_validator("betas")
     @classmethod
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,12 +68,8 @@ class AnthropicSettings(DialectSettings):
 def _open(name: str, settings: AnthropicSettings, connect: Connect) -> Anthropic:
     from providers.anthropic_client import Anthropic
 
-    preset = presets.find(name)
-    base_url = settings.base_url or (preset.base_url if preset and preset.name == SPEC.name else None)
-    if base_url is None:
-        raise ValueError(
-            f"models.providers.{name}.baseUrl is missing; it may be left out only for the name {SPEC.name!r}"
-        )
+    preset = presets.find(name) if name == SPEC.name else None
+    base_url = address_of(name, settings, preset, f"the name {SPEC.name!r}")
     headers = dict(settings.headers)
     if settings.betas:
         headers["anthropic-beta"] = ",".join(settings.betas)

@@ -7,21 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
 from providers import presets
-from providers.base import Connect, ModelSpec, ProviderSpec
+from providers.base import Connect, ProviderSpec
 from providers.cerebras_request import QUEUE_RANGE, RESERVED
-from providers.rows import (
-    DialectSettings,
-    ModelRow,
-    checked_address,
-    checked_headers,
-    checked_params,
-    described,
-)
+from providers.rows import HttpSettings, address_of
 
 if TYPE_CHECKING:
     from providers.cerebras_client import Cerebras
@@ -41,22 +34,20 @@ class Transport(StrEnum):
     HTTP = "http"
 
 
-class CerebrasSettings(DialectSettings):
+class CerebrasSettings(HttpSettings):
     """`models.providers.NAME`. The name "cerebras" needs no `baseUrl`; any other does."""
+
+    reserved: ClassVar[frozenset[str]] = RESERVED
+    key_headers: ClassVar[frozenset[str]] = frozenset({"authorization"})
 
     base_url: str | None = Field(
         default=None, description="Address up to and with /v1, e.g. https://api.cerebras.ai/v1"
     )
     # the documents give this provider OpenAI's value; its name decides
     api: Literal["openai-completions", "cerebras"] | None = Field(default=None, description="The dialect")
-    api_key: SecretStr | None = Field(default=None, description="${VAR}, profile:NAME, or the key itself")
-    models: tuple[ModelRow, ...] = Field(
-        default=(), description="Models beside those that the catalogue knows"
-    )
     default_params: dict[str, Any] = Field(
         default_factory=dict, description="Put into every request's body as they are; service_tier too"
     )
-    headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request")
     transport: Transport = Field(
         default=Transport.HTTP, description="http: our own; sdk: through Cerebras' package"
     )
@@ -70,38 +61,12 @@ class CerebrasSettings(DialectSettings):
         default=None, description="Milliseconds in the queue before service_tier flex or auto is refused"
     )
 
-    def specs(self, name: str) -> tuple[ModelSpec, ...]:
-        """The models that the settings name, described with what the catalogue knows of them."""
-        return described(name, self.models, self.base_url)
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_an_address(cls, value: str | None) -> str | None:
-        return checked_address(value)
-
-    @field_validator("default_params")
-    @classmethod
-    def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return checked_params(value, RESERVED)
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name.lower() == "authorization":
-                raise ValueError(f"{name!r}: a key stands in apiKey or in the credentials, not in a header")
-        return checked_headers(value)
-
 
 def _open(name: str, settings: CerebrasSettings, connect: Connect) -> Cerebras:
     from providers.cerebras_client import Cerebras
 
-    preset = presets.find(name)
-    base_url = settings.base_url or (preset.base_url if preset and preset.name == SPEC.name else None)
-    if base_url is None:
-        raise ValueError(
-            f"models.providers.{name}.baseUrl is missing; it may be left out only for the name {SPEC.name!r}"
-        )
+    preset = presets.find(name) if name == SPEC.name else None
+    base_url = address_of(name, settings, preset, f"the name {SPEC.name!r}")
     wire = _wire(settings.transport, base_url, settings.headers, connect)
     return Cerebras(name, base_url, settings, wire, connect)
 

@@ -5,20 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field
 
-from providers.base import Connect, ModelSpec, ProviderSpec
+from providers.base import Connect, ProviderSpec
 from providers.gemini_request import RESERVED
-from providers.rows import (
-    DialectSettings,
-    ModelRow,
-    checked_address,
-    checked_headers,
-    checked_params,
-    described,
-)
+from providers.rows import HttpSettings
 
 if TYPE_CHECKING:
     from providers.gemini_client import Gemini
@@ -28,21 +21,19 @@ ADDRESS = "https://generativelanguage.googleapis.com"
 _ENDINGS = ("/openai", "/v1beta", "/v1")
 
 
-class GeminiSettings(DialectSettings):
+class GeminiSettings(HttpSettings):
     """`models.providers.NAME` of a provider whose `api` is google-generative-ai."""
+
+    reserved: ClassVar[frozenset[str]] = RESERVED
+    key_headers: ClassVar[frozenset[str]] = frozenset({"x-goog-api-key", "authorization"})
 
     base_url: str | None = Field(
         default=None, description="Another address than Google's, without /v1beta; e.g. a proxy of your own"
     )
     api: Literal["google-generative-ai"] | None = Field(default=None, description="The dialect")
-    api_key: SecretStr | None = Field(default=None, description="${VAR}, profile:NAME, or the key itself")
-    models: tuple[ModelRow, ...] = Field(
-        default=(), description="Models beside those that the catalogue knows"
-    )
     default_params: dict[str, Any] = Field(
         default_factory=dict, description="Put into every request: generationConfig's fields, safetySettings"
     )
-    headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request")
     cache_min_tokens: Annotated[int, Field(ge=0)] = Field(
         default=32_768,
         description="Tokens from which on a beginning that comes again gets a cache of its own; 0: never",
@@ -61,28 +52,6 @@ class GeminiSettings(DialectSettings):
         for ending in _ENDINGS:  # "/v1beta/openai" was this provider's address in another dialect
             root = root.removesuffix(ending)
         return root
-
-    def specs(self, name: str) -> tuple[ModelSpec, ...]:
-        """The models that the settings name, described with what the catalogue knows of them."""
-        return described(name, self.models, self.base_url)
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_an_address(cls, value: str | None) -> str | None:
-        return checked_address(value)
-
-    @field_validator("default_params")
-    @classmethod
-    def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return checked_params(value, RESERVED)
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name.lower() in {"x-goog-api-key", "authorization"}:
-                raise ValueError(f"{name!r}: a key stands in apiKey or in the credentials, not in a header")
-        return checked_headers(value)
 
 
 def _open(name: str, settings: GeminiSettings, connect: Connect) -> Gemini:

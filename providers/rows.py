@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 
 from providers.base import ModelSettings, ModelSpec, Price
 from providers.http import is_loopback, origin_of
 from providers.models import describe
+from providers.presets import Preset
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Dollars = Annotated[float, Field(ge=0)]
@@ -62,6 +63,57 @@ class ModelRow(DialectSettings):
         return ModelSettings(self.id, self.name, self.context_window, self.max_tokens, price)
 
 
+class HttpSettings(DialectSettings):
+    """What every dialect over HTTP is told. A dialect says which words are its own.
+
+    `reserved`: fields of a body that every request says itself. `key_headers`: headers that carry the key, in
+    lower case, and so may not be given.
+    """
+
+    reserved: ClassVar[frozenset[str]] = frozenset()
+    key_headers: ClassVar[frozenset[str]] = frozenset()
+
+    base_url: str | None = Field(default=None, description="Address of the API")
+    api_key: SecretStr | None = Field(default=None, description="${VAR}, profile:NAME, or the key itself")
+    models: tuple[ModelRow, ...] = Field(
+        default=(), description="Models beside those that the catalogue knows"
+    )
+    default_params: dict[str, Any] = Field(
+        default_factory=dict, description="Put into every request's body as they are"
+    )
+    headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request")
+
+    def specs(self, name: str) -> tuple[ModelSpec, ...]:
+        """The models that the settings name, described with what the catalogue knows of them."""
+        return described(name, self.models, self.base_url)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        return checked_address(value)
+
+    @field_validator("default_params")
+    @classmethod
+    def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return checked_params(value, cls.reserved)
+
+    @field_validator("headers")
+    @classmethod
+    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        return checked_headers(value, cls.key_headers)
+
+
+def address_of(name: str, settings: HttpSettings, preset: Preset | None, known: str) -> str:
+    """Where a configured provider stands; ValueError where neither settings nor preset say it.
+
+    `known`: for which names the address may be left out.
+    """
+    base_url = settings.base_url or (preset.base_url if preset else None)
+    if base_url is None:
+        raise ValueError(f"models.providers.{name}.baseUrl is missing; it may be left out only for {known}")
+    return base_url
+
+
 def described(name: str, rows: Iterable[ModelRow], base_url: str | None) -> tuple[ModelSpec, ...]:
     """The models that the settings of a provider name, with what the catalogue knows of them."""
     local = is_loopback(base_url) if base_url else None
@@ -92,11 +144,13 @@ def checked_params(value: dict[str, object], taken: frozenset[str]) -> dict[str,
     return value
 
 
-def checked_headers(value: dict[str, str]) -> dict[str, str]:
-    """Headers that can be sent. ValueError names one that cannot, or that the client sets itself."""
+def checked_headers(value: dict[str, str], keys: Collection[str] = ()) -> dict[str, str]:
+    """Headers that can be sent. ValueError names one that cannot, that the client sets itself, or that is a key's."""
     for name, text in value.items():
         if not (name.isascii() and name.isprintable() and text.isascii() and text.isprintable()):
             raise ValueError(f"{name!r}: only printable ASCII may stand in a header")
         if name.lower() in {"host", "content-length", "transfer-encoding", "connection"}:
             raise ValueError(f"{name!r} is set by the HTTP client and may not be given")
+        if name.lower() in keys:
+            raise ValueError(f"{name!r}: a key stands in apiKey or in the credentials, not in a header")
     return value
