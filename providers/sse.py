@@ -90,6 +90,8 @@ class Parser:
                 if self._data:
                     events.append(self._event())
                 self._name = ""
+            elif line.startswith(b"event: "):
+                self._name = line[7:].decode("utf-8", "replace")
             elif not line.startswith(b":"):
                 self._field(line, events)
         return events

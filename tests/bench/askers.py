@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,7 @@ CLIENTS: tuple[Client, ...] = (
 BY_KEY: Mapping[str, Client] = {one.key: one for one in CLIENTS}
 
 
+@cache
 def request(question: str) -> CompletionRequest:
     """A conversation of some turns, about 7 KB: what a bot asks day in, day out."""
     messages = [
