@@ -36,7 +36,7 @@ from providers.base import (
 )
 from providers.errors import ErrorKind, ProviderError
 from providers.exchange import Drains, Read, Scrub, close, read_up_to, scrubber
-from providers.failures import read_body
+from providers.failures import list_of, read_body
 
 ENDING_TIMEOUT = 1.0
 """Seconds to wait for the end mark once the stop reason is there."""
@@ -125,7 +125,7 @@ class Anthropic:
             return tuple(spec for row in rows if (spec := described(self._name, row)) is not None)
         except TimeoutError as error:
             raise ProviderError(ErrorKind.TOTAL, f"no list of models within {LIST_TIMEOUT:.0f} s") from error
-        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ProviderError(ErrorKind.MALFORMED, "no list of models") from error
 
     async def aclose(self) -> None:
@@ -163,9 +163,10 @@ class Anthropic:
     async def _rows(self, credential: Credential) -> list[dict[str, Any]]:
         """Every page of the list; a server that does not page sends one."""
         rows: list[dict[str, Any]] = []
+        scrub = scrubber(CompletionRequest(()), credential)
         query: dict[str, str] = {"limit": "1000"}
         for _ in range(MAX_PAGES):
-            page = orjson.loads(await self._get(f"{MODELS}?{urlencode(query)}", credential))
+            page = list_of(await self._get(f"{MODELS}?{urlencode(query)}", credential), scrub)
             rows += page["data"]
             if page.get("has_more") is not True or not page.get("last_id"):
                 break

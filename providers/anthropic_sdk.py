@@ -115,7 +115,8 @@ def _make(base_url: str, http: httpx2.AsyncClient) -> anthropic.AsyncAnthropic:
 
 def _refusal(response: httpx2.Response, scrub: Scrub) -> Refusal:
     body = response.content[:MAX_ERROR_BYTES]
-    error = error_from_answer(response.status_code, response.headers, body, datetime.now(UTC), scrub)
+    path = response.request.url.path
+    error = error_from_answer(response.status_code, response.headers, body, datetime.now(UTC), scrub, path)
     return Refusal(response.status_code, body, error)
 
 

@@ -78,7 +78,9 @@ async def error_body(response: httpx.Response) -> bytes:
 
 def failure(response: httpx.Response, body: bytes, scrub: Scrub) -> ProviderError:
     """The error that an answer of another status than 200 is."""
-    return error_from_answer(response.status_code, response.headers, body, datetime.now(UTC), scrub)
+    return error_from_answer(
+        response.status_code, response.headers, body, datetime.now(UTC), scrub, response.request.url.path
+    )
 
 
 async def read_up_to(read: Read, limit: int) -> bytes:

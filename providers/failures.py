@@ -6,15 +6,18 @@ body's code, type and words. Nothing here looks at exceptions of a library.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
+from providers.addresses import oddity
 from providers.errors import ErrorKind, ProviderError
 from providers.privacy import WINDOW, redact
 
@@ -28,8 +31,9 @@ _STATUS: Mapping[int, ErrorKind] = {
     401: ErrorKind.AUTH,
     402: ErrorKind.QUOTA,
     403: ErrorKind.PERMISSION,
-    404: ErrorKind.SERVER,  # a path that is not there; a model that is not there is told by the body
-    405: ErrorKind.SERVER,
+    404: ErrorKind.MALFORMED,  # a path that is not there; a model that is not there is told by the body
+    405: ErrorKind.MALFORMED,
+    407: ErrorKind.CONNECT,  # a proxy that wants a password: the request did not get through
     408: ErrorKind.SERVER,
     409: ErrorKind.SERVER,
     410: ErrorKind.MODEL_GONE,
@@ -40,6 +44,12 @@ _STATUS: Mapping[int, ErrorKind] = {
     503: ErrorKind.OVERLOADED,
     529: ErrorKind.OVERLOADED,
 }
+
+_NO_API = frozenset({400, 403, 404, 405, 406, 410, 422})
+"""Statuses that mean nothing where a page comes with them: a proxy or firewall says so, or a server of something else.
+
+Not 401: a server that keeps keys in its web server's configuration refuses a wrong one with a page.
+"""
 
 _WORDS: Mapping[str, ErrorKind] = {
     "overloaded": ErrorKind.OVERLOADED,
@@ -154,17 +164,22 @@ _SIGNS: tuple[_Sign, ...] = (
         "capacity exceeded",
         "queue_exceeded",  # Cerebras, where the queue is longer than was asked for
     ),
+    _sign(ErrorKind.MALFORMED, (400, 404, 405), "unexpected endpoint"),  # LM Studio, inside a 200
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """An error body's fields, whatever shape it came in; "" for what it does not say."""
+    """An error body's fields, whatever shape it came in; "" for what it does not say.
+
+    `title`: of a page (HTML or XML) that came instead; None where none did.
+    """
 
     message: str = ""
     type: str = ""
     code: str = ""
     param: str = ""
+    title: str | None = None
 
     @property
     def names(self) -> str:
@@ -183,7 +198,7 @@ def read_body(body: bytes | Mapping[str, Any]) -> Body:
         try:
             value: Any = orjson.loads(body)
         except orjson.JSONDecodeError:
-            return Body() if body.lstrip().startswith(b"<") else Body(body[:2000].decode("utf-8", "replace"))
+            return Body(title=_title(body)) if is_page(body) else Body(body[:2000].decode("utf-8", "replace"))
     else:
         value = body
     if isinstance(value, list) and value:
@@ -207,6 +222,8 @@ def read_body(body: bytes | Mapping[str, Any]) -> Body:
 
 def kind_of_status(status: int, body: Body = Body()) -> ErrorKind:
     """The kind of an HTTP error."""
+    if 300 <= status < 400 or (body.title is not None and status in _NO_API):
+        return ErrorKind.MALFORMED
     for sign in _SIGNS:
         if status in sign.statuses and sign.speaks(body):
             return sign.kind
@@ -247,13 +264,38 @@ def error_from_answer(
     body: bytes,
     now: datetime,
     scrub: Callable[[str], str],
+    path: str = "",
 ) -> ProviderError:
-    """The error that an HTTP answer of another status than 200 is. `scrub` takes what is private out of a text."""
+    """The error that an HTTP answer of another status than 200 is.
+
+    `scrub` takes what is private out of a text. `path`: what was asked for, from its first slash to the query.
+    """
     said = read_body(body)
     kind = kind_of_status(status, said)
-    return ProviderError(
-        kind, _detail(f"HTTP {status}", said, scrub), retry_after=retry_after(headers, now), status=status
-    )
+    detail = _detail(f"HTTP {status}", said, scrub)
+    if kind is ErrorKind.MALFORMED:
+        place = "; ".join(filter(None, (_leads_to(headers.get("location")), _nothing_at(status, path))))
+        detail = "; ".join(filter(None, (detail[: DETAIL_CHARS - len(place) - 2], scrub(redact(place)))))
+    return ProviderError(kind, detail, retry_after=retry_after(headers, now), status=status)
+
+
+def list_of(body: bytes, scrub: Callable[[str], str]) -> Any:
+    """The JSON of a list of models. Raises ProviderError for an error inside a 200, a page, and what is no JSON."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        said = read_body(body) if is_page(body) else Body()
+        raise ProviderError(
+            ErrorKind.MALFORMED, _detail("no list of models", said, scrub), status=200
+        ) from error
+    if isinstance(value, Mapping) and value.get("error"):
+        raise error_from_object(value, scrub)
+    return value
+
+
+def is_page(body: bytes) -> bool:
+    """A page of HTML or XML."""
+    return body.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(b"<")
 
 
 def error_from_object(value: Mapping[str, Any], scrub: Callable[[str], str]) -> ProviderError:
@@ -266,10 +308,39 @@ def _detail(head: str, body: Body, scrub: Callable[[str], str]) -> str:
     """What an owner needs: names are short words and hold no prompt; the message may hold anything."""
     names = " ".join(filter(None, (body.type, body.code if body.code != body.type else "")))
     told = " ".join(filter(None, (names, body.param and f"({body.param})")))
-    message = scrub(
-        body.message[: DETAIL_CHARS + WINDOW]
-    )  # a little more, so that no piece is cut before it is seen
+    text = body.message
+    if body.title is not None:
+        text = "a web page instead of an answer" + (f" ({body.title})" if body.title else "")
+    message = scrub(text[: DETAIL_CHARS + WINDOW])  # a little more, so that no piece is cut before it is seen
     return ": ".join(filter(None, (head, redact(told), " ".join(message.split()))))[:DETAIL_CHARS]
+
+
+def _title(page: bytes) -> str:
+    found = re.search(rb"<title[^>]*>([^<]{1,200})", page[:8192], re.IGNORECASE)
+    text = html.unescape(found[1].decode("utf-8", "replace")) if found else ""
+    return " ".join(text.split())[:80]
+
+
+def _leads_to(location: str | None) -> str:
+    """Where a redirect leads, without what may be secret in an address."""
+    try:
+        parts = urlsplit(location or "")
+        if not parts.hostname:
+            return ""
+        return (
+            f"leads to {parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"[
+                :120
+            ]
+        )
+    except ValueError:
+        return ""
+
+
+def _nothing_at(status: int, path: str) -> str:
+    if status not in {404, 405} or not path:
+        return ""
+    odd = oddity(path)
+    return f"there is nothing at {path[:80]}" + (f": {odd}" if odd else "")
 
 
 def _name(value: object) -> str:

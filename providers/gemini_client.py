@@ -13,7 +13,6 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import httpx
-import orjson
 import structlog
 
 from providers import exchange, models
@@ -39,7 +38,7 @@ from providers.exchange import (
     scrubber,
     send,
 )
-from providers.failures import read_body
+from providers.failures import list_of, read_body
 from providers.gemini_answer import AnswerReader
 from providers.gemini_cache import PrefixCaches, Start, Use, creation, with_cache
 from providers.gemini_failures import sharpen
@@ -127,19 +126,20 @@ class Gemini:
     async def list_models(self, credential: Credential) -> Sequence[ModelSpec]:
         """What the server offers now to talk to. Raises ProviderError; takes at most LIST_TIMEOUT seconds."""
         found: list[ModelSpec] = []
+        scrub = scrubber(CompletionRequest(()), credential)
         page = ""
         try:
             async with asyncio.timeout(LIST_TIMEOUT):
                 for _ in range(MAX_PAGES):
                     query = urlencode({"pageSize": PAGE_SIZE, **({"pageToken": page} if page else {})})
-                    value = orjson.loads(await self._get(f"models?{query}", credential))
+                    value = list_of(await self._get(f"models?{query}", credential), scrub)
                     found += [self._described(row) for row in value.get("models", ()) if _is_for_chat(row)]
                     page = str(value.get("nextPageToken") or "")
                     if not page:
                         break
         except TimeoutError as error:
             raise ProviderError(ErrorKind.TOTAL, f"no list of models within {LIST_TIMEOUT:.0f} s") from error
-        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ProviderError(ErrorKind.MALFORMED, "no list of models") from error
         return tuple(found)
 

@@ -38,7 +38,7 @@ from providers.exchange import (
     scrubber,
     send,
 )
-from providers.failures import read_body
+from providers.failures import list_of, read_body
 from providers.gemini_failures import sharpen
 from providers.http import is_loopback, origin_of
 from providers.openai_answer import AnswerReader
@@ -152,8 +152,8 @@ class OpenAICompatible:
         except TimeoutError as error:
             raise ProviderError(ErrorKind.TOTAL, f"no list of models within {LIST_TIMEOUT:.0f} s") from error
         try:
-            rows = rows_of(orjson.loads(body))
-        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+            rows = rows_of(list_of(body, scrubber(CompletionRequest(()), credential)))
+        except (AttributeError, KeyError, TypeError) as error:
             raise ProviderError(ErrorKind.MALFORMED, "no list of models") from error
         found = await self._windows(rows, credential)
         local = is_loopback(self._base_url) or (self._preset is not None and self._preset.is_local)

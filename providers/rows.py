@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 
+from providers.addresses import refusal
 from providers.base import ModelSettings, ModelSpec, Price
 from providers.http import is_loopback, origin_of
 from providers.models import describe
@@ -130,9 +131,11 @@ def described(name: str, rows: Iterable[ModelRow], base_url: str | None) -> tupl
 
 
 def checked_address(value: str | None) -> str | None:
-    """An http(s) address without a slash at its end. ValueError for anything else."""
+    """An http(s) address without a slash at its end. ValueError for anything else; it does not repeat a secret."""
     if value is None:
         return None
+    if wrong := refusal(value):
+        raise ValueError(wrong)
     origin_of(value)
     return value.rstrip("/")
 

@@ -98,6 +98,7 @@ PURE = (
     "channels.steps",
     "channels.wording",
     "providers.facts",
+    "providers.addresses",
     "providers.anthropic_answer",
     "providers.anthropic_marks",
     "providers.anthropic_memo",

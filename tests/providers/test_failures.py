@@ -17,6 +17,7 @@ from providers.failures import (
     error_from_object,
     kind_of_error,
     kind_of_status,
+    list_of,
     read_body,
     retry_after,
 )
@@ -46,8 +47,10 @@ STATUSES = {
     504: ErrorKind.SERVER,
     520: ErrorKind.SERVER,
     529: ErrorKind.OVERLOADED,
-    302: ErrorKind.SERVER,
-    404: ErrorKind.SERVER,
+    302: ErrorKind.MALFORMED,
+    404: ErrorKind.MALFORMED,
+    405: ErrorKind.MALFORMED,
+    407: ErrorKind.CONNECT,
 }
 
 
@@ -166,8 +169,20 @@ ANSWERS: dict[str, tuple[int, Any, ErrorKind]] = {
         ErrorKind.BAD_REQUEST,
     ),
     "FastAPI": (422, {"detail": [{"loc": ["body", "x"], "msg": "Field required"}]}, ErrorKind.BAD_REQUEST),
-    "a wrong path": (404, {"error": {"message": "Not Found"}}, ErrorKind.SERVER),
+    "a wrong path": (404, {"error": {"message": "Not Found"}}, ErrorKind.MALFORMED),
+    "LM Studio, a wrong path": (
+        404,
+        {"error": "Unexpected endpoint or method. (POST /completions)"},
+        ErrorKind.MALFORMED,
+    ),
     "a proxy's page": (502, "<html>Bad gateway</html>", ErrorKind.SERVER),
+    "a page that says it is overloaded": (503, "<html>busy</html>", ErrorKind.OVERLOADED),
+    "a page that limits the size": (413, "<html>413 Request Entity Too Large</html>", ErrorKind.TOO_LARGE),
+    "a page that limits the rate": (429, "<html>429</html>", ErrorKind.RATE_LIMIT),
+    "a page that wants a key": (401, "<html>401 Authorization Required</html>", ErrorKind.AUTH),
+    "a firewall's page": (403, "\n<!DOCTYPE html><title>Attention</title>", ErrorKind.MALFORMED),
+    "a page that is not there": (404, "<title>No such model agency</title>", ErrorKind.MALFORMED),
+    "a storage's XML": (400, '<?xml version="1.0"?><Error/>', ErrorKind.MALFORMED),
     "plain text": (500, "upstream model overloaded", ErrorKind.OVERLOADED),
     "nothing": (500, "", ErrorKind.SERVER),
 }
@@ -248,6 +263,77 @@ def test_codes_are_told_where_the_message_must_not_be() -> None:
     body = orjson.dumps(openai("anything", "invalid_request_error", "invalid_api_key"))
     error = error_from_answer(401, {}, body, NOW, lambda _: "[...]")
     assert error.detail == "HTTP 401: invalid_request_error invalid_api_key: [...]"
+
+
+def test_a_page_is_told_by_its_title() -> None:
+    page = b"\n<!DOCTYPE html><html><head><title>\n 502 Bad&nbsp;Gateway </title></head><body>secret</body></html>"
+    error = error_from_answer(502, {}, page, NOW, str)
+    assert error.detail == "HTTP 502: a web page instead of an answer (502 Bad Gateway)"
+    assert (
+        error_from_answer(500, {}, b"<html>", NOW, str).detail == "HTTP 500: a web page instead of an answer"
+    )
+
+
+def test_a_title_passes_through_the_scrubber() -> None:
+    page = b"<title>sesame</title>"
+    assert (
+        "sesame" not in error_from_answer(502, {}, page, NOW, lambda text: text.replace("sesame", "")).detail
+    )
+
+
+def test_a_redirect_is_told_without_what_may_be_secret_in_an_address() -> None:
+    headers = {"location": "https://ann:pass@login.example:8443/v1?key=abc#def"}
+    error = error_from_answer(302, headers, b"", NOW, str, "/v1/chat/completions")
+    assert (error.kind, error.detail) == (
+        ErrorKind.MALFORMED,
+        "HTTP 302; leads to https://login.example:8443/v1",
+    )
+    assert error_from_answer(301, {"location": "http://["}, b"", NOW, str).detail == "HTTP 301"
+
+
+PATHS = {
+    "/chat/completions": "there is nothing at /chat/completions: the address may lack /v1 at its end",
+    "/v1/v1/messages": "there is nothing at /v1/v1/messages: the address says /v1 twice",
+    "/v1/chat/completions": "there is nothing at /v1/chat/completions",
+}
+
+
+@pytest.mark.parametrize(("path", "said"), PATHS.items())
+def test_a_path_that_is_not_there_is_named_with_what_is_odd_about_it(path: str, said: str) -> None:
+    assert error_from_answer(404, {}, b"404 page not found", NOW, str, path).detail == (
+        f"HTTP 404: 404 page not found; {said}"
+    )
+    assert (
+        "nothing at" not in error_from_answer(404, {}, b'{"error": "no such model"}', NOW, str, path).detail
+    )
+
+
+def test_a_long_error_leaves_room_for_where_it_was() -> None:
+    error = error_from_answer(404, {}, b"x" * 2000, NOW, str, "/chat/completions")
+    assert error.detail.endswith("may lack /v1 at its end")
+    assert len(error.detail) <= DETAIL_CHARS
+
+
+LISTS: dict[str, tuple[bytes, ErrorKind, str]] = {
+    "a page": (
+        b"<html><title>Sign in</title>",
+        ErrorKind.MALFORMED,
+        "no list of models: a web page instead of an answer (Sign in)",
+    ),
+    "no JSON": (b"pong", ErrorKind.MALFORMED, "no list of models"),
+    "an error inside a 200": (
+        b'{"error": "Unexpected endpoint or method. (GET /models)"}',
+        ErrorKind.MALFORMED,
+        "error in the answer: Unexpected endpoint or method. (GET /models)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "kind", "detail"), LISTS.values(), ids=LISTS)
+def test_what_came_instead_of_a_list_is_told(body: bytes, kind: ErrorKind, detail: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        list_of(body, str)
+    assert (caught.value.kind, caught.value.detail) == (kind, detail)
 
 
 def test_a_code_that_looks_like_a_key_is_masked() -> None:
