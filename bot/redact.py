@@ -46,7 +46,7 @@ _HINTS = (
         "secret\\",
         "password",
     ),
-    *("authorization", "key'", "key\\"),
+    *("authorization", "key'", "key\\", "auth=", "sig=", "signature="),
 )
 
 # Shapes of well-known keys, from their vendors' documentation, 2026-11.
@@ -64,6 +64,9 @@ _PATTERNS = (
     # credentials in Base64 hold more than one capital and small letters, which the page "Basic Information" does not
     re.compile(rb"\b(?P<lead>(?i:basic) +)(?![A-Za-z][a-z]*(?![A-Za-z0-9+/=]))[^\s\"'\\,;<>]{6,}"),
     re.compile(rb"(?P<lead>://[^\s/:@\"]{0,64}:)[^\s/@\"]+(?=@)"),
+    re.compile(
+        rb"(?P<lead>[?&](?:key|auth|sig|signature)=)[^\s\"'&,;<>\\#]{6,}", re.IGNORECASE
+    ),  # in a URL's query
     re.compile(
         rb"(?P<lead>(?:api[_-]?key|access[_-]?key|token|secret|password|authorization)"
         rb"(?:=|%3D|\\*[\"']\s*:\s*\\*[\"']))[^\s\"'&,;<>\\]{6,}",

@@ -20,6 +20,7 @@ _SECRETS = re.compile(
     | \bAIza[\w-]{10,}
     | \S*\*{3,}\S*                                                 # a key that its owner has masked in part
     | \b(?=[a-z0-9]*\d)(?=[0-9]*[a-z])[a-z0-9]{24,}\b              # long runs of letters and digits
+    | (?<=[?&])(?:key|auth|sig|signature)= [^\s"'&,;]{6,}             # in a URL's query
     | (?<=://)[^\s/@]+@                                             # user and password of a URL
     """
 )

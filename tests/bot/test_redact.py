@@ -31,6 +31,8 @@ TELEGRAM = "123456789:AAabcdefghijklmnopqrstuvwxyz012345678"
         "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
         "https://x/?api_key=abcdefghij&y=1",
+        "GET https://x/v1beta/models?pageSize=1&key=abcdefghij HTTP/1.1",
+        "https://x/blob?sig=abcdefghij%3D&se=1",
         '{"api_key":"abcdefghij"}',
         "{'token': 'abcdefghij'}",
         '{\\"password\\": \\"abcdefghij\\"}',

@@ -20,6 +20,7 @@ KEYS = [
     "token: abcdefghijk",
     "Incorrect API key provided: abcd************wxyz",
     "0123456789abcdef0123456789abcdef",
+    "GET https://x.example/v1beta/models?pageSize=1&key=hunter2hunter2",
 ]
 
 
