@@ -11,20 +11,25 @@ HOUR = "1h"
 def cost(model: ModelSpec, usage: Usage | None, options: GenerationOptions | None = None) -> float | None:
     """US dollars of one request, None when the price or the usage is unknown.
 
-    `options`: how it was asked; where they keep the cache for an hour, writing it costs more. Tokens read from
-    and written to a cache count as input where the vendor names no price of their own.
+    Writing what a cache keeps for an hour costs more: what the usage says of it, else what `options` asked for.
+    Tokens read from and written to a cache count as input where the vendor names no price of their own; rejected
+    ones of a predicted text are part of the output.
     """
     if usage is None or model.price is None:
         return None
     price = model.price
     if price.above is not None and usage.input_tokens > price.above[0]:
         price = price.above[1]
-    is_hour = options is not None and options.params.get("cacheControlTtl") == HOUR
-    write = price.cache_write_hour if is_hour and price.cache_write_hour is not None else price.cache_write
+    write = price.cache_write if price.cache_write is not None else price.input
+    write_hour = price.cache_write_hour if price.cache_write_hour is not None else write
+    hours = usage.cache_write_hour_tokens
+    if hours is None:  # not told apart: as it was asked for
+        is_hour = options is not None and options.params.get("cacheControlTtl") == HOUR
+        hours = usage.cache_write_tokens if is_hour else 0
     read = price.cache_read if price.cache_read is not None else price.input
     fresh = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens)
     total = fresh * price.input + usage.cached_tokens * read + usage.output_tokens * price.output
-    total += usage.cache_write_tokens * (write if write is not None else price.input)
+    total += (usage.cache_write_tokens - hours) * write + hours * write_hour
     return total / 1_000_000
 
 

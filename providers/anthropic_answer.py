@@ -32,6 +32,8 @@ from providers.sse import Parser, ServerEvent
 MAX_MEMO_CHARS = 1024 * 1024
 """Thoughts beyond this are not kept to be handed back."""
 
+_HOUR = "ephemeral_1h_input_tokens"
+
 _REASONS: Mapping[str, FinishReason] = {
     "end_turn": FinishReason.STOP,
     "stop_sequence": FinishReason.STOP,
@@ -308,6 +310,9 @@ def counts_of(usage: Mapping[str, Any]) -> dict[str, int]:
         for name, value in usage.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
+    kept = usage.get("cache_creation")
+    if kept and (hour := kept.get(_HOUR)) is not None:
+        found[_HOUR] = max(0, int(hour))
     details = usage.get("output_tokens_details")
     if details:
         found["thinking_tokens"] = max(0, int(details.get("thinking_tokens") or 0))
@@ -324,6 +329,7 @@ def usage_of(counts: Mapping[str, int]) -> Usage:
         cached_tokens=read,
         reasoning_tokens=counts.get("thinking_tokens", 0),
         cache_write_tokens=written,
+        cache_write_hour_tokens=min(counts[_HOUR], written) if _HOUR in counts else None,
     )
 
 

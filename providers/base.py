@@ -166,6 +166,9 @@ class Usage:
     """Tokens of one request. `input_tokens` includes `cached_tokens` and `cache_write_tokens`.
 
     `queued`: seconds in the provider's queue. `prompt_time`: seconds that it worked on the prompt.
+    `cache_write_hour_tokens`: those of `cache_write_tokens` that are kept for an hour; None: not told apart.
+    `predicted_tokens`: of a predicted text, what stands in the answer; `rejected_tokens`: what was tried and does
+    not. Both are part of `output_tokens` and billed so.
     """
 
     input_tokens: int = 0
@@ -175,6 +178,9 @@ class Usage:
     queued: float | None = None
     cache_write_tokens: int = 0
     prompt_time: float | None = None
+    cache_write_hour_tokens: int | None = None
+    predicted_tokens: int = 0
+    rejected_tokens: int = 0
 
 
 class FinishReason(StrEnum):

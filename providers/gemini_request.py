@@ -275,11 +275,18 @@ def _thinking(model: ModelSpec, effort: Effort | None) -> dict[str, Any]:
     may_stop = model.profile.effort_off == "none"
     if style is ReasoningStyle.BUDGET:
         if effort is Effort.OFF:
-            return {"thinkingBudget": 0 if may_stop else _LEAST_BUDGET}
-        return {"thinkingBudget": _BUDGETS[effort], "includeThoughts": True}
+            return {"thinkingBudget": 0 if may_stop else model.profile.budget_min or _LEAST_BUDGET}
+        return {"thinkingBudget": _budget(model, effort), "includeThoughts": True}
     if effort is Effort.OFF:  # no model of this style stops thinking; the least level differs
         return {"thinkingLevel": "MINIMAL" if may_stop else model.profile.effort_off.upper()}
     return {"thinkingLevel": effort.value.upper(), "includeThoughts": True}
+
+
+def _budget(model: ModelSpec, effort: Effort) -> int:
+    """Tokens of thought, inside what the model takes: it answers 400 to more, and to fewer."""
+    most = model.profile.budget_max
+    wanted = max(_BUDGETS[effort], model.profile.budget_min)
+    return wanted if most is None else min(wanted, most)
 
 
 def _parted(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -316,6 +316,9 @@ def read_usage(usage: Mapping[str, Any], times: Mapping[str, Any] | None = None)
         ),
         reasoning_tokens=_count_of(output.get("reasoning_tokens")),
         cache_write_tokens=_count_of(prompt.get("cache_write_tokens")),
+        # both stand inside completion_tokens (OpenAI API reference, 2026-11; assumed of Cerebras, which names them so)
+        predicted_tokens=_count_of(output.get("accepted_prediction_tokens")),
+        rejected_tokens=_count_of(output.get("rejected_prediction_tokens")),
         queued=_seconds(times.get("queue_time")),
         prompt_time=_seconds(times.get("prompt_time")),
     )

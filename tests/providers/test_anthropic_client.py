@@ -135,6 +135,27 @@ async def test_the_servers_own_mark_stands_at_the_top(make: Make, mock_model: Mo
     assert "cache_control" not in str(second)
 
 
+async def test_what_is_kept_for_an_hour_is_counted_apart_where_it_is_told(
+    provider: Anthropic, mock_model: MockModel
+) -> None:
+    mock_model.script(
+        {
+            "text": "Hi",
+            "prompt_tokens": 1000,
+            "cache_write_tokens": 200,
+            "cache_write_1h_tokens": 300,
+            "times": 1,
+        },
+        default={"text": "Hi", "prompt_tokens": 1000},
+    )
+    first, second = (await ask(provider, model=MODEL)).finished, (await ask(provider, model=MODEL)).finished
+    assert first is not None and first.usage is not None
+    assert second is not None and second.usage is not None
+    assert (first.usage.input_tokens, first.usage.cache_write_tokens) == (1000, 500)
+    assert first.usage.cache_write_hour_tokens == 300
+    assert second.usage.cache_write_hour_tokens == 0
+
+
 async def test_counts_include_what_was_cached(provider: Anthropic, mock_model: MockModel) -> None:
     mock_model.script(
         default={
@@ -148,7 +169,9 @@ async def test_counts_include_what_was_cached(provider: Anthropic, mock_model: M
     )
     heard = await ask(provider, model=MODEL)
     assert heard.events[0] == Started("req_9", MODEL.model)
-    assert heard.finished == Finished(FinishReason.STOP, Usage(1000, 5, 700, 0, None, 200), "end_turn")
+    assert heard.finished == Finished(
+        FinishReason.STOP, Usage(1000, 5, 700, 0, None, 200, None, 0), "end_turn"
+    )
 
 
 @pytest.mark.parametrize(

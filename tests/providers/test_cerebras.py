@@ -197,6 +197,17 @@ async def test_a_predicted_text_goes_alone_and_at_temperature_0(
     assert "prediction" not in bodies[2]
 
 
+async def test_what_was_taken_and_what_was_rejected_of_a_predicted_text_is_counted(
+    pools: Pools, server: MockModel, transport: str
+) -> None:
+    server.script(default={"text": "x", "completion_tokens": 20, "accepted_tokens": 7, "rejected_tokens": 2})
+    provider = cerebras(pools, server.base_url, transport=transport)
+    heard = await ask(provider, replace(question(), prediction="def f(): ..."), MODEL)
+    assert heard.finished is not None and heard.finished.usage is not None
+    usage = heard.finished.usage
+    assert (usage.output_tokens, usage.predicted_tokens, usage.rejected_tokens) == (20, 7, 2)
+
+
 @pytest.mark.parametrize(
     ("request_", "place"),
     [

@@ -47,6 +47,11 @@ def spec(model: str, style: ReasoningStyle = ReasoningStyle.NONE, effort_off: st
 PLAIN = spec("gemini-2.0-plain")
 FLASH_25 = spec("gemini-2.5-flash", ReasoningStyle.BUDGET, "none")
 PRO_25 = spec("gemini-2.5-pro", ReasoningStyle.BUDGET)
+SMALL_25 = ModelSpec(
+    "gemini",
+    "gemini-2.5-small",
+    profile=ModelProfile(reasoning=ReasoningStyle.BUDGET, budget_min=2000, budget_max=4000),
+)
 FLASH_3 = spec("gemini-3.8-flash", ReasoningStyle.LEVEL)
 LITE_3 = spec("gemini-3.5-flash-lite", ReasoningStyle.LEVEL, "minimal")
 
@@ -99,6 +104,9 @@ def test_a_picture_goes_as_bytes_before_its_text() -> None:
         (FLASH_25, Effort.LOW, {"thinkingBudget": 1024, "includeThoughts": True}),
         (FLASH_25, Effort.MEDIUM, {"thinkingBudget": 8192, "includeThoughts": True}),
         (FLASH_25, Effort.HIGH, {"thinkingBudget": 24576, "includeThoughts": True}),
+        (SMALL_25, Effort.LOW, {"thinkingBudget": 2000, "includeThoughts": True}),
+        (SMALL_25, Effort.HIGH, {"thinkingBudget": 4000, "includeThoughts": True}),
+        (SMALL_25, Effort.OFF, {"thinkingBudget": 2000}),
         (FLASH_3, None, {"includeThoughts": True}),
         (FLASH_3, Effort.OFF, {"thinkingLevel": "LOW"}),
         (LITE_3, Effort.OFF, {"thinkingLevel": "MINIMAL"}),

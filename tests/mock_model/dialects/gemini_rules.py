@@ -15,6 +15,12 @@ GENERATION_FIELDS = frozenset(
     maxOutputTokens temperature topP topK seed presencePenalty frequencyPenalty responseLogprobs logprobs
     enableEnhancedCivicAnswers speechConfig thinkingConfig imageConfig mediaResolution""".split()
 )
+# Docs, "Thinking", table of budgets, 2026-11; 0 and -1 mean off and as much as it needs.
+BUDGETS = (
+    ("gemini-2.5-flash-lite", (512, 24_576)),
+    ("gemini-2.5-flash", (1, 24_576)),
+    ("gemini-2.5-pro", (128, 32_768)),
+)
 LEVELS = ("minimal", "low", "medium", "high", "xhigh")
 MAX_INLINE_BYTES = 20 * 1024 * 1024
 
@@ -110,6 +116,9 @@ def _thinking(model: str, body: Body) -> str | None:
         return f"Invalid value at 'generation_config.thinking_config.thinking_level': \"{level}\""
     if budget == 0 and model.startswith("gemini-2.5-pro"):
         return "Budget 0 is invalid. This model only works in thinking mode."
+    low, high = next((span for name, span in BUDGETS if model.startswith(name)), (0, 32_768))
+    if budget is not None and budget not in {-1, 0} and not low <= budget <= high:
+        return f"The thinking budget {budget} is invalid. Please choose a value between {low} and {high}."
     return None
 
 
