@@ -55,7 +55,7 @@ class AnthropicSettings(HttpSettings):
         description="How thoughts come while the model thinks; null leaves it to the model",
     )
     transport: Transport = Field(
-        default=Transport.SDK, description="sdk: Anthropic's package; http: the same without it"
+        default=Transport.HTTP, description="http: our own; sdk: the same through Anthropic's package"
     )
 
     @field_validator("betas")

@@ -25,7 +25,8 @@ from providers.anthropic import SPEC
 from providers.http import Pools
 async def main():
     async with Pools(trust_env=False) as pools:
-        provider = SPEC.open("x", SPEC.settings.model_validate({"baseUrl": "http://127.0.0.1:1"}), pools)
+        given = {"baseUrl": "http://127.0.0.1:1"} | ({"transport": sys.argv[1]} if sys.argv[1:] else {})
+        provider = SPEC.open("x", SPEC.settings.model_validate(given), pools)
         print("anthropic" in sys.modules)
         await provider.warm()
         print("anthropic" in sys.modules, threads)
@@ -33,12 +34,15 @@ asyncio.run(main())
 """
 
 
-def test_the_sdk_is_loaded_when_it_is_needed_and_off_the_loop() -> None:
+@pytest.mark.parametrize(("given", "after"), [(["sdk"], "True {False}"), ([], "False set()")])
+def test_the_sdk_is_loaded_when_it_is_asked_for_and_needed_and_off_the_loop(
+    given: list[str], after: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", OFF_THE_LOOP], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", OFF_THE_LOOP, *given], capture_output=True, text=True, check=True, timeout=60
     )
     said = [line for line in done.stdout.splitlines() if line.startswith(("True", "False"))]
-    assert said == ["False", "True {False}"]
+    assert said == ["False", after]
 
 
 def test_a_name_of_ones_own_needs_an_address(pools: Pools) -> None:
