@@ -28,11 +28,12 @@ from bot.host import AccountHost
 from bot.ids import new_turn_id
 from bot.inbox import Inbox
 from bot.lanes import Lanes, Spawn
+from bot.mcp import open_box
 from bot.record import report_attempt
 from bot.settings import AccountSettings, Settings
 from bot.sources import Models
 from bot.store.base import Store
-from bot.tools import NoTools, ToolBox
+from bot.tools import ToolBox
 from bot.turn import Turns
 from channels.base import ChannelSpec, Route, Routes
 from routing.execute import Tools
@@ -136,8 +137,8 @@ async def open_app(
 ) -> AsyncIterator[App]:
     """The daemon's inside, running while the context is open: lanes work, nothing is connected yet.
 
-    `box`: what models may call. The tasks that it starts end with the context, whatever they wait for; a fault in
-    one of them ends all.
+    `box`: what models may call; None: what the servers of the settings offer. The tasks that it starts end with the
+    context, whatever they wait for; a fault in one of them ends all.
     """
     alive: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as tasks:
@@ -148,7 +149,7 @@ async def open_app(
             task.add_done_callback(alive.discard)
             return task
 
-        app = _build(settings, home, store, models, spawn, box or NoTools())
+        app = _build(settings, home, store, models, spawn, box or open_box(settings.tool_servers, spawn))
         metrics.watch_queue("turns", lambda: app.lanes.waiting)
         metrics.watch_running(lambda: app.lanes.running)
         yield app

@@ -1,7 +1,7 @@
 """The configuration: read from file, environment and `.env`, checked whole, handed out frozen."""
 
 from bot.settings.load import Settings, load_settings
-from bot.settings.mount import AccountSettings, ProviderSettings
+from bot.settings.mount import AccountSettings, ProviderSettings, ToolServer
 from bot.settings.tree import Agent, AliasChoice, LoggingSection, ModelEntry, ModelUse, Tree
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ModelUse",
     "ProviderSettings",
     "Settings",
+    "ToolServer",
     "Tree",
     "load_settings",
 ]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bot.settings.mount import AccountSettings, Mounting, Secrets, Specs
+from bot.settings.mount import AccountSettings, Mounting, Secrets, Specs, is_plain
 from bot.settings.problems import Path, Problem, join_path, nearest, shown
 from bot.settings.shapes import Kind, Shape
 from bot.settings.tree import Agent, Tree
@@ -22,17 +22,25 @@ def contradictions(tree: Tree, mounting: Mounting) -> Iterator[Problem]:
     if tree.server.port and tree.server.port == tree.webhooks.port and tree.server.host == tree.webhooks.host:
         yield Problem("webhooks.port", f"{tree.webhooks.port} is server.port too; allowed: any other port")
     for account in mounting.found:
-        if account.agent is not None and account.agent not in (*tree.agents.list, "defaults"):
-            known = ", ".join(shown(name) for name in (*tree.agents.list, "defaults"))
-            text = f"{shown(account.agent)} is not allowed; allowed: one of {known}"
-            yield Problem(f"{account.path}.agent", text)
+        if account.agent is not None:
+            yield from _unknown_agent(tree, account.agent, f"{account.path}.agent")
         yield from _odd_ids(account)
+    for name, server in tree.mcp.servers.items():
+        for place, agent in enumerate(server.agents):
+            yield from _unknown_agent(tree, agent, join_path(("mcp", "servers", name, "agents", place)))
     for provider, names in tree.auth.order.items():
         for place, name in enumerate(names):
             if name not in tree.auth.profiles:
                 meant = _meant(name, tree.auth.profiles)
                 text = f"{shown(name)} is not allowed; allowed: a key of auth.profiles{meant}"
                 yield Problem(join_path(("auth", "order", provider, place)), text)
+
+
+def _unknown_agent(tree: Tree, agent: str, path: str) -> Iterator[Problem]:
+    names = (*tree.agents.list, "defaults")
+    if agent not in names:
+        known = ", ".join(shown(name) for name in names)
+        yield Problem(path, f"{shown(agent)} is not allowed; allowed: one of {known}")
 
 
 def _odd_ids(account: AccountSettings) -> Iterator[Problem]:
@@ -136,7 +144,7 @@ def literal_secrets(values: Any, shape: Shape, path: Path = ()) -> Iterator[Path
         for place, value in enumerate(values):
             yield from literal_secrets(value, shape.item, (*path, place))
     elif isinstance(values, str) and shape.is_secret and values and not Secrets.is_reference(values):
-        yield path
+        yield from () if is_plain(path, values, shape) else (path,)
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,7 +16,14 @@ from bot.credentials import read_credentials
 from bot.home import Home
 from bot.plugins import Plugins, discover
 from bot.settings.checks import contradictions, unknown_providers, warnings_of
-from bot.settings.mount import AccountSettings, Mounting, ProviderSettings, Secrets, load_specs
+from bot.settings.mount import (
+    AccountSettings,
+    Mounting,
+    ProviderSettings,
+    Secrets,
+    ToolServer,
+    load_specs,
+)
 from bot.settings.problems import Problem, settings_error
 from bot.settings.shapes import Shape
 from bot.settings.sources import Found, Source, read_dotenv, read_environment, read_file
@@ -41,6 +48,7 @@ class Settings:
     """Everything that was configured, checked. Its repr holds no secret.
 
     `accounts`: those that are to run, foreground ones included. `providers`: those that the configuration names.
+    `tool_servers`: those of mcp.servers that are on.
     `environ`: the environment with `.env` beneath it. `profiles`: stored secrets. `warnings`: sentences for the
     owner about what works but should be changed.
     """
@@ -57,6 +65,7 @@ class Settings:
     accounts: tuple[AccountSettings, ...]
     providers: tuple[ProviderSettings, ...]
     _mounting: Mounting = field(repr=False)
+    tool_servers: tuple[ToolServer, ...] = ()
     warnings: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     profiles: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
@@ -175,6 +184,7 @@ def build_settings(
     mounting.server_token = token if isinstance(token, str) else None
     mounting.channels(_part(raw, "channels"), plugins.channels)
     providers = _providers(mounting, raw)
+    tool_servers = mounting.tool_servers(_part(_part(raw, "mcp"), "servers"))
     if tree is not None:
         mounting.problems += contradictions(tree, mounting)
     rest = tree or _rest(raw)
@@ -195,6 +205,7 @@ def build_settings(
         logging=tree.logging,
         accounts=tuple(mounting.found),
         providers=providers,
+        tool_servers=tool_servers,
         warnings=tuple(warnings_of(values, shape, specs, secrets, tree)),
         environ=environ,
         profiles={name: SecretStr(row.secret) for name, row in stored.items()},

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from bot.plugins import PluginError, Plugins
-from bot.settings.problems import Path, Problem, join_path, nearest, shown
+from bot.settings.mcp import McpServer
+from bot.settings.problems import Path, Problem, join_path, looks_secret, nearest, shown
 from bot.settings.shapes import Kind, Shape, as_model_keys, config_key, model_shape
 from bot.settings.tree import AccountEntry, Tree
 from bot.settings.validation import problems_of
@@ -276,6 +277,17 @@ class Mounting:
             return None
         return ProviderSettings(name, spec, settings, SecretStr(key) if isinstance(key, str) else None)
 
+    def tool_servers(self, raw: Mapping[str, Any]) -> tuple[ToolServer, ...]:
+        """Every server of tools that is on, in the order of the file; problems where one does not fit."""
+        found = []
+        for name, row in raw.items():
+            if not isinstance(row, dict) or row.get("enabled") is False:
+                continue  # off, or the tree reports it
+            settings = self.fill(McpServer, row, ("mcp", "servers", name))
+            if isinstance(settings, McpServer):
+                found.append(ToolServer(name, settings))
+        return tuple(found)
+
     def _resolve(self, value: Any, shape: Shape | None, path: Path) -> Any:
         if isinstance(value, dict):
             return {
@@ -292,7 +304,7 @@ class Mounting:
         except LookupError as error:
             self.problems.append(Problem(join_path(path), str(error.args[0]), is_missing=True))
             return value
-        if shape.is_secret:
+        if shape.is_secret and not is_plain(path, value, shape):
             self.used_secrets.add(text)
         return text
 
@@ -305,6 +317,23 @@ class ProviderSettings:
     spec: ProviderSpec
     settings: Any
     api_key: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolServer:
+    """One server of tools and its settings, references followed."""
+
+    name: str
+    settings: McpServer
+
+
+def is_plain(path: Path, value: str, shape: Shape) -> bool:
+    """Whether a place that may hold a secret holds an ordinary value ("LOG_LEVEL": "debug").
+
+    So it is where people choose the key, the key does not sound like a secret, and no reference stands there.
+    """
+    name = str(path[-1])
+    return shape.is_free and not looks_secret(name) and not Secrets.is_reference(value)
 
 
 def provider_spec(name: str, api: str | None, specs: Specs) -> ProviderSpec | None:

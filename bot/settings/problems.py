@@ -13,7 +13,7 @@ from bot.errors import SettingsError
 from bot.redact import Redactor
 
 _SECRET_NAME = re.compile(
-    r"(token|secret|password|passwd|passphrase|api_?key|private_?key|credentials?|authorization|cookie)$",
+    r"(token|secret|password|passwd|passphrase|api[_-]?key|private[_-]?key|credentials?|authorization|cookie)$",
     re.IGNORECASE,
 )
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")

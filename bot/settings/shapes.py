@@ -55,7 +55,7 @@ class Shape:
     `choices`: the only values allowed, () where there are more. `fields`: the known keys of an OBJECT.
     `names`: what the model behind an OBJECT calls a key, where that differs -> the key. `item`: what a MAP or
     LIST holds; `named`: keys of a MAP that hold something else. `default` is JSON text, "" when there is none.
-    `is_required`: the key must be there.
+    `is_required`: the key must be there. `is_free`: it stands under a key that people choose.
     """
 
     kind: Kind
@@ -68,6 +68,7 @@ class Shape:
     key: str = "NAME"
     is_secret: bool = False
     is_required: bool = False
+    is_free: bool = False
     default: str = ""
     description: str = ""
 
@@ -201,7 +202,7 @@ def _plain_shape(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Sh
         return _one_of(tuple(member.value for member in kind))
     if issubclass(kind, Mapping):
         item = _annotation_shape(arguments[1], []) if len(arguments) == 2 else ANYTHING
-        return Shape(Kind.MAP, "an object", item=item)
+        return Shape(Kind.MAP, "an object", item=replace(item, is_free=True))
     for classes, shape in _SIMPLE:
         if issubclass(kind, classes):
             return shape

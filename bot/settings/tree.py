@@ -8,33 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.settings.fields import Count, Flag, Ids, Name, Port, Ref, Section, Text, Url, Usd
+from bot.settings.mcp import McpSection
 from bot.settings.shapes import Allowed, Named
 
 DEFAULT_PORT = 8420
 DEFAULT_WEBHOOK_PORT = 8421
 
 
-class Section(BaseModel):
-    """A part of the tree: strict, frozen, camelCase from outside."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
-    )
-
-
 class Mount(Section):
     """A part whose further keys an adapter describes."""
 
     model_config = ConfigDict(extra="allow")
-
-
-def _id_text(value: Any) -> Any:
-    """Ids are often written as bare numbers."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _model_text(value: Any) -> Any:
@@ -48,29 +37,6 @@ def _choices(value: Any) -> Any:
     return [{"model": row} if isinstance(row, str) else row for row in rows]
 
 
-Text = Annotated[str, Field(strict=True)]
-Name = Annotated[str, Field(strict=True, min_length=1)]
-Flag = Annotated[bool, Field(strict=True)]
-Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
-Count = Annotated[int, Field(strict=True, ge=1)]
-Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Id = Annotated[
-    str,
-    BeforeValidator(_id_text),
-    Field(strict=True, min_length=1, pattern=r"\S"),
-    Allowed("an id as text or number"),
-]
-Ids = tuple[Id, ...]
-Ref = Annotated[
-    str,
-    Field(strict=True, min_length=1, pattern=r"^\S+$"),
-    Allowed('a model as "provider/model", or an alias'),
-]
-Url = Annotated[
-    str,
-    Field(strict=True, pattern=r"^https?://[^\s/@]+(/\S*)?$"),
-    Allowed("a URL that starts with http:// or https://"),
-]
 Params = Annotated[dict[str, Any], Allowed("an object of request parameters")]
 
 
@@ -303,6 +269,7 @@ class Tree(BaseSettings):
     channels: Annotated[dict[str, ChannelEntry], Named("NAME")] = Field(
         default_factory=dict, description="Channels by name."
     )
+    mcp: McpSection = Field(default=McpSection(), description="Where tools come from.")
     server: ServerSection = Field(default=ServerSection(), description="The private listener.")
     webhooks: WebhooksSection = Field(default=WebhooksSection(), description="The public listener.")
     auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
