@@ -9,32 +9,30 @@ from typing import Protocol
 
 from bot import metrics, words
 from bot.access import trust_in
+from bot.attachments import Attachments, TurnFiles
 from bot.conversations import Talk
 from bot.ending import Ending
 from bot.errors import StoreError
 from bot.exchange import Exchange
 from bot.interrupt import StopReason
 from bot.lanes import Turn
+from bot.media.material import Material
+from bot.media.words import note
 from bot.prompt import Prompt, assemble
 from bot.speaking import Speaker
 from bot.store.base import HistoryRow, Outcome
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
 from bot.tools import OfferedTool, ToolBox
-from channels.base import OpensAttachments
 from channels.capabilities import Surface
 from channels.delivery import Reply
-from channels.errors import ChannelError
-from channels.events import Attachment, AttachmentKind
+from channels.events import Message
 from channels.markup import close
-from providers.base import Image, Role
+from providers.base import Role
 from routing.catalog import Catalog
 from routing.errors import UnknownModel
 from routing.execute import Tools
 from routing.policy import RouteQuery, decide
 
-IMAGE_MAX_BYTES = 5_000_000
-IMAGE_DEADLINE = 10.0
-MAX_IMAGES = 4
 _SHARED = frozenset({Surface.GROUP, Surface.THREAD})
 _AGAIN = frozenset({StopReason.MERGED, StopReason.EDITED})
 _SILENT = frozenset({StopReason.DUPLICATE, StopReason.UNSTORED, StopReason.SHUTDOWN})
@@ -59,9 +57,14 @@ class Answering:
     chosen: Chosen
     box: ToolBox
     latch: Callable[[str, str, str], Awaitable[bool]]
+    attachments: Attachments
 
     async def ask(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         """Ask until there is an answer or nobody wants one; the text goes into `reply` as it comes."""
+        async with self.attachments.of(turn.account.channel) as files:
+            return await self._ask(turn, talk, reply, files)
+
+    async def _ask(self, turn: Turn, talk: Talk, reply: Reply, files: TurnFiles) -> Ending:
         while True:
             await self._settle_merged(turn)
             if (problem := _problem(turn, talk)) is not None:
@@ -71,7 +74,11 @@ class Answering:
                 return Ending(Outcome.DONE, words.NOTHING_TO_RETRY)
             ending = Ending(Outcome.DONE, questions=questions)
             async with turn.interrupt:
-                await self._ask_once(turn, talk, reply, ending, history)
+                material = await self._material(turn, ending, files)
+                if material is not None and material.is_nothing:
+                    ending.closing = material.unread
+                else:
+                    await self._ask_once(turn, talk, reply, ending, history, material)
             reason = turn.interrupt.reason
             if reason in _AGAIN:
                 turn.interrupt.clear()
@@ -98,18 +105,39 @@ class Answering:
             if not await _is_kept(each) and each in turn.merged:
                 turn.merged.remove(each)
 
+    async def _material(self, turn: Turn, ending: Ending, files: TurnFiles) -> Material | None:
+        """What came with the messages, read and put into the questions; None where nothing did."""
+        messages = _messages(turn)
+        if not any(each.attachments for each in messages):
+            return None
+        models = self.catalog(turn.account.agent).models.values()
+        material = await files.read(
+            messages,
+            sees=any(spec.profile.images for spec in models),
+            window=max((spec.context_window for spec in models), default=0),
+        )
+        ending.questions = [
+            (each.sender.name, text) for each, text in zip(messages, material.texts, strict=True)
+        ]
+        return material
+
     async def _ask_once(
-        self, turn: Turn, talk: Talk, reply: Reply, ending: Ending, history: Sequence[HistoryRow]
+        self,
+        turn: Turn,
+        talk: Talk,
+        reply: Reply,
+        ending: Ending,
+        history: Sequence[HistoryRow],
+        material: Material | None,
     ) -> None:
         catalog = self.catalog(turn.account.agent)
-        images = await self._images(turn, catalog)
         prompt = assemble(
             turn.account.system,
             history,
             ending.questions,
             conversation=turn.key,
             is_shared=turn.message.address.surface in _SHARED,
-            images=images,
+            images=material.images if material is not None else (),
         )
         offered = self._offered(turn)
         if offered:
@@ -120,7 +148,8 @@ class Answering:
             ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
             return
         ending.decision = decision
-        metrics.inbound(turn.account.channel.name, self.tools.clock() - turn.accepted_at)
+        if material is None:  # else most of it was spent on files, which are not our own work
+            metrics.inbound(turn.account.channel.name, self.tools.clock() - turn.accepted_at)
         thoughts = Thoughts(talk.state.choices.get(SHOWN, OFF))
         key = turn.message.address.key
         speaker = Speaker(
@@ -139,6 +168,8 @@ class Answering:
             await speaker.speak(decision, prompt)
         finally:
             ending.said = thoughts.answer
+        if material is not None and material.unread:
+            ending.closing = "\n\n".join(part for part in (ending.closing, f"({material.unread})") if part)
 
     def _offered(self, turn: Turn) -> Sequence[OfferedTool]:
         return self.box.offered(turn.account.agent, trust_in(turn.message.sender, turn.account.policy))
@@ -157,23 +188,6 @@ class Answering:
             has_images=any(line.message.images for line in prompt.question),
             effort=wanted_effort(talk.state.choices.get(EFFORT)),
         )
-
-    async def _images(self, turn: Turn, catalog: Catalog) -> tuple[Image, ...]:
-        channel = turn.account.channel
-        wanted = [each for each in turn.message.attachments if each.kind is AttachmentKind.IMAGE][:MAX_IMAGES]
-        if not wanted or not isinstance(channel, OpensAttachments):
-            return ()
-        if not any(spec.profile.images for spec in catalog.models.values()):
-            return ()
-        opened: list[Image] = []
-        for each in wanted:
-            try:
-                async with asyncio.timeout(IMAGE_DEADLINE):
-                    data = await channel.open_attachment(each.ref, IMAGE_MAX_BYTES)
-            except (ChannelError, TimeoutError):
-                continue  # the prompt names the attachment in words all the same
-            opened.append(Image(each.mime, data))
-        return tuple(opened)
 
 
 async def _is_kept(turn: Turn) -> bool:
@@ -204,11 +218,7 @@ def _questions(turn: Turn, talk: Talk) -> tuple[Sequence[tuple[str, str]], Seque
     if turn.consent is not None:
         return [(turn.message.sender.name, words.ALLOWED if turn.consent else words.DENIED)], talk.lines
     if not turn.is_retry:
-        asked = [
-            (each.message.sender.name, _with_attachments(each.message.text, each.message.attachments))
-            for each in (turn, *turn.merged)
-        ]
-        return asked, talk.lines
+        return [(each.sender.name, _with_attachments(each)) for each in _messages(turn)], talk.lines
     lines, end = talk.lines, len(talk.lines)
     if turn.is_press:
         pressed = turn.message.message_id
@@ -224,6 +234,13 @@ def _questions(turn: Turn, talk: Talk) -> tuple[Sequence[tuple[str, str]], Seque
     return [(row.speaker, row.text) for row in lines[first : last + 1]], lines[:first]
 
 
-def _with_attachments(text: str, attachments: Sequence[Attachment]) -> str:
-    notes = [f"[attached {each.kind}: {each.name or each.mime}]" for each in attachments]
-    return "\n".join([text, *notes]) if text else "\n".join(notes)
+def _messages(turn: Turn) -> Sequence[Message]:
+    """The messages that are asked about; none where what was said before is asked again."""
+    return (
+        () if turn.is_retry or turn.consent is not None else [each.message for each in (turn, *turn.merged)]
+    )
+
+
+def _with_attachments(message: Message) -> str:
+    notes = [note(each) for each in message.attachments]
+    return "\n".join([message.text, *notes] if message.text else notes)

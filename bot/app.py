@@ -18,17 +18,20 @@ from bot import metrics, words
 from bot.access import Policy
 from bot.accounts import Account
 from bot.answering import Answering
+from bot.attachments import Attachments
 from bot.choices import WiderChoices
 from bot.commands.registry import Desk, Table, answer_command
 from bot.commands.table import all_commands
 from bot.conversations import Conversations
 from bot.errors import BotError
+from bot.fetch import Fetcher, look_up
 from bot.home import Home
 from bot.host import AccountHost
 from bot.ids import new_turn_id
 from bot.inbox import Inbox
 from bot.lanes import Lanes, Spawn
 from bot.mcp import open_box
+from bot.media.extract import Extractor
 from bot.record import report_attempt
 from bot.settings import AccountSettings, Settings
 from bot.sources import Models
@@ -164,7 +167,14 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
     turns = Turns(
         store=store,
         conversations=conversations,
-        answering=Answering(models.catalog, _tools(settings, models, health), choices, box, store.add_key),
+        answering=Answering(
+            catalog=models.catalog,
+            tools=_tools(settings, models, health),
+            chosen=choices,
+            box=box,
+            latch=store.add_key,
+            attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
+        ),
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
         wall=time.time,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -13,11 +13,14 @@ from bot import metrics, words
 from bot.accounts import Account
 from bot.choices import GLOBAL, WiderChoices
 from bot.conversations import Conversations
+from bot.fetch import Fault, Fetcher, FetchError, look_up
 from bot.home import Home, make_private
 from bot.inbox import Inbox
+from bot.media.words import without_contents
 from bot.store.base import HistoryRow, Store
 from channels.base import HistoryLine, ModelChoice
 from channels.commands import CommandSpec
+from channels.errors import ChannelError, Gone, GoneWhat, Refused, TooLong, Unavailable
 from channels.events import AnswerNote, ConversationKey, Event
 from routing.catalog import AUTO, Catalog
 
@@ -42,6 +45,7 @@ class AccountHost:
     specs: Sequence[CommandSpec]
     is_draining: Callable[[], bool]
     hint: Callable[[], str] = str
+    fetcher: Fetcher = field(default_factory=lambda: Fetcher(look_up))
     account: Account | None = None
 
     @property
@@ -98,6 +102,13 @@ class AccountHost:
         scope = self.account.scope if self.account is not None else GLOBAL
         return await self.choices.model_for(scope) or await self.choices.model_for(GLOBAL)
 
+    async def fetch(self, url: str, max_bytes: int) -> bytes:
+        """See channels.base.Host."""
+        try:
+            return (await self.fetcher.get(url, max_bytes=max_bytes)).data
+        except FetchError as error:
+            raise told(error) from None
+
     def signal(self, name: str, value: float = 1.0) -> None:
         """See channels.base.Host."""
         metrics.count_signal(self.channel, name, value)
@@ -113,6 +124,19 @@ class AccountHost:
         metrics.channel_online(self.channel, self.name, is_online=is_online)
 
 
+def told(error: FetchError) -> ChannelError:
+    """Why nothing was fetched, in the words of channels."""
+    match error.fault:
+        case Fault.TOO_LARGE:
+            return TooLong(str(error))
+        case Fault.STATUS | Fault.UNKNOWN | Fault.REDIRECTS:
+            return Gone(GoneWhat.MESSAGE, str(error))
+        case Fault.FORBIDDEN | Fault.KIND | Fault.DAMAGED:
+            return Refused("fetch", str(error))
+        case Fault.UNREACHABLE | Fault.TOO_SLOW:
+            return Unavailable(str(error))
+
+
 def _line(row: HistoryRow) -> HistoryLine:
     note = AnswerNote(**row.note) if row.note is not None else None
-    return HistoryLine(row.role, row.text, row.message_id, row.at, str(row.outcome), note)
+    return HistoryLine(row.role, without_contents(row.text), row.message_id, row.at, str(row.outcome), note)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from bot.draft import Draft, options_of
 from bot.errors import BotError
 from bot.listings import Listing, listings_path, read_listings
+from bot.media.speech import Speech
 from bot.settings import Agent, Settings
-from providers import presets
-from providers.base import Connect, Credential, GenerationOptions, Provider
+from providers import models, presets
+from providers.base import Connect, Credential, GenerationOptions, ModelSettings, Provider, Transcribes
 from providers.detect import LocalServer, ServerState, detect_local
 from providers.http import Pools
 from routing.catalog import Catalog, Choice
@@ -25,7 +26,7 @@ class Models:
     """Everything that can be asked now. `origin`: why the first model is the first; `advice`: how to change it.
 
     `is_stand_in`: nothing better was found, so people should be told how to connect a model. `listings`: what
-    the providers listed last.
+    the providers listed last. `speech`: who writes down what people say.
     """
 
     providers: dict[str, Provider]
@@ -36,6 +37,7 @@ class Models:
     agents: Mapping[str, Catalog] = field(default_factory=dict)
     is_stand_in: bool = False
     listings: dict[str, Listing] = field(default_factory=dict)
+    speech: Speech | None = None
     settings: Settings | None = field(default=None, repr=False)
     connect: Connect | None = field(default=None, repr=False)
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
@@ -61,6 +63,7 @@ class Models:
             self.settings, self.keys = settings, fresh.keys
             self.default, self.agents = fresh.default, fresh.agents
             self.origin, self.advice, self.is_stand_in = fresh.origin, fresh.advice, fresh.is_stand_in
+            self.speech = fresh.speech
         return changed
 
 
@@ -116,9 +119,29 @@ async def _find(draft: Draft, *, looks: bool | None = None) -> Models:
         agents=named,
         is_stand_in=is_stand_in,
         listings=dict(draft.listings),
+        speech=await _speech(draft),
         settings=draft.settings,
         connect=draft.connect,
     )
+
+
+async def _speech(draft: Draft) -> Speech | None:
+    """Who writes down speech. Raises BotError where the provider that is named does not."""
+    ref = draft.settings.media.transcription.model
+    if ref is None:
+        return None
+    name, _, model_id = ref.partition("/")
+    await draft.open(name)
+    provider = draft.providers.get(name)
+    if provider is None:  # only looked at
+        return None
+    if not isinstance(provider, Transcribes):
+        raise BotError(
+            f'media.transcription.model: "{name}" does not write down speech; allowed: one that does'
+        )
+    spec = models.describe(name, ModelSettings(model_id), today=draft.today)
+    keys = tuple(draft.keys.get((name, each)) or Credential(each) for each in draft.credentials[name])
+    return Speech(spec, provider, keys)
 
 
 async def _catalog(draft: Draft, agent: Agent, primary: Choice, keyed: Sequence[str]) -> Catalog:

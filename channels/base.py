@@ -84,6 +84,14 @@ class Host(Protocol):
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """What `/model` takes in this conversation; aliases first."""
 
+    async def fetch(self, url: str, max_bytes: int) -> bytes:
+        """The bytes at a public http or https address that a person or a platform named; nothing of ours goes along.
+
+        Raises TooLong beyond `max_bytes`, Gone where there is nothing, Refused for what may not be asked (an address
+        inside a network), Unavailable for the rest. Has its own deadline. A file that needs a key of the account's is
+        fetched by the adapter itself.
+        """
+
     def signal(self, name: str, value: float = 1.0) -> None:
         """Count something for the metrics; `name` comes from the closed set of bot.telemetry."""
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from channels.base import HistoryLine, ModelChoice
 from channels.commands import CommandSpec
+from channels.errors import Gone, GoneWhat, TooLong
 from channels.events import ConversationKey, Event, Message, Sent
 from channels.journal import SentPart
 
@@ -20,7 +21,7 @@ PATIENCE = 20.0  # seconds that a test waits for anything to come true
 class RecordingHost:
     """A Host that notes the events; it answers False to the first `refuse` of them.
 
-    `refusals`: sender id -> what `refusal` says of whatever that person does.
+    `refusals`: sender id -> what `refusal` says of whatever that person does. `pages`: what `fetch` finds.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,6 +30,7 @@ class RecordingHost:
         self.refused: list[Event] = []
         self.signals: list[str] = []
         self.refusals: dict[str, str] = {}
+        self.pages: dict[str, bytes] = {}
         self.is_online = False
         self._folder = folder
         self._cursors: dict[str, str] = {}
@@ -100,6 +102,14 @@ class RecordingHost:
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """One."""
         return (ModelChoice("demo/demo", "Demo", is_current=True),)
+
+    async def fetch(self, url: str, max_bytes: int) -> bytes:
+        """What `pages` hold at this address."""
+        if url not in self.pages:
+            raise Gone(GoneWhat.MESSAGE, "404")
+        if len(self.pages[url]) > max_bytes:
+            raise TooLong(f"more than {max_bytes} bytes")
+        return self.pages[url]
 
     def signal(self, name: str, value: float = 1.0) -> None:
         """Noted."""

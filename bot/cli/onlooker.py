@@ -8,6 +8,7 @@ from pathlib import Path
 
 from channels.base import HistoryLine, ModelChoice
 from channels.commands import CommandSpec
+from channels.errors import Refused
 from channels.events import ConversationKey, Event
 
 
@@ -44,6 +45,10 @@ class Onlooker:
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """None answers."""
         return ()
+
+    async def fetch(self, url: str, max_bytes: int) -> bytes:
+        """Nothing is asked of the network."""
+        raise Refused("fetch", "nothing is fetched here")
 
     def signal(self, name: str, value: float = 1.0) -> None:
         """Not counted."""

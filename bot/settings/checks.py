@@ -58,6 +58,8 @@ def unknown_providers(tree: Tree, specs: Specs) -> Iterator[Problem]:
     agents: dict[Path, Agent] = {("agents", "defaults"): tree.agents.defaults}
     agents |= {("agents", "list", name): agent for name, agent in tree.agents.list.items()}
     known_providers = {*specs.providers, *tree.models.providers, *(preset.name for preset in presets.PRESETS)}
+    if (ref := tree.media.transcription.model) is not None:
+        yield from _unknown_provider(("media", "transcription", "model"), ref, known_providers)
     for path, agent in agents.items():
         yield from _agent_contradictions(path, agent, known_providers)
         yield from _unknown_names(path, agent, tree.agents.defaults)
@@ -88,10 +90,7 @@ def _agent_contradictions(path: Path, agent: Agent, providers: set[str]) -> Iter
     for name, choices in agent.aliases.items():
         refs |= {(*path, "aliases", name, place, "model"): row.model for place, row in enumerate(choices)}
     for where, ref in refs.items():
-        provider, slash, _ = ref.partition("/")
-        if slash and provider not in providers:
-            text = f"there is no provider {shown(provider)}{_meant(provider, providers)}"
-            yield Problem(join_path(where), f"{text}; add it under models.providers")
+        yield from _unknown_provider(where, ref, providers)
     owners: dict[str, str] = {}
     for ref, use in agent.models.items():
         ttl = use.params.get("cacheControlTtl", "5m")
@@ -101,6 +100,13 @@ def _agent_contradictions(path: Path, agent: Agent, providers: set[str]) -> Iter
         if use.alias is not None and owners.setdefault(use.alias.lower(), ref) != ref:
             text = f"{shown(use.alias)} is the alias of {owners[use.alias.lower()]} already; allowed: another name"
             yield Problem(join_path((*path, "models", ref, "alias")), text)
+
+
+def _unknown_provider(where: Path, ref: str, providers: set[str]) -> Iterator[Problem]:
+    provider, slash, _ = ref.partition("/")
+    if slash and provider not in providers:
+        text = f"there is no provider {shown(provider)}{_meant(provider, providers)}"
+        yield Problem(join_path(where), f"{text}; add it under models.providers")
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from bot.credentials import read_credentials
 from bot.home import Home
 from bot.plugins import Plugins, discover
 from bot.settings.checks import contradictions, unknown_providers, warnings_of
+from bot.settings.media import MediaSection
 from bot.settings.mount import (
     AccountSettings,
     Mounting,
@@ -59,6 +60,7 @@ class Settings:
     agents: AgentsSection
     server: ServerSection
     webhooks: WebhooksSection
+    media: MediaSection
     auth: AuthSection
     diagnostics: DiagnosticsSection
     logging: LoggingSection
@@ -200,6 +202,7 @@ def build_settings(
         agents=tree.agents,
         server=tree.server.model_copy(update={"token": secret}),
         webhooks=tree.webhooks,
+        media=tree.media,
         auth=tree.auth,
         diagnostics=tree.diagnostics,
         logging=tree.logging,

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.settings.fields import Count, Flag, Ids, Name, Port, Ref, Section, Text, Url, Usd
 from bot.settings.mcp import McpSection
+from bot.settings.media import MediaSection
 from bot.settings.shapes import Allowed, Named
 
 DEFAULT_PORT = 8420
@@ -272,6 +273,9 @@ class Tree(BaseSettings):
     mcp: McpSection = Field(default=McpSection(), description="Where tools come from.")
     server: ServerSection = Field(default=ServerSection(), description="The private listener.")
     webhooks: WebhooksSection = Field(default=WebhooksSection(), description="The public listener.")
+    media: MediaSection = Field(
+        default=MediaSection(), description="What is done with files that people send."
+    )
     auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
     diagnostics: DiagnosticsSection = Field(default=DiagnosticsSection(), description="Help for finding out.")
     logging: LoggingSection = Field(default=LoggingSection(), description="What is logged.")

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import pytest
 import pytest_asyncio
@@ -13,7 +14,8 @@ import pytest_asyncio
 from bot.addresses import all_public
 from bot.fetch import Fault, Fetcher, FetchError, look_up
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
 
 
 def answer(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:

@@ -91,6 +91,10 @@ class RecordingHost:
         """What the test laid down."""
         return self.known_models
 
+    async def fetch(self, url: str, max_bytes: int) -> bytes:
+        """Nothing is fetched in these tests."""
+        raise AssertionError(f"{url} was asked for")
+
     def signal(self, name: str, value: float = 1.0) -> None:
         """Count it."""
         self.signals.append((name, value))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.bot.media.files import PNG
 from tests.channels.telegram.peer.client import Peer
 from tests.mock_model.client import MockModel
 from tests.story.conftest import ANN, Start
@@ -32,14 +33,14 @@ def provider(mock_model: MockModel, takes: list[str]) -> dict[str, Any]:
 
 
 async def test_a_photo_goes_to_a_model_that_can_see(start: Start, peer: Peer, mock_model: MockModel) -> None:
-    await peer.file("seen", b"the bytes of a photo")
+    await peer.file("seen", PNG)
     await start(provider(mock_model, ["text", "image"]))
     await peer.say(ANN, extra=PHOTO)
     await peer.wait(chat=ANN, contains="word")
     text, picture = mock_model.chats()[0]["body"]["messages"][-1]["content"]
     assert "what is this?" in text["text"]
     data = picture["image_url"]["url"].partition("base64,")[2]
-    assert base64.b64decode(data) == b"the bytes of a photo"
+    assert base64.b64decode(data) == PNG
 
 
 async def test_a_model_without_eyes_is_told_of_the_photo(

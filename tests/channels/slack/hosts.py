@@ -109,6 +109,9 @@ class KeepingHost:
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         return ()
 
+    async def fetch(self, url: str, max_bytes: int) -> bytes:
+        raise AssertionError("this channel opens its files itself")
+
     def signal(self, name: str, value: float = 1.0) -> None:
         self.signals[name] = self.signals.get(name, 0.0) + value
 
