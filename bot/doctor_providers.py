@@ -42,7 +42,7 @@ async def provider_rows(settings: Settings) -> list[Row]:
 async def _provider(settings: Settings, row: ProviderSettings, pools: Any, refs: list[str]) -> list[Row]:
     from bot.remedies import remedy
     from providers.base import Credential
-    from providers.errors import ProviderError
+    from providers.errors import ErrorKind, ProviderError
 
     found = settings.keys(row.name)
     rows = [
@@ -68,12 +68,11 @@ async def _provider(settings: Settings, row: ProviderSettings, pools: Any, refs:
                 Row("provider", State.OK, f"{row.name} answers ({credential.id}), {len(listed)} models")
             )
         except ProviderError as error:
-            todo = remedy(error.kind, row.name, error.retry_after)
+            todo = remedy(error.kind, row.name, error.retry_after, has_key=credential.secret is not None)
             rows.append(Row("provider", State.FAIL, f"{row.name} ({credential.id}): {error}", todo))
         except TimeoutError:
-            rows.append(
-                Row("provider", State.FAIL, f"{row.name} did not answer within {PROVIDER_DEADLINE:.0f} s")
-            )
+            what = f"{row.name} did not answer within {PROVIDER_DEADLINE:.0f} s"
+            rows.append(Row("provider", State.FAIL, what, remedy(ErrorKind.FIRST_TOKEN, row.name)))
     await provider.aclose()
     return [*rows, *(each for ref in refs if ref.startswith(f"{row.name}/") for each in _model(ref, listed))]
 

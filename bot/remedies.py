@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from providers import presets
 from providers.errors import ErrorKind
+from providers.models import catalogue
 
 _KEY = "store a valid key: firstword models auth paste-token --provider {provider}"
+_NO_KEY = "no key is set; store one: firstword models auth paste-token --provider {provider}{variable}"
 _OTHER = "choose another model: firstword models list, then firstword models set REF"
 
 _REMEDIES: dict[ErrorKind, str] = {
@@ -14,27 +17,56 @@ _REMEDIES: dict[ErrorKind, str] = {
     ErrorKind.PERMISSION: f"the key may not use this model; {_KEY}, or {_OTHER}",
     ErrorKind.RATE_LIMIT: "too many requests; wait {wait} and try again, or check the limits of your account",
     ErrorKind.QUOTA: "the account has no quota left; look at its billing page, or " + _OTHER,
-    ErrorKind.OVERLOADED: "the provider is down or overloaded; the fallbacks answer meanwhile, try again later",
-    ErrorKind.SERVER: "the provider failed; try again, the fallbacks answer meanwhile",
-    ErrorKind.CONNECT: "nothing answers there; start it, or check the network and models.providers.{provider}.baseUrl",
+    ErrorKind.OVERLOADED: "the provider is down or overloaded; fallbacks answer meanwhile, try again later",
+    ErrorKind.SERVER: "the provider failed; try again, fallbacks answer meanwhile",
+    ErrorKind.CONNECT: "nothing answers there; {start}, or check the network and models.providers.{provider}.baseUrl",
     ErrorKind.FIRST_TOKEN: "nothing came in time; try again, or " + _OTHER,
     ErrorKind.STALL: "the answer stopped coming; try again, or " + _OTHER,
     ErrorKind.TOTAL: "the answer took too long; try again, or " + _OTHER,
     ErrorKind.INCOMPLETE: "the connection broke off; try again",
-    ErrorKind.MALFORMED: "this is no such API; check models.providers.{provider}.baseUrl and .api",
-    ErrorKind.BAD_REQUEST: "the provider refused the request; check the parameters set for this model",
+    ErrorKind.MALFORMED: (
+        "what came is no answer of this API; check models.providers.{provider}.baseUrl and .api, and any proxy between"
+    ),
+    ErrorKind.BAD_REQUEST: (
+        "the provider refused the request; check the parameters set for it: models.providers.{provider}.defaultParams, "
+        "and the params of the model under agents.defaults.models"
+    ),
     ErrorKind.CONTEXT_LENGTH: "the text is too long for this model; shorten it, or use a model with a larger window",
     ErrorKind.TOO_LARGE: "the request is too large for the provider; shorten the text",
-    ErrorKind.MODEL_GONE: "the provider has no such model (any more); see: firstword models list",
+    ErrorKind.MODEL_GONE: "the provider has no such model (any more); {instead}",
     ErrorKind.CONTENT_FILTER: "the provider's filter refused the text; put it differently",
     ErrorKind.CANCELLED: "it was cancelled; try again",
 }
 
 
-def remedy(kind: ErrorKind, provider: str, retry_after: float | None = None) -> str:
-    """What went wrong and what to do about it."""
+def remedy(
+    kind: ErrorKind,
+    provider: str,
+    retry_after: float | None = None,
+    *,
+    model: str = "",
+    has_key: bool = True,
+) -> str:
+    """What went wrong and what to do about it.
+
+    `model`: its id, "" where none was asked; what its vendor offers instead is named. `has_key`: one was sent.
+    """
+    preset = presets.find(provider)
+    if kind is ErrorKind.AUTH and not has_key:
+        variable = f", or set {preset.variables[0]}" if preset is not None and preset.variables else ""
+        return _NO_KEY.format(provider=provider, variable=variable)
     wait = f"{retry_after:.0f} s" if retry_after is not None else "a minute"
-    return _REMEDIES[kind].format(provider=provider, wait=wait)
+    start = f"start it ({preset.connect})" if preset is not None and preset.is_local else "start it"
+    return _REMEDIES[kind].format(
+        provider=provider, wait=wait, start=start, instead=_instead(provider, model)
+    )
+
+
+def _instead(provider: str, model: str) -> str:
+    facts = catalogue().get((provider, model))
+    if facts is None or not facts.successor:
+        return "see: firstword models list"
+    return f"its successor: firstword models set {provider}/{facts.successor}"
 
 
 class Silence(StrEnum):

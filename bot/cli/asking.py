@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.prompt import assemble
+from bot.remedies import remedy
 from bot.settings import Settings
 from bot.sources import Models, open_models
 from channels.capabilities import LatencyClass, Streaming
@@ -19,7 +20,7 @@ from routing.catalog import Catalog
 from routing.errors import NoModel
 from routing.execute import Attempt, Restarted, Tools, open_stream
 from routing.health import Health
-from routing.policy import RouteQuery, decide
+from routing.policy import NO_CREDENTIAL, RouteQuery, decide
 
 _CONVERSATION = "command-line"
 
@@ -44,6 +45,15 @@ class Asked:
             if attempt.kind is not None:
                 return attempt.rung.model.provider, attempt.kind, attempt.detail
         return None
+
+    @property
+    def remedy(self) -> str:
+        """What to do about the last failure, "" where there was none."""
+        for attempt in reversed(self.failures):
+            if attempt.kind is not None:
+                spec, has_key = attempt.rung.model, attempt.rung.credential_id != NO_CREDENTIAL
+                return remedy(attempt.kind, spec.provider, model=spec.model, has_key=has_key)
+        return ""
 
     def summary(self) -> str:
         """One line of figures."""

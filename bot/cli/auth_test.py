@@ -103,7 +103,8 @@ async def _ask(provider: Any, name: str, key: Credential, model: str | None) -> 
         async with asyncio.timeout(DEADLINE):
             said = await (_request(provider, name, key, model) if model else _list(provider, name, key))
     except ProviderError as error:
-        text = f"{error.kind}; {remedy(error.kind, name, error.retry_after)}"
+        said = f" ({error.detail})" if error.detail else ""
+        text = f"{error.kind}{said}; {remedy(error.kind, name, error.retry_after, model=model or '')}"
         return Tested(name, key.id, text, str(error.kind))
     except TimeoutError:
         return Tested(name, key.id, f"nothing within {DEADLINE:.0f} s", "timeout")

@@ -60,12 +60,10 @@ def model_override(ref: str | None) -> dict[str, Any]:
 
 def failure(asked: Any) -> CommandError:
     """The error of a question that nobody answered whole."""
-    from bot.remedies import remedy
-
     last = asked.last_failure
     if last is None:
         return CommandError("no model can take this text; see: firstword models status", kind="no_model")
-    provider, kind, detail = last
+    _, kind, detail = last
     what = "broke off" if asked.text else "did not answer"
     said = f" ({detail})" if detail else ""
-    return CommandError(f"{asked.model} {what}: {kind}{said}; {remedy(kind, provider)}", kind=str(kind))
+    return CommandError(f"{asked.model} {what}: {kind}{said}; {asked.remedy}", kind=str(kind))

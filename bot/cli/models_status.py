@@ -31,7 +31,9 @@ def show_status(below: Verbs) -> None:
 
 def _status(arguments: argparse.Namespace, context: Context) -> int:
     from bot.model_notes import notes_on, refs_in_use
+    from bot.remedies import remedy
     from bot.sources import look_at_models
+    from providers.errors import ErrorKind
 
     if arguments.probe_timeout <= 0 or arguments.probe_concurrency <= 0:
         raise CommandError("--probe-timeout and --probe-concurrency are above 0", kind="usage", code=USAGE)
@@ -63,6 +65,8 @@ def _status(arguments: argparse.Namespace, context: Context) -> int:
         "probes": probes,
     }
     context.say(data, lines)
+    for name in [name for name, state in auth.items() if state == "missing"]:
+        context.warn(remedy(ErrorKind.AUTH, name, has_key=False))
     for note in notes:
         context.warn(note)
     is_bad = "missing" in auth.values() or any(each["error"] for each in probes)
@@ -99,7 +103,6 @@ def _probe(arguments: argparse.Namespace, settings: Settings, refs: list[str]) -
 
     from bot.cli.asking import ask_one
     from bot.cli.quiet import quiet
-    from bot.remedies import remedy
     from bot.sources import open_models
 
     async def work() -> list[dict[str, Any]]:
@@ -118,7 +121,7 @@ def _probe(arguments: argparse.Namespace, settings: Settings, refs: list[str]) -
                     }
                 last = asked.last_failure
                 if asked.is_cut and last is not None:
-                    said = f"{last[1]}; {remedy(last[1], last[0])}"
+                    said = f"{last[1]}{f' ({last[2]})' if last[2] else ''}; {asked.remedy}"
                     return {"model": ref, "error": str(last[1]), "said": said}
                 return {"model": ref, "error": None, "said": asked.summary(), **asked.figures()}
 

@@ -96,7 +96,8 @@ def test_every_key_is_tried_and_the_one_that_is_refused_is_named(
     two_keys(terminal, mock_model)
     result = terminal.run("auth", "test")
     assert result.code == 1
-    assert "FAIL mine:first: auth; the key is not valid" in result.out
+    assert "FAIL mine:first: auth (HTTP 401: " in result.out
+    assert "; the key is not valid; store a valid key: " in result.out
     assert "ok   mine:second: taken, 1 models" in result.out
     assert terminal.run("auth", "test", "second").code == 0
     sent = [request["headers"]["authorization"] for request in mock_model.requests()]

@@ -76,7 +76,8 @@ def test_a_fallback_answers_and_is_named(terminal: Terminal, mock_model: MockMod
         ({"status": 503}, "overloaded", "try again later"),
         ({"status": 404, "error": {"message": "no such model", "code": "model_not_found"}}, "model_gone", "firstword models list"),
         ({"status": 400, "error": {"message": "too long", "code": "context_length_exceeded"}}, "context_length", "larger window"),
-        ({"status": 400}, "bad_request", "check the parameters"),
+        ({"status": 400}, "bad_request", "models.providers.mine.defaultParams"),
+        ({"body": "<html><title>Sign in</title>"}, "malformed", "models.providers.mine.baseUrl and .api, and any proxy"),
     ],
 )  # fmt: skip
 def test_a_test_that_fails_says_what_to_do(
@@ -228,7 +229,7 @@ def test_the_status_may_ask_each_model(terminal: Terminal, mock_model: MockModel
     result = terminal.run("models", "status", "--probe", "--probe-concurrency", "1")
     assert result.code == 3
     assert "mine/small: TTFT " in result.out
-    assert "mine/other: overloaded; " in result.out
+    assert "mine/other: overloaded (HTTP 503: " in result.out
     assert terminal.run("models", "status", "--probe", "--probe-timeout", "0").code == 2
 
 
