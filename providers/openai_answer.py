@@ -15,6 +15,7 @@ import orjson
 from providers.base import (
     Finished,
     FinishReason,
+    Memo,
     ReasoningDelta,
     Started,
     StreamEvent,
@@ -24,6 +25,7 @@ from providers.base import (
 )
 from providers.errors import ErrorKind, ProviderError
 from providers.failures import error_from_object
+from providers.openai_memo import FIELD, Keeper
 from providers.sse import Parser, ServerEvent
 from providers.thinking import ThinkSplitter
 
@@ -50,10 +52,10 @@ class AnswerReader:
     Takes an event stream or one JSON object, whichever the bytes turn out to be. `failure` says what is wrong:
     an error object by its code and type, MALFORMED for bytes that are neither, INCOMPLETE when the body is over
     and no finish reason came. A damaged character inside a text that is otherwise whole becomes U+FFFD: one wrong
-    glyph is less than a lost answer.
+    glyph is less than a lost answer. `ref`: the model that is asked, where thoughts may be wanted back.
     """
 
-    def __init__(self, request_id: str = "", scrub: Callable[[str], str] = str) -> None:
+    def __init__(self, request_id: str = "", scrub: Callable[[str], str] = str, ref: str = "") -> None:
         self.is_ending = False
         """The finish reason is there; what may still come is usage and the end mark."""
         self.is_over = False
@@ -73,6 +75,7 @@ class AnswerReader:
         self._queued: float | None = None
         self._finish = ""
         self._tools: dict[int, str] = {}
+        self._keeper = Keeper(ref) if ref else None
         self._mends = False
         self._half = ""
 
@@ -125,6 +128,8 @@ class AnswerReader:
 
     def _taken(self) -> list[StreamEvent]:
         out, self._out = self._out, []
+        if self._keeper is not None and not self.is_over:
+            self._keeper.note(out)
         return out
 
     def _sniff(self, chunk: bytes) -> bytes:
@@ -215,12 +220,20 @@ class AnswerReader:
         # `reasoning`: Cerebras, OpenRouter, vLLM; `reasoning_content`: llama.cpp, LM Studio, DeepSeek
         if reasoning := delta.get("reasoning") or delta.get("reasoning_content"):
             self._out.append(ReasoningDelta(_text_of(reasoning)))
+        if details := delta.get(FIELD):
+            self._keep(details, is_new=not reasoning)
         if refusal := delta.get("refusal"):
             self._text(_text_of(refusal))
         for position, call in enumerate(delta.get("tool_calls") or ()):
             self._tool_call(call, position)
         if call := delta.get("function_call"):  # the form before tool_calls
             self._tool_call({"index": 0, "function": call}, 0)
+
+    def _keep(self, details: Any, *, is_new: bool) -> None:
+        """Thoughts in the form in which they are to come back; mostly they stand in words beside it."""
+        thoughts = self._keeper.add(details) if self._keeper is not None else ""
+        if is_new and thoughts:
+            self._out.append(ReasoningDelta(thoughts))
 
     def _text(self, text: str) -> None:
         if self._mends or self._half:
@@ -272,6 +285,10 @@ class AnswerReader:
         if self._half:
             self._out += self._think.feed("\ufffd")
         self._out += self._think.close()
+        if self._keeper is not None:
+            self._keeper.note(self._out)
+            if memo := self._keeper.memo():
+                self._out.append(Memo(memo))
         reason = _FINISH.get(self._finish.lower(), FinishReason.STOP)
         if reason is FinishReason.STOP and self._tools:
             reason = FinishReason.TOOL_CALLS  # Ollama and others say "stop" after a call

@@ -108,6 +108,7 @@ class OpenAICompatible:
         self._warm_path = preset.warm_path if preset else _MODELS
         self._urls = {path: httpx.URL(f"{base_url}{path}") for path in (_ANSWER, _MODELS, self._warm_path)}
         self._learned: dict[str, dict[str, str | None]] = {}
+        self._keeps_thoughts = dialect is None and (preset is None or preset.takes_thoughts)
         self._drains = Drains(name)
         self._keeping: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
@@ -126,7 +127,8 @@ class OpenAICompatible:
         refuse_to_continue(model, request)
         scrub = scrubber(request, credential)
         response = await self._ask(model, request, credential, scrub)
-        reader = AnswerReader(_request_id(response.headers), scrub)
+        ref = model.ref if self._keeps_thoughts else ""
+        reader = AnswerReader(_request_id(response.headers), scrub, ref)
         answer = Events(reader, reader_of(response), scrub)
         try:
             yield answer

@@ -14,6 +14,7 @@ import orjson
 
 from providers.anthropic_marks import BYTES_PER_TOKEN, MAX_MARKS, Turn, place
 from providers.base import CompletionRequest, ModelSpec, PromptMessage, Role, Tool, ToolCall
+from providers.openai_memo import FIELD, recalled
 from providers.profile import CacheStyle
 
 MAX_CALL_ID_CHARS = 40
@@ -32,7 +33,9 @@ def messages_of(model: ModelSpec, request: CompletionRequest, ttl: str = "5m") -
     the bytes of the next turn's beginning.
     """
     limit = marks_of(model)
-    messages = [_message(one, is_split=limit > 0) for one in request.messages]
+    messages = [_message(one, model.ref, is_split=limit > 0) for one in request.messages]
+    if messages and FIELD in messages[-1]:  # an answer that is to be continued: its thoughts are not over
+        del messages[-1][FIELD]
     if limit:
         _mark(model, request, messages, limit, ttl)
     return messages
@@ -85,7 +88,7 @@ def choice_of(model: ModelSpec, choice: str | None) -> str | dict[str, Any] | No
             return {"type": "function", "function": {"name": name}}
 
 
-def _message(message: PromptMessage, *, is_split: bool) -> Message:
+def _message(message: PromptMessage, ref: str, *, is_split: bool) -> Message:
     if message.role is Role.TOOL:
         return {"role": "tool", "tool_call_id": _call_id(message.call_id), "content": message.text}
     said: Message = {"role": message.role.value, "content": _content(message, is_split=is_split)}
@@ -93,6 +96,8 @@ def _message(message: PromptMessage, *, is_split: bool) -> Message:
         said["tool_calls"] = [_call(call) for call in message.calls]
         if not message.text:
             said["content"] = None
+    if message.memo and (details := recalled(message, ref)):
+        said[FIELD] = details
     return said
 
 

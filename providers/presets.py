@@ -29,7 +29,8 @@ class Preset:
     `aliases`: alias -> models in order of preference; the first that the provider still lists is taken.
     `conversation_field`: the body's key for an id that keeps a conversation's prefix cache together, "" where
     there is none. `warm_path`: a cheap GET that opens a connection. `lists_to_all`: its list of models proves no
-    key. `keep_path`: beside `/v1`, where a model is told how long to stay loaded. `connect`: how a person sets it up.
+    key. `takes_thoughts`: it may want the blocks of a model's thoughts back. `keep_path`: beside `/v1`, where a
+    model is told how long to stay loaded. `connect`: how a person sets it up.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Preset:
     conversation_field: str = ""
     warm_path: str = "/models"
     lists_to_all: bool = False
+    takes_thoughts: bool = False
     keep_path: str = ""
     connect: str = ""
 
@@ -142,6 +144,7 @@ PRESETS: tuple[Preset, ...] = (
         },
         conversation_field="session_id",
         lists_to_all=True,
+        takes_thoughts=True,
         connect="Get a key at openrouter.ai/keys and set OPENROUTER_API_KEY.",
     ),
     Preset(

@@ -116,6 +116,7 @@ PURE = (
     "providers.mlx_fit",
     "providers.mlx_prefix",
     "providers.mlx_prompt",
+    "providers.openai_memo",
     "providers.openai_prompt",
     "providers.openai_servers",
     "providers.privacy",

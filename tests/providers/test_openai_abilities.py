@@ -20,13 +20,20 @@ _ROUTED = Dialect(
         "anthropic/claude-haiku-5.5",
         context_window=1_000_000,
         profile=ModelProfile(
-            images=True, schema=True, cache=CacheStyle.MARKS, cache_min=512, cache_marks=4, sampling=False
+            reasoning=ReasoningStyle.EFFORT,
+            images=True,
+            schema=True,
+            cache=CacheStyle.MARKS,
+            cache_min=512,
+            cache_marks=4,
+            sampling=False,
         ),
     ),
     name="openrouter",
     path="/v1",
     kind="openrouter",
-    abilities=_CALLS | {Ability.SCHEMA, Ability.IMAGES, Ability.CACHE, Ability.CACHE_MARKS},
+    abilities=_CALLS
+    | {Ability.SCHEMA, Ability.IMAGES, Ability.CACHE, Ability.CACHE_MARKS, Ability.REASONING},
 )
 _LOCAL = replace(
     DIALECTS["ollama"],

@@ -5,7 +5,8 @@ Shapes: OpenRouter docs, "Errors", "Streaming", "Prompt caching", 2026-11.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.mock_model.behaviour import Behaviour
@@ -58,6 +59,8 @@ class OpenRouter(OpenAI):
         session = body.get("session_id") or http.headers.get("x-session-id") or ""
         if not isinstance(session, str) or len(session) > MAX_SESSION_CHARS:
             return Refusal(400, {"message": f"session_id: at most {MAX_SESSION_CHARS} characters"})
+        if (place := forged(body)) is not None:
+            return Refusal(400, {"message": f"messages.{place}: Invalid `signature` in `thinking` block"})
         if marks(body) > MAX_MARKS:
             message = f"A maximum of {MAX_MARKS} blocks with cache_control may be provided."
             return Refusal(400, {"message": message})
@@ -83,13 +86,55 @@ def marks(body: Mapping[str, Any]) -> int:
     return sum("cache_control" in block for block in blocks) + ("cache_control" in body)
 
 
+def signature(thoughts: str) -> str:
+    """What a model signs its thoughts with."""
+    return f"sig-{hashlib.sha256(thoughts.encode()).hexdigest()[:12]}"
+
+
+def forged(body: Mapping[str, Any]) -> int | None:
+    """The first message whose thoughts came back changed. Docs, "Reasoning tokens": they may not be modified."""
+    for place, message in enumerate(body.get("messages") or []):
+        for detail in message.get("reasoning_details") or []:
+            if detail.get("type") == "reasoning.text" and detail.get("signature") != signature(
+                detail["text"]
+            ):
+                return place
+    return None
+
+
 def error_fields(status: int, given: Mapping[str, Any]) -> dict[str, Any]:
     """The error object: its code is the status."""
     return {"code": status, "message": MESSAGES.get(status, f"Status {status}"), "metadata": {}} | dict(given)
 
 
 class OpenRouterLines(OpenAILines):
-    """Usage comes without being asked for; an error comes as a chunk with the finish reason "error"."""
+    """Usage comes without being asked for; an error comes as a chunk with the finish reason "error".
+
+    Thoughts come in words and, beside them, as blocks that are to come back; the signature is their last piece.
+    """
+
+    _is_signed = False
+
+    def reasoning(self, piece: str) -> bytes:
+        words = f'"reasoning":{dumps(piece)},'.encode()
+        return self.delta(words + self._detail({"text": piece}))
+
+    def text(self, piece: str) -> bytes:
+        return self._sign() + super().text(piece)
+
+    def tool_calls(self) -> Iterator[bytes]:
+        yield self._sign()
+        yield from super().tool_calls()
+
+    def _sign(self) -> bytes:
+        if self._is_signed or not self._behaviour.reasoning:
+            return b""
+        self._is_signed = True
+        return self.delta(self._detail({"text": "", "signature": signature(self._behaviour.reasoning)}))
+
+    def _detail(self, more: Mapping[str, Any]) -> bytes:
+        shape = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0}
+        return b'"reasoning_details":' + dumps([shape | dict(more)]).encode()
 
     def begin(self) -> bytes:
         return b": OPENROUTER PROCESSING" + self._newline * 2 + super().begin()
