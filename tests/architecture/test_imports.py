@@ -41,6 +41,7 @@ HOMES = {
     "sqlalchemy": ("bot.store",),
     "alembic": ("bot.store",),
     "sqlite3": ("bot.store",),
+    "pypdf": ("bot.media.pdf",),
     "prometheus_client": ("bot.telemetry", "bot.metrics"),
     "uvloop": ("bot",),
     "pytest": ("channels.conformance", "channels.conformance_people", "providers.conformance"),
@@ -60,8 +61,15 @@ ROUTING_READS = (
 # Settled in advance, no clock, no chance, no network: what is true today is true tomorrow.
 IMPURE = ("asyncio", "time", "random", "secrets", "socket", "httpx", "aiohttp", "structlog", "uvloop")
 PURE = (
+    "bot.addresses",
     "bot.calls",
     "bot.exchange",
+    "bot.media.excerpt",
+    "bot.media.filetypes",
+    "bot.media.html",
+    "bot.media.material",
+    "bot.media.office",
+    "bot.media.words",
     "routing.policy",
     "routing.budgets",
     "routing.health",
