@@ -45,6 +45,20 @@ SLOWNESS_FACTOR = 3.0
 """A first-token deadline is never below this many times the model's own measured p95."""
 
 
+CHARACTERS_A_TOKEN = 12
+"""Three times what English takes (OpenAI's tokenizer page, 2026-11) and more than indented code or tables do."""
+
+LEAST_ROOM, MOST_ROOM = 20_000, 1_000_000
+"""Characters. The longest answers that models are sold with, 128,000 tokens, come to about half a million."""
+
+
+def longest_answer(max_output: int | None) -> int:
+    """Characters at which an answer is ended: the server that sends it heeds no limit. `max_output`: in tokens."""
+    if max_output is None:
+        return MOST_ROOM
+    return min(max(max_output * CHARACTERS_A_TOKEN, LEAST_ROOM), MOST_ROOM)
+
+
 def first_token_deadline(budget: Budget, *, is_last: bool, is_local: bool, p95: float | None) -> float:
     """How long to wait for a rung's first token."""
     deadline = budget.first_token

@@ -12,15 +12,18 @@ from providers.base import (
     CompletionRequest,
     Credential,
     Finished,
+    FinishReason,
     Provider,
+    ReasoningDelta,
     Started,
     StreamEvent,
     TextDelta,
+    ToolCallDelta,
     Usage,
     UsageSoFar,
 )
 from providers.errors import ErrorKind, ProviderError
-from routing.budgets import first_token_deadline
+from routing.budgets import MOST_ROOM, first_token_deadline, longest_answer
 from routing.errors import NoModel
 from routing.health import Breaker, Health
 from routing.policy import Decision, Rung
@@ -234,7 +237,8 @@ class _Run:
     async def _ask(self, rung: Rung, prefix: str) -> AsyncGenerator[AnswerEvent, None]:
         """One request, with its deadlines; books its end whatever it is."""
         limit = self._first_token_limit(rung)
-        entry = _Entry(rung, len(self._answer.attempts), self._tools.clock(), limit)
+        most = longest_answer(rung.options.max_output or rung.model.max_output)
+        entry = _Entry(rung, len(self._answer.attempts), self._tools.clock(), limit, most)
         self._answer.rung = rung
         provider = self._tools.providers[rung.model.provider]
         credential = self._tools.credential(rung.model.provider, rung.credential_id)
@@ -243,12 +247,15 @@ class _Run:
             events = await self._within(entry, stream.__aenter__())
             ignored: tuple[type[Exception], ...] = ()
             try:
-                while True:
-                    event = await self._within(entry, anext(events))
+                while entry.room >= 0:
+                    event = entry.within_room(await self._within(entry, anext(events)))
                     self._note(entry, event)
                     yield event
                     if isinstance(event, Finished):
                         break
+                else:
+                    self._answer.finished = entry.cut()
+                    yield self._answer.finished
             except (asyncio.CancelledError, GeneratorExit):
                 ignored = (ProviderError,)  # nobody wants the answer any more: closing may fail
                 raise
@@ -263,7 +270,7 @@ class _Run:
             self._book(entry, cancelled=True)
             raise
         self._tools.health.succeeded(rung.key)
-        self._book(entry)
+        self._book(entry, detail=f"ended at {most} characters" if entry.room < 0 else "")
 
     async def _within(self, entry: _Entry, awaitable: Awaitable[T]) -> T:
         """What `awaitable` gives, within the deadline that counts now."""
@@ -346,6 +353,29 @@ class _Entry:
     number: int
     started: float
     first_token: float
+    room: int
+    """Characters that it may still say; below zero: it said too much."""
     ttft: float | None = None
     usage: Usage | None = None
     model_reported: str = ""
+    thoughts: int = MOST_ROOM
+
+    def within_room(self, event: StreamEvent) -> StreamEvent:
+        """The event, or as much of it as there is room for."""
+        match event:
+            case TextDelta(text):
+                self.room -= len(text)
+                return event if self.room >= 0 else TextDelta(text[: self.room])
+            case ReasoningDelta(text):
+                self.thoughts -= len(text)
+                if self.thoughts < 0:
+                    self.room = -1
+            case ToolCallDelta():
+                self.room -= len(event.arguments)
+            case _:
+                pass
+        return event
+
+    def cut(self) -> Finished:
+        """The end of an answer that was ended here."""
+        return Finished(FinishReason.LENGTH, self.usage, "ended here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -13,15 +14,18 @@ from providers.base import (
     CompletionRequest,
     Credential,
     Finished,
+    FinishReason,
     PromptMessage,
     ReasoningDelta,
     Role,
     Started,
+    StreamEvent,
     TextDelta,
+    ToolCallDelta,
 )
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import Delay, FakeProvider, Hang, Script, answer, cut
-from routing.budgets import Budget
+from routing.budgets import Budget, longest_answer
 from routing.errors import NoModel
 from routing.execute import AnswerEvent, Attempt, Restarted, Tools, open_stream
 from routing.health import Health
@@ -114,6 +118,54 @@ async def test_another_rung_answers_at_once_and_unseen(kind: ErrorKind) -> None:
     assert text(await rig.read()) == "from two"
     assert rig.asked() == ["one/a", "two/b"]
     assert rig.pauses == []
+
+
+def of_at_most(rig: Rig, max_output: int | None) -> int:
+    """Let the first rung be one that may say so many tokens; gives the characters that come to."""
+    first = rig.decision.rungs[0]
+    rung = replace(first, model=replace(first.model, max_output=max_output))
+    rig.decision = replace(rig.decision, rungs=(rung, *rig.decision.rungs[1:]))
+    return longest_answer(max_output)
+
+
+@pytest.mark.parametrize("max_output", [100, 4_000, None])
+async def test_an_answer_that_never_ends_is_ended_at_what_its_model_may_say(max_output: int | None) -> None:
+    forever: Script = (Started(), *(TextDelta("x" * 7_000) for _ in range(1000)), Hang())
+    rig = Rig(("one/a", forever), ("two/b", answer("never")))
+    most = of_at_most(rig, max_output)
+    events = await rig.read()
+    last = events[-1]
+    assert isinstance(last, Finished) and last.reason is FinishReason.LENGTH
+    assert len(text(events)) == most
+    assert rig.asked() == ["one/a"]
+    assert rig.attempts[0].detail == f"ended at {most} characters"
+    assert rig.providers["one"].asked[0].closed.is_set()
+
+
+@pytest.mark.parametrize("delta", [ReasoningDelta("hm" * 5_000), ToolCallDelta(0, "c", "t", "{" * 10_000)])
+async def test_thoughts_and_calls_that_never_end_are_ended_too(delta: StreamEvent) -> None:
+    rig = Rig(("one/a", (Started(), *(delta for _ in range(200)), Hang())))
+    of_at_most(rig, None)
+    events = await rig.read()
+    last = events[-1]
+    assert isinstance(last, Finished) and last.reason is FinishReason.LENGTH
+    assert len(events) < 110
+
+
+async def test_thoughts_take_no_room_from_the_answer() -> None:
+    script = (Started(), ReasoningDelta("h" * 30_000), TextDelta("the answer"), Finished(FinishReason.STOP))
+    rig = Rig(("one/a", script))
+    of_at_most(rig, 100)
+    events = await rig.read()
+    assert text(events) == "the answer"
+    assert events[-1] == Finished(FinishReason.STOP)
+
+
+async def test_an_answer_as_long_as_it_may_be_is_whole() -> None:
+    script = (Started(), TextDelta("x" * longest_answer(100)), Finished(FinishReason.STOP))
+    rig = Rig(("one/a", script))
+    of_at_most(rig, 100)
+    assert (await rig.read())[-1] == Finished(FinishReason.STOP)
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.SERVER, ErrorKind.CONNECT, ErrorKind.INCOMPLETE])
