@@ -53,7 +53,7 @@ _FAILURES: dict[ErrorKind, str] = {
     ErrorKind.TOTAL: "it took too long",
     ErrorKind.INCOMPLETE: "it broke off",
     ErrorKind.MALFORMED: "it sent something that is no answer",
-    ErrorKind.AUTH: "its key is not accepted",
+    ErrorKind.AUTH: "no valid key is set for it",
     ErrorKind.PERMISSION: "its key may not use this model",
     ErrorKind.BAD_REQUEST: "it did not accept the request",
     ErrorKind.CONTEXT_LENGTH: "the conversation is too long for it",
@@ -63,11 +63,19 @@ _FAILURES: dict[ErrorKind, str] = {
     ErrorKind.CANCELLED: "it was cancelled",
 }
 
+_ELSE = "if that does not help, the owner has to look into it (firstword doctor)"
 _ADVICE: dict[ErrorKind, str] = {
     ErrorKind.RATE_LIMIT: "Try again in a minute, or pick another with /model.",
     ErrorKind.CONTEXT_LENGTH: "/new begins afresh.",
     ErrorKind.TOO_LARGE: "Send less at once, or begin afresh with /new.",
-    ErrorKind.AUTH: "The owner has to set a valid key.",
+    ErrorKind.OVERLOADED: "Try again in a minute, or pick another with /model.",
+    ErrorKind.CONNECT: f"Try again in a minute; {_ELSE}.",
+    ErrorKind.FIRST_TOKEN: "/retry asks again, /model shows the others.",
+    ErrorKind.STALL: "/retry asks again, /model shows the others.",
+    ErrorKind.TOTAL: "/retry asks again, /model shows the others.",
+    ErrorKind.MALFORMED: f"/retry asks again; {_ELSE}.",
+    ErrorKind.BAD_REQUEST: "/model shows the others; the owner can see why with /why or in the log.",
+    ErrorKind.AUTH: "The owner has to set one; /model shows the others.",
     ErrorKind.PERMISSION: "The owner has to set another key or model.",
     ErrorKind.QUOTA: "The owner has to look at the account.",
     ErrorKind.MODEL_GONE: "/models shows what there is.",
@@ -164,7 +172,7 @@ def stand_in(origin: str, advice: str) -> str:
 def consent(calls: Sequence[tuple[str, str]]) -> str:
     """May these tools be called? `calls`: (name, arguments as JSON)."""
     lines = [
-        f"- {_as_code(f'{name} {arguments}', MAX_SHOWN_CALL)}" for name, arguments in calls[:MAX_SHOWN_CALLS]
+        f"- {quoted(f'{name} {arguments}', MAX_SHOWN_CALL)}" for name, arguments in calls[:MAX_SHOWN_CALLS]
     ]
     if len(calls) > MAX_SHOWN_CALLS:
         lines.append(f"- and {len(calls) - MAX_SHOWN_CALLS} more")
@@ -172,7 +180,7 @@ def consent(calls: Sequence[tuple[str, str]]) -> str:
     return f"To answer this I would call:\n{asked}\n\n/allow lets me, /deny does not."
 
 
-def _as_code(text: str, limit: int) -> str:
+def quoted(text: str, limit: int = MAX_SHOWN_CALL) -> str:
     """Text that no markup can break out of, on one line."""
     plain = " ".join(text.replace("`", "'").split())
     return f"`{plain[:limit]} …`" if len(plain) > limit else f"`{plain}`"

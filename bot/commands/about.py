@@ -7,6 +7,7 @@ from typing import Any
 
 from bot import words
 from bot.commands.registry import Call, Command
+from bot.remedies import remedy
 from channels.commands import CommandSpec
 from providers.errors import ErrorKind
 from routing.budgets import BUDGETS
@@ -96,8 +97,11 @@ async def status(call: Call) -> str:
         breaker = desk.health.breaker(key, desk.clock())
         p50, p95 = desk.health.ttft(key, 0.5), desk.health.ttft(key, 0.95)
         measured = f", first token p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms" if p50 and p95 else ""
-        why = f" ({desk.health.reason(key)})" if breaker is not Breaker.CLOSED else ""
+        reason = desk.health.reason(key) if breaker is not Breaker.CLOSED else ""
+        why = f" ({reason})" if reason else ""
         lines.append(f"{spec.ref}: {words.breaker(breaker)}{why}{measured}")
+        if call.turn.is_owner and reason in set(ErrorKind):
+            lines.append(f"- {_todo(reason, spec.ref, credential)}")
     lines.append(f"Running: {desk.lanes.running}, waiting: {desk.lanes.waiting}")
     return "\n".join(lines)
 
@@ -112,7 +116,10 @@ async def why(call: Call) -> str:
     lines.append(f"Class {detail['latency_class']}, target {detail['target']:g} s. {_times(detail)}")
     lines.append("Ladder: " + ", then ".join(detail["ladder"]))
     lines.extend(f"Passed over: {ref} ({reason})" for ref, reason in detail.get("excluded", ()))
-    lines.extend(_attempt(each) for each in detail["attempts"])
+    for each in detail["attempts"]:
+        lines.append(_attempt(each))
+        if call.turn.is_owner and each.get("error"):
+            lines.extend(_in_full(each))
     cost = detail.get("cost_usd")
     lines.append("Cost: unknown" if cost is None else f"Cost: ${cost:.5f}")
     return "\n".join(lines)
@@ -123,6 +130,18 @@ def _attempt(each: Mapping[str, Any]) -> str:
     speed = f", {each['tokens_per_s']:.0f} tokens/s" if each.get("tokens_per_s") else ""
     end = words.kind(ErrorKind(each["error"])) if each.get("error") else "whole answer"
     return f"- {each['model']}: {end}{ttft}{speed}, {each['took']:.2f} s"
+
+
+def _in_full(each: Mapping[str, Any]) -> list[str]:
+    """What the owner alone is told of a request that failed: what was seen, and what to do."""
+    seen = each.get("detail")
+    todo = _todo(each["error"], each["model"], each.get("credential") or NO_CREDENTIAL)
+    return [*([f"  {words.quoted(seen)}"] if seen else []), f"  {todo}"]
+
+
+def _todo(kind: str, ref: str, credential: str) -> str:
+    provider, _, model = ref.partition("/")
+    return remedy(ErrorKind(kind), provider, model=model, has_key=credential != NO_CREDENTIAL)
 
 
 def _times(detail: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ async def still_answers(peer: Peer, mock_model: MockModel, chat: int = ANN) -> N
         ({"tokens": []}, "answered with nothing"),
         ({"tokens": [], "reasoning": "hm, hm, hm"}, "thought about it but said nothing"),
         ({"status": 500}, "its server failed"),
-        ({"status": 401}, "its key is not accepted"),
+        ({"status": 401}, "no valid key is set for it"),
         ({"status": 400}, "did not accept the request"),
         ({"status": 404}, "no longer has this model"),
         ({"status": 429, "headers": {"Retry-After": "60"}}, "rate limit is reached"),
