@@ -8,7 +8,7 @@ error told, nothing scrubbed.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from providers import models
 from providers.base import CompletionRequest, Credential, ModelSettings, PromptMessage, Role, TextDelta
+from tests.bench.askers_here import has_mlx, mlx_alone, settings_of, short
 
 if TYPE_CHECKING:
     import httpx
@@ -35,8 +36,8 @@ _NOT_SENT_AGAIN = frozenset({"host", "content-length", "transfer-encoding", "con
 class Client:
     """One row of the table. `family`: whose bare bytes it is compared with; "": there is nothing to compare with.
 
-    `kind`: of the mock model that it asks. `module`, `name` and `model`: of a provider. `bare`: "httpx" with its own
-    pool, or "pool" with httpx over ours.
+    `kind`: of the mock model that it asks; "": its model runs in its own process. `module`, `name` and `model`: of a
+    provider. `bare`: "library" alone (httpx with its own pool, mlx_lm), or "pool", which is httpx over ours.
     """
 
     key: str
@@ -56,7 +57,7 @@ _CHAT, _CLAUDE, _GEMINI = "chat completions", "Messages", "generateContent"
 
 def _bare(family: str, key: str) -> tuple[Client, ...]:
     return (
-        Client(f"{key}_httpx", f"bare httpx, {family}", family, bare="httpx"),
+        Client(f"{key}_httpx", f"bare httpx, {family}", family, bare="library"),
         Client(f"{key}_pool", "  the same over our pool", family, bare="pool"),
     )
 
@@ -87,6 +88,15 @@ def _cerebras(transport: str) -> Client:
     )
 
 
+def _mlx() -> tuple[Client, ...]:
+    return (
+        Client("mlx_lm", "mlx_lm alone, in its process", "mlx", kind="", bare="library"),
+        Client(
+            "mlx", "mlx, in its process", "mlx", kind="", module="providers.mlx", name="mlx", model="says"
+        ),
+    )
+
+
 CLIENTS: tuple[Client, ...] = (
     *_bare(_CHAT, "chat"),
     Client(
@@ -98,16 +108,6 @@ CLIENTS: tuple[Client, ...] = (
         model="m",
         path="/v1",
     ),
-    Client(
-        "ollama",
-        "openai_compatible at Ollama",
-        _CHAT,
-        kind="ollama",
-        module="providers.openai_compatible",
-        name="ollama",
-        model="m",
-        path="/v1",
-    ),
     _cerebras("http"),
     _cerebras("sdk"),
     *_bare(_CLAUDE, "messages"),
@@ -115,7 +115,8 @@ CLIENTS: tuple[Client, ...] = (
     _claude("sdk"),
     *_bare(_GEMINI, "gemini"),
     Client("gemini", "gemini", _GEMINI, module="providers.gemini", name="gemini", model="gemini-3.8-flash"),
-    Client("demo", "demo, in this process", "", module="providers.demo", name="demo", model="demo"),
+    Client("demo", "demo, in its process", "", kind="", module="providers.demo", name="demo", model="demo"),
+    *(_mlx() if has_mlx() else ()),
 )
 BY_KEY: Mapping[str, Client] = {one.key: one for one in CLIENTS}
 
@@ -143,6 +144,10 @@ async def opened(client: Client, root_url: str, sent: Mapping[str, Any] | None) 
     from providers.http import Pools
 
     async with Pools(trust_env=False) as pools:
+        if client.bare and not client.kind:
+            async with mlx_alone() as ask:
+                yield ask
+            return
         if client.bare:
             assert sent is not None
             if client.bare == "pool":
@@ -160,26 +165,31 @@ async def _provider(client: Client, root_url: str, pools: Any) -> AsyncIterator[
     from pydantic import SecretStr
 
     spec = import_module(client.module).SPEC
-    given: dict[str, Any] = {**client.settings, "baseUrl": f"{root_url}{client.path}"}
-    if client.name == "demo":
-        given = {"ttft": 0.0, "tokensPerSecond": 500}
-    provider = spec.open(client.name, spec.settings.model_validate(given), pools)
+    make = request if client.kind else short
     model = models.describe(client.name, ModelSettings(client.model))
     credential = Credential(f"{client.name}:bench", SecretStr(_SECRET))
-    await provider.warm()
+    with _settings(client, root_url) as given:
+        provider = spec.open(client.name, spec.settings.model_validate(given), pools)
+        await provider.warm()
 
-    async def ask(question: str, on_first: Callable[[], None]) -> None:
-        has_text = False
-        async with provider.stream(model, request(question), credential) as events:
-            async for event in events:
-                if not has_text and isinstance(event, TextDelta):
-                    has_text = True
-                    on_first()
+        async def ask(question: str, on_first: Callable[[], None]) -> None:
+            has_text = False
+            async with provider.stream(model, make(question), credential) as events:
+                async for event in events:
+                    if not has_text and isinstance(event, TextDelta):
+                        has_text = True
+                        on_first()
 
-    try:
-        yield ask
-    finally:
-        await provider.aclose()
+        try:
+            yield ask
+        finally:
+            await provider.aclose()
+
+
+def _settings(client: Client, root_url: str) -> AbstractContextManager[Mapping[str, Any]]:
+    if not client.kind:
+        return settings_of(client.name)
+    return nullcontext({**client.settings, "baseUrl": f"{root_url}{client.path}"})
 
 
 def _plain() -> httpx.AsyncClient:

@@ -24,13 +24,13 @@ _PROVIDERS = (
     ("", ""),
     ("1: p50", "alone.p50"),
     ("p99", "alone.p99"),
-    ("over httpx", "alone.over"),
+    ("over bare", "alone.over"),
     ("CPU", "alone.cpu"),
     ("32: p50", "many.p50"),
     ("p99", "many.p99"),
     ("worst", "many.worst"),
     ("CPU", "cpu"),
-    ("of httpx", "cpu.httpx"),
+    ("of bare", "cpu.library"),
     ("of pool", "cpu.pool"),
     ("waited", "waited"),
     ("MB", "memory"),
@@ -45,7 +45,7 @@ _OPEN = (
     ("CPU to open one", "opening"),
     ("KB each", "memory"),
 )
-_RATIOS = frozenset({"cpu.httpx", "cpu.pool", "ratio"})
+_RATIOS = frozenset({"cpu.library", "cpu.pool", "ratio"})
 _WHOLE = frozenset({"memory"})
 
 
@@ -110,7 +110,11 @@ def _aims(found: Figures) -> list[str]:
             f"first text over bare httpx, 1 stream p50 <= {OVER_MS:.0f} ms",
         ),
         _aim(
-            found, "providers", "cpu.httpx", CPU_RATIO, f"CPU over bare httpx, 32 streams <= {CPU_RATIO:.0f}x"
+            found,
+            "providers",
+            "cpu.library",
+            CPU_RATIO,
+            f"CPU over bare httpx, 32 streams <= {CPU_RATIO:.0f}x",
         ),
         _aim(
             found,
@@ -146,4 +150,5 @@ def _aim(found: Figures, row: str, name: str, aim: float, words: str) -> str:
 
 
 def _is_measured(client: Client) -> bool:
-    return not client.bare
+    """What is promised is promised of a provider over a connection."""
+    return not client.bare and bool(client.kind)

@@ -1,4 +1,4 @@
-"""The rows `providers` and `streams1000`: what a provider costs over bare httpx that sends the same bytes.
+"""The rows `providers` and `streams1000`: what a provider costs over the library alone that sends the same bytes.
 
 Every asker is a process of its own on the bot's core; all of them run from the beginning and are told in turn to ask,
 round by round, so that what else the machine does in these minutes is everybody's.
@@ -38,6 +38,8 @@ WIDTH = 32
 ROUNDS = 5
 ALONE, TOGETHER = 40, 160
 """Requests a round, one after the other and 32 in the same moment."""
+ITS_OWN_SHARE = 5
+"""A model in its own process takes the time of its work, so it is asked a fifth as often."""
 
 OPEN_STREAMS, OPEN_ROUNDS, NEXT = 1000, 3, 100
 OPEN_CLIENTS = (
@@ -98,7 +100,7 @@ async def servers(clients: Iterable[Client]) -> AsyncIterator[dict[str, MockMode
     """A mock model of each kind that the askers speak to."""
     with pinned(cores()[1]):
         async with AsyncExitStack() as stack:
-            kinds = {one.kind for one in clients}
+            kinds = {one.kind for one in clients if one.kind}
             yield {kind: stack.enter_context(running("--kind", kind)) for kind in sorted(kinds)}
 
 
@@ -108,7 +110,7 @@ async def sent_by_families(
     """For each family one request as a provider sends it, out of the mock model's record."""
     found: dict[str, dict[str, Any]] = {}
     for client in clients:
-        if client.bare or not client.family or client.family in found:
+        if client.bare or not client.kind or client.family in found:
             continue
         model = models[client.kind]
         async with told(client, model.root_url) as one:
@@ -132,7 +134,7 @@ class Rounds:
 
 
 async def providers(_: object, scale: Scale, clients: Sequence[Client] = CLIENTS) -> Found:
-    """Time to first text alone and 32 at once, CPU a request, memory; over the same rounds of bare httpx."""
+    """Time to first text alone and 32 at once, CPU a request, memory; over the same rounds of the library alone."""
     rounds = {one.key: Rounds() for one in clients}
     loads = []
     async with AsyncExitStack() as stack:
@@ -143,7 +145,7 @@ async def providers(_: object, scale: Scale, clients: Sequence[Client] = CLIENTS
             model.config(keep_bodies=False)
         askers = []
         for client in clients:
-            root_url = models[client.kind].root_url
+            root_url = models[client.kind].root_url if client.kind else ""
             askers.append(await stack.enter_async_context(told(client, root_url, sent.get(client.family))))
             await askers[-1].do("open")
             await askers[-1].do("ask", width=WIDTH, count=WIDTH)
@@ -171,8 +173,9 @@ def loaded_by_a_look() -> int:
 
 
 async def _one_round(asker: Told, rounds: Rounds, scale: Scale) -> None:
-    alone = await asker.do("ask", width=1, count=scale.of(ALONE))
-    together = await asker.do("ask", width=WIDTH, count=max(WIDTH, scale.of(TOGETHER)))
+    share = 1 if asker.client.kind else ITS_OWN_SHARE
+    alone = await asker.do("ask", width=1, count=max(1, scale.of(ALONE) // share))
+    together = await asker.do("ask", width=WIDTH, count=max(WIDTH, scale.of(TOGETHER) // share))
     rounds.alone.append(alone["first"])
     rounds.together.append(together["first"])
     rounds.cpu_alone.append(alone["cpu"])
@@ -184,7 +187,7 @@ def figures(rounds: Mapping[str, Rounds]) -> Found:
     """Medians of the rounds; what is compared is compared within a round."""
     found: Found = {}
     for key, one in rounds.items():
-        bare = {other: rounds.get(_of_family(BY_KEY[key], other)) for other in ("httpx", "pool")}
+        floors = {other: rounds.get(_of_family(BY_KEY[key], other)) for other in ("library", "pool")}
         p99 = [quantile(each, 0.99) or 0.0 for each in one.together]
         values: Found = {
             "alone.p50": ms(_middle(one.alone)),
@@ -197,9 +200,9 @@ def figures(rounds: Mapping[str, Rounds]) -> Found:
             "waited": ms(median(one.waited)),
             "memory": (one.peak - one.base) / MB,
         }
-        if bare["httpx"] is not None and bare["httpx"] is not one:
-            values["alone.over"] = ms(_over(one, bare["httpx"]))
-        for name, floor in bare.items():
+        if floors["library"] is not None and floors["library"] is not one:
+            values["alone.over"] = ms(_over(one, floors["library"]))
+        for name, floor in floors.items():
             if floor is not None and floor is not one:
                 values[f"cpu.{name}"] = median(a / b for a, b in zip(one.cpu, floor.cpu, strict=True))
         found |= {f"providers.{key}.{name}": value for name, value in values.items()}

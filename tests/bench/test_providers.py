@@ -33,16 +33,16 @@ def test_an_asker_is_compared_with_bare_httpx_of_its_own_dialect_in_the_same_rou
         }
     )
     assert found["providers.anthropic_http.alone.over"] == pytest.approx(1.0)
-    assert found["providers.anthropic_http.cpu.httpx"] == pytest.approx((0.5 + 0.102 / 0.104) / 2)
+    assert found["providers.anthropic_http.cpu.library"] == pytest.approx((0.5 + 0.102 / 0.104) / 2)
     assert found["providers.anthropic_http.cpu.pool"] == pytest.approx((2.0 + 0.102 / 0.101) / 2)
     assert found["providers.anthropic_http.memory"] == 25
     assert "providers.messages_httpx.alone.over" not in found
 
 
-def test_every_provider_but_the_one_without_a_network_has_both_bare_askers() -> None:
+def test_every_provider_with_a_connection_has_both_bare_askers_beside_it() -> None:
     for client in CLIENTS:
         bare = {other.bare for other in CLIENTS if other.family == client.family and other.bare}
-        assert bare == {"httpx", "pool"} or client.key == "demo"
+        assert bare == {"library", "pool"} if client.kind else "pool" not in bare
     assert len(BY_KEY) == len(CLIENTS)
 
 

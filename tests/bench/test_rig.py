@@ -60,7 +60,7 @@ async def test_every_provider_and_what_it_is_compared_with_is_asked() -> None:
     for client in CLIENTS:
         assert (found[f"providers.{client.key}.many.p99"] or 0) > 0
         assert (found[f"providers.{client.key}.cpu"] or 0) > 0
-    assert found["providers.openai.cpu.httpx"] is not None
+    assert found["providers.openai.cpu.library"] is not None
     assert found["providers.loaded"] == 0
 
 
