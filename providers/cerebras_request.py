@@ -12,7 +12,7 @@ from typing import Any
 
 from providers import openai_request
 from providers.base import CompletionRequest, ModelSpec
-from providers.cerebras_rules import broken
+from providers.cerebras_rules import broken, broken_format
 from providers.errors import ErrorKind, ProviderError
 from providers.openai_request import RESERVED, encode
 from providers.profile import ReasoningStyle
@@ -45,6 +45,8 @@ def request_body(model: ModelSpec, request: CompletionRequest, style: Style) -> 
     if wrong := broken(request):
         raise ProviderError(ErrorKind.BAD_REQUEST, f"Cerebras does not take {wrong}")
     body = openai_request.request_body(model, request, style.params, CONVERSATION)
+    if request.schema is None and (wrong := broken_format(body.get("response_format"))):
+        raise ProviderError(ErrorKind.BAD_REQUEST, f"Cerebras does not take {wrong}")
     if style.thoughts and model.profile.reasoning is not ReasoningStyle.NONE:
         body.setdefault("reasoning_format", style.thoughts)
     if "prediction" in body:

@@ -34,6 +34,15 @@ def broken(request: CompletionRequest) -> str:
     return strict_schema(request.schema.schema, "schema")
 
 
+def broken_format(given: Any) -> str:
+    """The same of a `response_format` that somebody wrote into the parameters of a model."""
+    form = given.get("json_schema") if isinstance(given, Mapping) else None
+    schema = form.get("schema") if isinstance(form, Mapping) else None
+    if not isinstance(form, Mapping) or form.get("strict") is not True or not isinstance(schema, Mapping):
+        return ""
+    return strict_schema(schema, "response_format.json_schema.schema")
+
+
 def pairing(messages: Sequence[PromptMessage]) -> str:
     """Every call is answered by the tool messages right after it, and these answer nothing else."""
     waiting: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from providers.base import CompletionRequest, PromptMessage, Role, Schema, Tool, ToolCall
-from providers.cerebras_rules import MAX_DEPTH, broken, pairing, strict_schema
+from providers.cerebras_rules import MAX_DEPTH, broken, broken_format, pairing, strict_schema
 from providers.conformance_abilities import CLOCK, MOVIE, WEATHER
 
 ASKED = PromptMessage(Role.USER, "weather?")
@@ -105,3 +105,20 @@ def test_a_loose_schema_is_left_to_the_server() -> None:
     loose = CompletionRequest((ASKED,), schema=Schema("a", {"type": "object"}, is_strict=False))
     assert broken(loose) == ""
     assert broken(replace(loose, schema=Schema("a", {"type": "object"}))) != ""
+
+
+def test_a_form_that_stands_in_the_parameters_is_held_to_the_same_limits() -> None:
+    form = {
+        "type": "json_schema",
+        "json_schema": {"name": "x", "strict": True, "schema": deep(MAX_DEPTH + 1)},
+    }
+    assert broken_format(form).startswith("response_format.json_schema.schema.properties.a")
+    good = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": MOVIE.schema}}
+    for taken in (
+        good,
+        {"type": "json_object"},
+        None,
+        "text",
+        {"json_schema": {"schema": 7, "strict": True}},
+    ):
+        assert broken_format(taken) == ""
