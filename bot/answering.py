@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot import metrics, words
 from bot.access import trust_in
+from bot.accounts import Account
 from bot.attachments import Attachments, TurnFiles
 from bot.conversations import Talk
 from bot.ending import Ending
@@ -18,14 +19,14 @@ from bot.interrupt import StopReason
 from bot.lanes import Turn
 from bot.media.material import Material
 from bot.media.words import note
-from bot.prompt import Prompt, assemble
+from bot.prompt import assemble
 from bot.speaking import Speaker
 from bot.store.base import HistoryRow, Outcome
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
 from bot.tools import OfferedTool, ToolBox
 from channels.capabilities import Surface
 from channels.delivery import Reply
-from channels.events import Message
+from channels.events import Address, Message, Sender
 from channels.markup import close
 from providers.base import Role
 from routing.catalog import Catalog
@@ -139,11 +140,18 @@ class Answering:
             is_shared=turn.message.address.surface in _SHARED,
             images=material.images if material is not None else (),
         )
-        offered = self._offered(turn)
+        offered = self.offered(turn.account, turn.message.sender)
         if offered:
             prompt = prompt.with_tools([each.tool for each in offered])
         try:
-            decision = decide(await self._query(turn, talk, prompt), catalog, self.tools.health)
+            query = await self.query(turn.account, turn.message.address, talk)
+            query = replace(
+                query,
+                one_shot=turn.one_shot,
+                least_tokens=prompt.least_tokens,
+                has_images=any(line.message.images for line in prompt.question),
+            )
+            decision = decide(query, catalog, self.tools.health)
         except UnknownModel as error:
             ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
             return
@@ -171,21 +179,20 @@ class Answering:
         if material is not None and material.unread:
             ending.closing = "\n\n".join(part for part in (ending.closing, f"({material.unread})") if part)
 
-    def _offered(self, turn: Turn) -> Sequence[OfferedTool]:
-        return self.box.offered(turn.account.agent, trust_in(turn.message.sender, turn.account.policy))
+    def offered(self, account: Account, sender: Sender) -> Sequence[OfferedTool]:
+        """What a model may call for somebody who speaks to an account."""
+        return self.box.offered(account.agent, trust_in(sender, account.policy))
 
-    async def _query(self, turn: Turn, talk: Talk, prompt: Prompt) -> RouteQuery:
-        capabilities = turn.account.channel.capabilities(turn.message.address)
+    async def query(self, account: Account, address: Address, talk: Talk) -> RouteQuery:
+        """What a decision depends on in a conversation, before anything is asked there."""
+        capabilities = account.channel.capabilities(address)
         return RouteQuery(
             latency=capabilities.latency,
             streaming=capabilities.streaming,
             now=self.tools.clock(),
-            one_shot=turn.one_shot,
             chosen_here=talk.state.choices.get("model"),
-            chosen_for_account=await self.chosen.model_for(turn.account.scope),
+            chosen_for_account=await self.chosen.model_for(account.scope),
             chosen_for_all=await self.chosen.model_for("global"),
-            least_tokens=prompt.least_tokens,
-            has_images=any(line.message.images for line in prompt.question),
             effort=wanted_effort(talk.state.choices.get(EFFORT)),
         )
 

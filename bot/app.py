@@ -38,14 +38,12 @@ from bot.sources import Models
 from bot.store.base import Store
 from bot.tools import ToolBox
 from bot.turn import Turns
+from bot.warming import Warmer
 from channels.base import ChannelSpec, Route, Routes
 from routing.execute import Tools
 from routing.health import Health
 
 log = structlog.get_logger()
-
-WARM_EVERY = 30.0
-"""Seconds between two warmings of the first model's connection, however often people begin to type."""
 
 DEFAULT_SYSTEM = (
     "You are a helpful assistant in a chat. Answer in the language of the question. "
@@ -164,17 +162,18 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
     clock = time.monotonic
     health, table = Health(), all_commands()
     conversations, choices = Conversations(store), WiderChoices(store)
+    answering = Answering(
+        catalog=models.catalog,
+        tools=_tools(settings, models, health),
+        chosen=choices,
+        box=box,
+        latch=store.add_key,
+        attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
+    )
     turns = Turns(
         store=store,
         conversations=conversations,
-        answering=Answering(
-            catalog=models.catalog,
-            tools=_tools(settings, models, health),
-            chosen=choices,
-            box=box,
-            latch=store.add_key,
-            attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
-        ),
+        answering=answering,
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
         wall=time.time,
@@ -194,13 +193,22 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         model_origin=lambda: models.origin,
         tools=box,
     )
+    warmer = Warmer(
+        models,
+        conversations,
+        answering,
+        lambda agent: settings.agent(agent).warm_prompts,
+        spawn,
+        clock,
+        time.time,
+    )
     return App(
         home=home,
         store=store,
         models=models,
         health=health,
         lanes=lanes,
-        inbox=_inbox(desk, table, _Warmer(models, spawn, clock)),
+        inbox=_inbox(desk, table, warmer),
         conversations=conversations,
         choices=choices,
         desk=desk,
@@ -223,7 +231,7 @@ def _tools(settings: Settings, models: Models, health: Health) -> Tools:
     )
 
 
-def _inbox(desk: Desk, table: Table, warm: Callable[[], None]) -> Inbox:
+def _inbox(desk: Desk, table: Table, warm: Warmer) -> Inbox:
     return Inbox(
         store=desk.store,
         lanes=desk.lanes,
@@ -241,24 +249,3 @@ def _system(settings: Settings, agent: str | None) -> str:
     """The prompt that an account's model is told first."""
     named = settings.agent(agent).system_prompt
     return DEFAULT_SYSTEM if named is None else named
-
-
-class _Warmer:
-    """Opens the first model's connection when somebody begins to type; at most once in a while."""
-
-    def __init__(
-        self,
-        models: Models,
-        spawn: Spawn,
-        clock: Callable[[], float],
-    ) -> None:
-        self._models = models
-        self._spawn = spawn
-        self._clock = clock
-        self._next = 0.0
-
-    def __call__(self) -> None:
-        if self._clock() >= self._next:
-            self._next = self._clock() + WARM_EVERY
-            provider = self._models.providers[self._models.catalog().primary.model.provider]
-            self._spawn(provider.warm(), "warm")

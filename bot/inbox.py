@@ -80,7 +80,7 @@ class Inbox:
     conversations: Conversations
     commands: Mapping[str, Command]
     specs: Mapping[str, CommandSpec]
-    warm: Callable[[], None]
+    warm: Callable[[Account, TypingStarted], None]
     clock: Callable[[], float]
     wall: Callable[[], float]
     new_id: Callable[[], str]
@@ -127,7 +127,7 @@ class Inbox:
             case MessageDeleted():
                 return await self._deleted(account, event)
             case TypingStarted():
-                self.warm()
+                self.warm(account, event)
             case Unreadable():
                 return await self._unreadable(account, event)
             case Reaction():

@@ -126,13 +126,15 @@ def assemble(
 ) -> Prompt:
     """The prompt for the newest question. `questions`: (speaker, text), several when messages were merged.
 
-    `is_shared`: more than one person talks here, so each line carries its speaker's cleaned name. Failed
-    exchanges are left out; a stopped or broken answer is marked, so that the model knows it did not end.
+    Without questions: what stands before the next one. `is_shared`: more than one person talks here, so each line
+    carries its speaker's cleaned name. Failed exchanges are left out; a stopped or broken answer is marked, so that
+    the model knows it did not end.
     """
     lines = [_line(Role.SYSTEM, system)] if system else []
     past = [line for row in history for line in _history_lines(row, is_shared=is_shared)]
     asked = "\n".join(_said(speaker, text, is_shared=is_shared) for speaker, text in questions)
-    return Prompt(tuple(lines), tuple(past), (_line(Role.USER, asked, images),), conversation)
+    question = (_line(Role.USER, asked, images),) if questions else ()
+    return Prompt(tuple(lines), tuple(past), question, conversation)
 
 
 def _line(role: Role, text: str, images: tuple[Image, ...] = ()) -> Line:

@@ -2,7 +2,7 @@
 
 from bot.settings.load import Settings, load_settings
 from bot.settings.mount import AccountSettings, ProviderSettings, ToolServer
-from bot.settings.tree import Agent, AliasChoice, LoggingSection, ModelEntry, ModelUse, Tree
+from bot.settings.tree import Agent, AliasChoice, LoggingSection, ModelEntry, ModelUse, Tree, Warming
 
 __all__ = [
     "AccountSettings",
@@ -15,5 +15,6 @@ __all__ = [
     "Settings",
     "ToolServer",
     "Tree",
+    "Warming",
     "load_settings",
 ]

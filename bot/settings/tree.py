@@ -6,6 +6,7 @@ adapter, whose own model is mounted at that place (bot.settings.mount).
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
@@ -96,6 +97,14 @@ class ModelsSection(Section):
     )
 
 
+class Warming(StrEnum):
+    """Whose prompt cache is filled before a question comes."""
+
+    OFF = "off"
+    LOCAL = "local"
+    ALL = "all"
+
+
 class DefaultModel(Section):
     """What answers when nobody chose."""
 
@@ -138,6 +147,11 @@ class Agent(Section):
     ] = Field(
         default_factory=dict,
         description="Short names for /model; of several models the first that is listed and healthy answers.",
+    )
+    warm_prompts: Warming = Field(
+        default=Warming.LOCAL,
+        description="Whose prompt cache is filled while somebody types in a direct chat: off, local (models on this "
+        "machine), all (a hosted one bills it as a prompt).",
     )
     system_prompt: Text | None = Field(
         default=None, description="What the model is told first; none: a short default."

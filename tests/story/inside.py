@@ -44,6 +44,17 @@ class Inside:
         """Somebody writes the message `number`."""
         return await self.accept(message(text, number, sender=sender, key=key))
 
+    @staticmethod
+    def everybody() -> Policy:
+        """The policy that lets everybody in."""
+        return Policy(allow=frozenset({"*"}))
+
+    async def settled(self) -> None:
+        """Until what was begun beside the lanes has ended."""
+        async with asyncio.timeout(10):
+            while any(task.get_name().startswith("warm") for task in asyncio.all_tasks()):
+                await asyncio.sleep(0)
+
     async def quiet(self) -> None:
         """Until nothing runs."""
         async with asyncio.timeout(10):
