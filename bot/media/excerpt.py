@@ -46,7 +46,7 @@ def decode(data: bytes, charset: str = "", *, limit: int) -> Excerpt:
     if found := wide(data[:8192]):
         return _decoded(data, found, limit)
     taken = _decoded(data, "utf-8", limit)
-    if taken.text.count("\ufffd") > max(2, len(taken.text) * _MOST_REPLACED):
+    if taken.text.count("\ufffd") > len(taken.text) * _MOST_REPLACED:
         return _decoded(data, "cp1252", limit)
     return taken
 

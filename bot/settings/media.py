@@ -21,7 +21,7 @@ class TranscriptionSection(Section):
 
     model: ModelRef | None = Field(
         default=None,
-        description='What writes down voice notes and recordings, as "openai/whisper-1"; none: nobody listens to them.',
+        description="What writes down voice notes and recordings, as provider/model; none: nobody listens to them.",
     )
 
 
