@@ -35,7 +35,10 @@ HOMES = {
     "mlx_lm": ("providers.mlx_runtime",),
     "transformers": ("providers.mlx_runtime",),
     "huggingface_hub": ("providers.mlx_fetch",),
-    "httpx2": ("providers.anthropic_sdk", "providers.transport2"),
+    "mcp": ("bot.mcp",),
+    "mcp_types": ("bot.mcp",),
+    "anyio": ("bot.mcp",),
+    "httpx2": ("bot.mcp", "providers.anthropic_sdk", "providers.transport2"),
     "onnxruntime": ("providers.embeddings_onnx",),
     "tokenizers": ("providers.embeddings_onnx",),
     "sqlalchemy": ("bot.store",),
@@ -61,6 +64,9 @@ ROUTING_READS = (
 # Settled in advance, no clock, no chance, no network: what is true today is true tomorrow.
 IMPURE = ("asyncio", "time", "random", "secrets", "socket", "httpx", "aiohttp", "structlog", "uvloop")
 PURE = (
+    "bot.mcp.lines",
+    "bot.mcp.naming",
+    "bot.mcp.results",
     "bot.addresses",
     "bot.calls",
     "bot.exchange",

@@ -14,7 +14,8 @@ from tests.architecture.source import ROOT, entry_points
 
 HEAVY = (
     "telegram pyromark discord slack_bolt slack_sdk nio prompt_toolkit markdown_it "
-    "anthropic cerebras openai httpx httpx2 aiohttp sqlalchemy alembic mlx mlx_lm transformers numpy onnxruntime prometheus_client"
+    "anthropic cerebras openai httpx httpx2 aiohttp sqlalchemy alembic mlx mlx_lm transformers numpy onnxruntime prometheus_client "
+    "mcp mcp_types"
 ).split()
 
 PROBE = """
