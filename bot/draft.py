@@ -134,7 +134,7 @@ class Draft:
         """Configured models, the catalogue's, and what the server listed last; else what it lists now."""
         name = row.name
         entry = self.settings.models.providers.get(name)
-        configured = [described(name, each) for each in entry.models] if entry is not None else []
+        configured = [self._configured(name, each) for each in entry.models] if entry is not None else []
         listing = self._listing(name)
         listed = [models.describe(name, each) for each in listing.models] if listing is not None else []
         ids = self._listed(name) or None
@@ -151,6 +151,27 @@ class Draft:
         except ProviderError as error:
             log.warning("models not listed", provider=name, error=str(error.kind), reason=error.detail)
             return ()
+
+    def _configured(self, name: str, row: ModelEntry) -> ModelSpec:
+        """A configured model. Its window may be smaller than what the server serves, not larger."""
+        spec, told = described(name, row), self._told(name, row.id)
+        if told is None:
+            return spec
+        return replace(spec, context_window=min(row.context_window or told, told))
+
+    def _told(self, name: str, model_id: str) -> int | None:
+        """The window of which the server itself spoke; what a list has from the catalogue is none."""
+        listing = self._listing(name)
+        found = next((each for each in listing.models if each.id == model_id), None) if listing else None
+        facts = models.catalogue().get((name, model_id))
+        if found is None or (facts is not None and facts.context == found.context_window):
+            return None
+        return found.context_window
+
+    def found(self, spec: ModelSpec) -> ModelSpec:
+        """A model that was found on this machine, with the window that its server told later."""
+        told = self._told(spec.provider, spec.model)
+        return spec if told is None else replace(spec, context_window=told)
 
     def _living(self, spec: ModelSpec) -> ModelSpec:
         instead = self.retired.get(spec.ref.lower())

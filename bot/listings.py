@@ -15,9 +15,12 @@ import orjson
 from bot.files import write_private
 from bot.home import Home
 from providers.base import ModelSettings, ModelSpec
-from providers.models import DEFAULT_CONTEXT
+from providers.models import assumed_window
 
 REFRESH_EVERY = 86_400.0
+REFRESH_LOCAL_EVERY = 3_000.0
+"""A server on this machine tells a model's window once the model is loaded, and costs nothing to ask."""
+
 GONE_FOR = 90 * 86_400.0
 """Seconds for which a model that vanished is remembered."""
 
@@ -43,9 +46,9 @@ class Listing:
         """What it offers."""
         return {row.id for row in self.models}
 
-    def is_due(self, now: float) -> bool:
-        """Old enough to be asked anew; a clock that was set back makes it so too."""
-        return not 0 <= now - self.at < REFRESH_EVERY
+    def is_due(self, now: float, every: float = REFRESH_EVERY) -> bool:
+        """Older than `every` seconds; a clock that was set back makes it due too."""
+        return not 0 <= now - self.at < every
 
 
 def listings_path(home: Home) -> Path:
@@ -94,7 +97,7 @@ def write_listings(path: Path, listings: Mapping[str, Listing]) -> None:
 
 def _said(spec: ModelSpec) -> ModelSettings:
     """What the server said itself: an assumed window must not stand in the way of a better one."""
-    window = spec.context_window if spec.context_window != DEFAULT_CONTEXT else None
+    window = spec.context_window if spec.context_window != assumed_window(spec.provider) else None
     return ModelSettings(spec.model, spec.title, window, spec.max_output)
 
 

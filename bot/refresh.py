@@ -11,11 +11,20 @@ import structlog
 
 from bot.control import Method
 from bot.draft import address_of, listing_of
-from bot.listings import Listing, listings_path, read_listings, renewed, write_listings
+from bot.listings import (
+    REFRESH_EVERY,
+    REFRESH_LOCAL_EVERY,
+    Listing,
+    listings_path,
+    read_listings,
+    renewed,
+    write_listings,
+)
 from bot.model_notes import notes_on, refs_in_use
 from bot.settings import Settings
 from bot.sources import Models
 from providers.errors import ErrorKind, ProviderError
+from providers.http import is_loopback
 from routing.health import Health
 
 log = structlog.get_logger()
@@ -30,7 +39,7 @@ LIST_DEADLINE = 10.0
 async def keep_lists_fresh(
     models: Models, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 ) -> None:
-    """Ask every provider for its models once a day, for ever; an hour later again where it did not answer."""
+    """Ask every provider for its models once a day, for ever; those that did not answer and local ones each hour."""
     await sleep(FIRST_LOOK)
     while True:
         try:
@@ -53,7 +62,7 @@ async def refresh_lists(
         for name in models.providers
         if all_of_them
         or (old := listing_of(settings.provider(name), models.listings)) is None
-        or old.is_due(now)
+        or old.is_due(now, REFRESH_LOCAL_EVERY if _is_local(models, settings, name) else REFRESH_EVERY)
     ]
     due = [name for name in due if not settings.provider(name).spec.is_stand_in]
     answers = dict(zip(due, await asyncio.gather(*(_ask(models, name) for name in due)), strict=True))
@@ -74,6 +83,13 @@ async def refresh_lists(
             if note not in before:
                 log.warning("model left", reason=note)
     return failed
+
+
+def _is_local(models: Models, settings: Settings, name: str) -> bool:
+    address = address_of(settings.provider(name))
+    return (bool(address) and is_loopback(address)) or any(
+        spec.is_local for spec in models.catalog().models.values() if spec.provider == name
+    )
 
 
 async def _ask(models: Models, name: str) -> Any:

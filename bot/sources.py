@@ -197,9 +197,10 @@ def _how_to_connect() -> str:
 
 
 async def _local(draft: Draft, server: LocalServer) -> Choice:
-    draft.models.update({spec.ref: spec for spec in server.models})
+    found = [draft.found(spec) for spec in server.models]
+    draft.models.update({spec.ref: spec for spec in found})
     await draft.open(server.preset, base_url=server.base_url)
-    first = server.models[0]
+    first = found[0]
     for alias in ALIASES:
         draft.aliases.setdefault(alias, [Choice(first)])
     return Choice(first)

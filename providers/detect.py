@@ -165,7 +165,13 @@ def _object(answer: _Answer | None) -> Mapping[str, Any]:
     return answer.value
 
 
-def _models(answer: _Answer | None, key: str, name: str, window: str = "") -> list[_Model] | None:
+def _nothing(_: Mapping[str, Any]) -> Any:
+    return None
+
+
+def _models(
+    answer: _Answer | None, key: str, name: str, window: Callable[[Mapping[str, Any]], Any] = _nothing
+) -> list[_Model] | None:
     """Ids and context windows in a list of models; None where there is no such list."""
     rows = _object(answer).get(key)
     if not isinstance(rows, list):
@@ -173,7 +179,7 @@ def _models(answer: _Answer | None, key: str, name: str, window: str = "") -> li
     models: list[_Model] = []
     for row in rows:
         if isinstance(row, dict) and isinstance(row.get(name), str):
-            tokens = row.get(window)
+            tokens = window(row)
             if is_for_chat(row[name]):
                 models.append((row[name], tokens if isinstance(tokens, int) else None))
     return models
@@ -192,10 +198,18 @@ async def _ollama(get: _Get) -> _Found:
 
 
 async def _lmstudio(get: _Get) -> _Found:
-    models = _models(await get("/api/v1/models"), "models", "key", "max_context_length")
+    models = _models(await get("/api/v1/models"), "models", "key", _of_lmstudio)
     if models is None:  # before its version 0.4
-        models = _models(await get("/api/v0/models"), "data", "id", "max_context_length")
+        models = _models(await get("/api/v0/models"), "data", "id", _of_lmstudio)
     return _state(models)
+
+
+def _of_lmstudio(row: Mapping[str, Any]) -> Any:
+    """What a loaded model was given, else the most that it takes."""
+    for instance in row.get("loaded_instances") or ():
+        if isinstance(instance, dict) and isinstance(instance.get("config"), dict):
+            return instance["config"].get("context_length")
+    return row.get("loaded_context_length") or row.get("max_context_length")
 
 
 async def _llamacpp(get: _Get) -> _Found:
@@ -213,7 +227,7 @@ async def _llamacpp(get: _Get) -> _Found:
 async def _vllm(get: _Get) -> _Found:
     if not isinstance(_object(await get("/version")).get("version"), str):
         return ServerState.DOWN, []
-    return _state(_models(await get("/v1/models"), "data", "id", "max_model_len"))
+    return _state(_models(await get("/v1/models"), "data", "id", lambda row: row.get("max_model_len")))
 
 
 async def _mlx(get: _Get) -> _Found:

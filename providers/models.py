@@ -1,7 +1,7 @@
 """What is known about models: the rows of models.json, and a model's description put together from all sources.
 
-What a server says about its own model stands over the settings, the settings over the catalogue, the catalogue
-over the preset.
+What a server says about its own model stands over the settings, but for a window, which they may lower; the
+settings stand over the catalogue, the catalogue over the preset.
 """
 
 from __future__ import annotations
@@ -55,12 +55,18 @@ def describe(
         provider=provider,
         model=row.id,
         title=row.title or (facts.title if facts else ""),
-        context_window=row.context_window or (facts.context if facts else None) or DEFAULT_CONTEXT,
+        context_window=row.context_window or (facts.context if facts else None) or assumed_window(provider),
         max_output=row.max_output or (facts.max_output if facts else None),
         profile=_profile(preset, facts, reasoning=reasoning, images=images),
         price=price or (Price(0.0, 0.0) if local else None),
         is_local=local,
     )
+
+
+def assumed_window(provider: str) -> int:
+    """Tokens of a model of which nobody says more."""
+    preset = presets.find(provider)
+    return (preset.window if preset else None) or DEFAULT_CONTEXT
 
 
 def is_for_chat(model: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.errors import ErrorKind, ProviderError
+from providers.presets import OLLAMA_WINDOW
 
 MAX_SHOWN = 50
 """Models of an Ollama that are asked about one by one."""
@@ -96,12 +97,17 @@ def _loaded(_: Question, answer: Any, __: Sequence[Row]) -> dict[str, Any]:
 
 
 def _shown(question: Question, answer: Any, _: Sequence[Row]) -> dict[str, Any]:
-    """`num_ctx` of the model's own file, else the most that the model takes."""
+    """`num_ctx` of the model's own file, and never more than the model takes.
+
+    Without it the server's own default counts, which it does not tell before the model is loaded: it cuts longer
+    prompts without a word, so the most that the model takes says something only where it is less.
+    """
+    facts = answer.get("model_info") or {}
+    most = _tokens(facts.get(f"{facts.get('general.architecture')}.context_length"))
     set_to = re.search(r"^num_ctx\s+(\d+)\s*$", str(answer.get("parameters") or ""), re.MULTILINE)
     if set_to is not None:
-        return {question.model: int(set_to[1])}
-    facts = answer["model_info"]
-    return {question.model: facts.get(f"{facts['general.architecture']}.context_length")}
+        return {question.model: min(int(set_to[1]), most) if most else int(set_to[1])}
+    return {question.model: most if most is not None and most < OLLAMA_WINDOW else None}
 
 
 def _running(_: Question, answer: Any, __: Sequence[Row]) -> dict[str, Any]:

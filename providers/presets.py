@@ -13,6 +13,11 @@ FAST, REASON, DEEP = "fast", "reason", "deep"
 """The aliases that every hosted preset has a preference list for."""
 
 
+OLLAMA_WINDOW = 4096
+"""Tokens that Ollama serves unless it is told otherwise, on a machine with less than 24 GB for models. Ollama docs,
+context length, 2026-11."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preference:
     """A model that an alias may stand for, and how hard it is to think (None: its own default)."""
@@ -30,7 +35,8 @@ class Preset:
     `conversation_field`: the body's key for an id that keeps a conversation's prefix cache together, "" where
     there is none. `warm_path`: a cheap GET that opens a connection. `lists_to_all`: its list of models proves no
     key. `takes_thoughts`: it may want the blocks of a model's thoughts back. `keep_path`: beside `/v1`, where a
-    model is told how long to stay loaded. `connect`: how a person sets it up.
+    model is told how long to stay loaded. `window`: tokens that a model gets of which nobody says more.
+    `connect`: how a person sets it up.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Preset:
     lists_to_all: bool = False
     takes_thoughts: bool = False
     keep_path: str = ""
+    window: int | None = None
     connect: str = ""
 
 
@@ -167,6 +174,7 @@ PRESETS: tuple[Preset, ...] = (
         is_local=True,
         port=11434,
         keep_path="/api/generate",
+        window=OLLAMA_WINDOW,
         connect="Install Ollama, then: ollama pull llama3.2",
     ),
     Preset(

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from bot.home import Home
-from bot.listings import REFRESH_EVERY, Listing, listings_path, read_listings, renewed, write_listings
+from bot.listings import (
+    REFRESH_EVERY,
+    REFRESH_LOCAL_EVERY,
+    Listing,
+    listings_path,
+    read_listings,
+    renewed,
+    write_listings,
+)
 from providers.base import ModelSettings, ModelSpec
 
 DAY = 86_400.0
@@ -51,6 +59,11 @@ def test_what_is_no_longer_listed_is_gone_since_then() -> None:
 def test_another_address_is_another_list() -> None:
     first = renewed(None, offered("a"), 1.0, "http://one")
     assert dict(renewed(first, offered("b"), 2.0, "http://two").gone) == {}
+
+
+def test_a_list_of_this_machine_is_due_after_less_than_an_hour() -> None:
+    assert not Listing(100.0).is_due(3000.0, REFRESH_LOCAL_EVERY)
+    assert Listing(100.0).is_due(3100.0, REFRESH_LOCAL_EVERY)
 
 
 @pytest.mark.parametrize(("now", "is_due"), [(100.0, False), (99.0, True), (100.0 + REFRESH_EVERY, True)])

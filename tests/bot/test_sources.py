@@ -254,3 +254,44 @@ async def test_what_cannot_be_taken_in_leaves_everything_as_it_was(tmp_path: Pat
         with pytest.raises(BotError):
             await found.renew(load_settings(Home(tmp_path), path, {}))
         assert found.catalog().primary.model.ref == "cerebras/gpt-oss-120b"
+
+
+@pytest.mark.parametrize(
+    ("setting", "window"),
+    [({}, 32_768), ({"contextWindow": 8_000}, 8_000), ({"contextWindow": 200_000}, 32_768)],
+    ids=["nothing", "less", "more"],
+)
+async def test_the_settings_may_lower_a_window_that_the_server_tells_but_not_raise_it(
+    tmp_path: Path,
+    start_mock_model: Callable[..., MockModel],
+    setting: dict[str, int],
+    window: int,
+) -> None:
+    server = start_mock_model("--kind", "vllm")
+    server.config(models=["m"], context_tokens=32_768)
+    row = {"baseUrl": server.base_url, "api": "openai-completions", "models": [{"id": "m", **setting}]}
+    config = {"models": {"detectLocal": False, "providers": {"ours": row}}}
+    async with models(tmp_path, config) as found:
+        before = found.catalog().primary.model.context_window
+        assert before == setting.get("contextWindow", 8_192)  # nobody was asked yet
+        assert found.settings is not None
+        assert await refresh_lists(found, found.settings, 1_000.0) == {}
+        assert found.catalog().primary.model.context_window == window
+    async with models(tmp_path, config) as again:
+        assert again.catalog().primary.model.context_window == window
+
+
+async def test_a_local_server_is_asked_for_its_windows_more_often_than_a_vendor(
+    tmp_path: Path, start_mock_model: Callable[..., MockModel]
+) -> None:
+    server = start_mock_model("--kind", "vllm")
+    server.config(models=["m"], context_tokens=4_000)
+    row = {"baseUrl": server.base_url, "api": "openai-completions", "models": [{"id": "m"}]}
+    async with models(tmp_path, {"models": {"detectLocal": False, "providers": {"ours": row}}}) as found:
+        assert found.settings is not None
+        seen = []
+        for now, tokens in ((1_000.0, 4_000), (2_000.0, 6_000), (5_000.0, 7_000)):
+            server.config(context_tokens=tokens)
+            await refresh_lists(found, found.settings, now)
+            seen.append(found.catalog().primary.model.context_window)
+        assert seen == [4_000, 4_000, 7_000]

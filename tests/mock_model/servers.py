@@ -140,7 +140,7 @@ def _lmstudio(models: Sequence[str], path: str, window: int) -> Answer | None:
                 "compatibility_type": "gguf",
                 "quantization": "Q4_K_M",
                 "state": "loaded",
-                "max_context_length": window,
+                "max_context_length": 4 * window,
                 "loaded_context_length": window,
             }
             for name in models
@@ -153,7 +153,7 @@ def _lmstudio(models: Sequence[str], path: str, window: int) -> Answer | None:
                 "type": "llm",
                 "key": name,
                 "display_name": name,
-                "max_context_length": window,
+                "max_context_length": 4 * window,
                 "loaded_instances": [{"id": name, "config": config}],
             }
             for name in models

@@ -28,7 +28,7 @@ from tests.providers.ask import KEY, MODEL, ask, compatible, question
 from tests.providers.peer import Peer, whole
 
 WINDOWS = [
-    ("ollama", 4096),
+    ("ollama", 2048),
     ("lmstudio", 16384),
     ("llamacpp", 2048),
     ("vllm", 65536),
@@ -43,6 +43,14 @@ async def test_a_models_window_is_what_its_server_says(
     mock_model.config(kind=kind, context_tokens=window, models=["llama3.2"])
     (spec,) = await compatible(pools, mock_model.base_url).list_models(KEY)
     assert (spec.model, spec.context_window) == ("llama3.2", window)
+
+
+async def test_a_model_that_ollama_has_not_loaded_gets_no_more_than_ollama_serves(
+    pools: Pools, mock_model: MockModel
+) -> None:
+    mock_model.config(kind="ollama", context_tokens=131_072, models=["llama3.2"])
+    (spec,) = await compatible(pools, mock_model.base_url, "ollama").list_models(KEY)
+    assert spec.context_window == 4096
 
 
 async def test_a_server_that_tells_no_window_is_listed_all_the_same(pools: Pools, peer: Peer) -> None:
@@ -73,10 +81,23 @@ ANSWERS: dict[str, tuple[Question, Any, dict[str, int]]] = {
         {"parameters": "num_gpu 1\nnum_ctx    8192\n", "model_info": {}},
         {"a": 8192},
     ),
-    "what the model takes": (
+    "more in its file than the model takes": (
+        Question("/api/show", {}, "a"),
+        {
+            "parameters": "num_ctx 8192",
+            "model_info": {"general.architecture": "llama", "llama.context_length": 2048},
+        },
+        {"a": 2048},
+    ),
+    "what a small model takes": (
+        Question("/api/show", {}, "a"),
+        {"model_info": {"general.architecture": "bert", "bert.context_length": 512}},
+        {"a": 512},
+    ),
+    "what a large model takes is not what it gets": (
         Question("/api/show", {}, "a"),
         {"model_info": {"general.architecture": "qwen3", "qwen3.context_length": 40960}},
-        {"a": 40960},
+        {},
     ),
     "a model that is loaded": (
         Question("/api/ps"),
