@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.bench.askers import CLIENTS, Client
 
@@ -143,10 +143,10 @@ def _aim(found: Figures, row: str, name: str, aim: float, words: str) -> str:
     }
     if not got:
         return f"not measured  {words}"
-    show: Callable[[str], str] = lambda title: f"{title} {_cell(name, got[title])}"  # noqa: E731
-    if missed := [title for title, value in got.items() if value > aim]:
-        return f"MISS  {words}: {'; '.join(map(show, missed))}"
-    return f"met   {words}: at most {show(max(got, key=lambda title: got[title]))}"
+    shown = {title: f"{title} {_cell(name, value)}" for title, value in got.items()}
+    if missed := [shown[title] for title, value in got.items() if value > aim]:
+        return f"MISS  {words}: {'; '.join(missed)}"
+    return f"met   {words}: at most {shown[max(got, key=lambda title: got[title])]}"
 
 
 def _is_measured(client: Client) -> bool:
