@@ -23,13 +23,6 @@ BITS_FOR_SCALES = 0.5
 OFFERED_BITS = (8, 6, 5, 4, 3, 2)
 """What mlx_lm.convert quantises to."""
 
-_BITS_OF = {
-    **dict.fromkeys(("F64", "I64", "U64"), 64),
-    **dict.fromkeys(("F32", "I32", "U32"), 32),
-    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
-    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "I8", "U8", "BOOL"), 8),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -57,11 +50,11 @@ def shape_of(config: Mapping[str, Any], tensors: Sequence[Mapping[str, Any]]) ->
                 continue
             try:
                 start, end = tensor["data_offsets"]
-                width, count = _BITS_OF.get(tensor["dtype"], 8), prod(tensor["shape"])
+                kind, count = tensor["dtype"], prod(tensor["shape"])
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(f"the tensor {name[:80]!r} says no size") from error
             weights += end - start
-            if bits is not None and width == 32 and name.endswith(".weight"):
+            if bits is not None and kind == "U32" and name.endswith(".weight"):
                 parameters += count * 32 // bits  # several weights are packed into each number
             elif not name.endswith((".scales", ".biases")):
                 parameters += count

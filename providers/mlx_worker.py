@@ -115,7 +115,11 @@ class Job:
 
 @dataclass(slots=True)
 class Tally:
-    """What the thread has done; written by it alone. `dropped`: answers given up; `at_once`: most in one step."""
+    """What the thread has done; written by it alone.
+
+    Tokens `read`, `cached`, `said` and `drafted`; answers `asked` for and `dropped`; the most `at_once` in one step;
+    how many wait now.
+    """
 
     read: int = 0
     cached: int = 0
@@ -124,6 +128,7 @@ class Tally:
     asked: int = 0
     dropped: int = 0
     at_once: int = 0
+    waiting: int = 0
 
 
 class Worker:
@@ -146,7 +151,6 @@ class Worker:
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
         self._jobs: list[Job] = []
         self._line: deque[Job] = deque()
-        self._in_line = 0
         self._thread: threading.Thread | None = None
         self._is_closing = False
         self.tally = Tally()
@@ -155,7 +159,7 @@ class Worker:
         """Hand a question in. OVERLOADED where too many wait already, CANCELLED after `close`."""
         if self._is_closing:
             raise ProviderError(ErrorKind.CANCELLED, f"{self._name} is closed")
-        if self._inbox.qsize() + self._in_line >= self._waiting:
+        if self._inbox.qsize() + self.tally.waiting >= self._waiting:
             raise ProviderError(ErrorKind.OVERLOADED, f"{self._waiting} questions wait already")
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"models {self._name}", daemon=True)
@@ -221,7 +225,7 @@ class Worker:
             if job.placed is not None and job.run is not None:
                 job.placed.engine.drop(job.run)
             job.placed = job.run = None
-        self._in_line = len(self._line)
+        self.tally.waiting = len(self._line)
 
     def _admit(self, shelf: Shelf) -> None:
         """Questions go in as long as their context fits beside that of the others; then all behind them wait."""
@@ -236,7 +240,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a model raises
                 job.post(ProviderError(ErrorKind.SERVER, f"{job.model}: {type(error).__name__}"))
             self._line.popleft()
-            self._in_line = len(self._line)
+            self.tally.waiting = len(self._line)
 
     def _begun(self, job: Job, shelf: Shelf) -> bool:
         job.placed = job.placed or shelf.get(job.model, job.context)

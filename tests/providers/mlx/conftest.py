@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from providers.profile import ModelProfile
 from tests.providers.mlx import tiny
 
 NOBODY = Credential("mlx:none")
+UNCOMPILED = "MLX_DISABLE_COMPILE"
 SAYING = ("Hello", " **you**", ", this", " is an", " answer.")
 
 Opened = Callable[..., Mlx]
@@ -23,6 +25,16 @@ Opened = Callable[..., Mlx]
 def spec(name: str, *, prefill: bool = False) -> ModelSpec:
     """A model of these tests."""
     return ModelSpec("mlx", name, context_window=4096, profile=ModelProfile(prefill=prefill))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def uncompiled() -> Iterator[None]:
+    """Without g++ at work: test processes side by side would write the same files in the temporary folder."""
+    before = os.environ.get(UNCOMPILED)
+    os.environ[UNCOMPILED] = "1"
+    yield
+    os.environ.pop(UNCOMPILED)
+    os.environ.update({} if before is None else {UNCOMPILED: before})
 
 
 @pytest.fixture(scope="session")

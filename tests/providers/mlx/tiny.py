@@ -55,6 +55,7 @@ BIG = Size(hidden=256, layers=4, inner=512)
 def require_mlx() -> None:
     """Skip the test, or fail it where peers are required."""
     require_peer("the extra mlx", found=find_spec("mlx") and find_spec("mlx_lm"))
+    import_module("mlx_lm.generate")  # seconds on a busy machine; no answer is to wait for it
 
 
 def write(
