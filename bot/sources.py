@@ -171,9 +171,8 @@ async def _primary(
         if found := draft.of(name):
             return Choice(found[0]), f"the first model of models.providers.{name}", switch
     if keyed and draft.aliases.get("fast"):
-        preset = presets.find(keyed[0])
-        variables = " or ".join(preset.variables) if preset is not None else "a key"
-        return draft.aliases["fast"][0], f"found a key for {keyed[0]} ({variables})", switch
+        where = draft.credentials[keyed[0]][0].partition(":")[2].removeprefix("env:")
+        return draft.aliases["fast"][0], f"found a key for {keyed[0]} ({where})", switch
     servers = await detect_local(draft.settings.environ) if detects else ()
     for server in servers:
         if server.state is ServerState.READY and server.models:

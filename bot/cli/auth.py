@@ -142,6 +142,7 @@ def _known_providers() -> list[str]:
 def _add(arguments: argparse.Namespace, context: Context) -> int:
     _check_refused(arguments)
     name, provider = arguments.name, arguments.provider
+    check_name(context, name, provider or "")
     secret = read_secret(name)
     store_key(context, name, provider or "", arguments.mode, secret, in_keyring=arguments.keyring)
     told = tell_daemon(context)
@@ -155,6 +156,7 @@ def _add(arguments: argparse.Namespace, context: Context) -> int:
 def _paste(arguments: argparse.Namespace, context: Context) -> int:
     _check_refused(arguments)
     provider = arguments.provider
+    check_name(context, provider, provider)
     secret = read_secret(provider)
     store_key(context, provider, provider, "api_key", secret, in_keyring=arguments.keyring)
     told = tell_daemon(context)
@@ -177,17 +179,22 @@ def read_secret(name: str) -> str:
     return secret
 
 
+def check_name(context: Context, name: str, provider: str) -> None:
+    """That a secret may be kept under this name for this provider; said before anybody pastes one."""
+    if not _NAME.fullmatch(name):
+        text = f"{name!r} is not allowed; allowed: letters, digits and . _ : - (64 at most)"
+        raise CommandError(text, kind="usage", code=USAGE)
+    if provider:
+        _check_provider(context, provider)
+
+
 def store_key(
     context: Context, name: str, provider: str, mode: str, secret: str, *, in_keyring: bool = False
 ) -> None:
     """Keep a secret under a name and, for a provider's key, name it in the configuration. Raises BotError."""
     from bot.credentials import Stored
 
-    if not _NAME.fullmatch(name):
-        text = f"{name!r} is not allowed; allowed: letters, digits and . _ : - (64 at most)"
-        raise CommandError(text, kind="usage", code=USAGE)
-    if provider:
-        _check_provider(context, provider)
+    check_name(context, name, provider)
     # First the secret, then its name: a crash in between leaves nothing that points nowhere.
     _change_stored(context, {name: Stored(secret, provider, in_keyring=in_keyring)})
     if provider:
@@ -285,7 +292,10 @@ def _order_clear(arguments: argparse.Namespace, context: Context) -> int:
     provider = arguments.provider
 
     def change(values: dict[str, Any]) -> None:
-        values.get("auth", {}).get("order", {}).pop(provider, None)
+        auth = values.get("auth", {})
+        auth.get("order", {}).pop(provider, None)
+        if not auth.get("order", True):
+            del auth["order"]
 
     context.config().replace(change)
     told = tell_daemon(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from bot.cli import auth, models_bench, models_edit
@@ -92,7 +93,10 @@ def _line(row: dict[str, Any], *, is_long: bool) -> str:
         line += f"  ({', '.join(row['aliases'])})"
     if is_long:
         line += f"  {row['price']}"
-    return line + (f"  retired {row['retired']}" if row["retired"] else "")
+    if row["retired"] is None:
+        return line
+    is_over = date.fromisoformat(row["retired"]) <= datetime.now(UTC).date()
+    return line + (f"  retired {row['retired']}" if is_over else f"  goes on {row['retired']}")
 
 
 def _whole_catalogue() -> dict[str, Any]:

@@ -199,3 +199,30 @@ def test_without_the_library_a_keyring_is_refused_in_words(terminal: Terminal) -
     assert result.code == 2
     assert "need the library keyring (pip install keyring)" in result.err
     assert not (terminal.home / "credentials.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("auth", "add", "x", "--provider", "cerebra"),
+        ("models", "auth", "paste-token", "--provider", "cerebra"),
+    ],
+)
+def test_a_provider_that_is_none_is_said_before_a_secret_is_asked_for(
+    terminal: Terminal, arguments: tuple[str, ...]
+) -> None:
+    result = terminal.run(*arguments, stdin="")
+    assert result.code == 2
+    assert "there is no provider 'cerebra'; nearest: cerebras" in result.err
+
+
+def test_the_status_says_where_the_key_was_found(terminal: Terminal) -> None:
+    terminal.run("auth", "add", "work", "--provider", "cerebras", stdin=KEY)
+    assert "(found a key for cerebras (work))" in terminal.run("models", "status").out
+
+
+def test_a_cleared_order_leaves_nothing_behind(terminal: Terminal) -> None:
+    terminal.run("auth", "add", "one", "--provider", "cerebras", stdin=KEY)
+    terminal.run("auth", "order", "set", "cerebras", "one")
+    terminal.run("auth", "order", "clear", "cerebras")
+    assert "order" not in json.loads((terminal.home / "config.json").read_text())["auth"]

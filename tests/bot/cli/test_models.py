@@ -207,6 +207,8 @@ def test_the_whole_catalogue_has_prices_and_retirements(terminal: Terminal) -> N
     assert "cerebras/gpt-oss-120b  131,072 tokens  $0.35 / $0.75 per million tokens\n" in result.out
     assert re.search(r"cerebras/llama-3\.3-70b .* retired 2026-02-16\n", result.out)
     assert re.search(r"cerebras/qwen-3-235b .* price unknown", result.out)
+    later = terminal.run("models", "list", "--all", "--provider", "gemini").out
+    assert re.search(r"gemini/gemini-3\.1-flash-lite .* goes on 2027-05-07\n", later)
     assert "anthropic" not in result.out.splitlines()[0]
 
 
