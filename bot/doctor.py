@@ -18,6 +18,7 @@ from bot.checkup import Row, State
 from bot.credentials import Stored, is_open_to_others, read_credentials, write_credentials
 from bot.doctor_channels import account_rows, probe_rows, running_rows
 from bot.doctor_providers import provider_rows
+from bot.doctor_tools import tool_rows
 from bot.errors import BotError, SettingsError
 from bot.home import PRIVATE_FILE, PRIVATE_FOLDER, Home
 from bot.plugins import collisions
@@ -47,7 +48,7 @@ class Patient:
 async def examine(patient: Patient, *, is_offline: bool = False) -> list[Row]:
     """Every check, in order; takes at most half a minute and never raises.
 
-    Asks the channels' services and the providers side by side unless `is_offline`.
+    Asks the channels' services, the providers and the servers of tools side by side unless `is_offline`.
     """
     _load(patient)
     rows = [row for check in CHECKS for row in _guarded(check, patient)]
@@ -57,7 +58,8 @@ async def examine(patient: Patient, *, is_offline: bool = False) -> list[Row]:
             rows += await running_rows(settings)
         if not is_offline:
             async with asyncio.TaskGroup() as tasks:
-                asked = [tasks.create_task(probe_rows(settings)), tasks.create_task(provider_rows(settings))]
+                looks = (probe_rows(settings), provider_rows(settings), tool_rows(settings))
+                asked = [tasks.create_task(look) for look in looks]
             rows += [row for task in asked for row in task.result()]
     return rows
 
@@ -237,6 +239,10 @@ CHECKS: tuple[Callable[[Patient], Iterator[Row]], ...] = (
 """What is looked at without asking anybody, in this order; each gives one row or more."""
 
 
+_ROOMS = ("models", "providers", "channels", "accounts", "mcp", "servers")
+"""Parts of a path that need not stand in a secret's name."""
+
+
 def _move_secrets(patient: Patient) -> list[str]:
     """Secrets that stand in the file go to credentials.json; a reference takes their place."""
     from bot.settings.checks import literal_secrets
@@ -249,9 +255,7 @@ def _move_secrets(patient: Patient) -> list[str]:
     stored = dict(read_credentials(patient.home.credentials))
     names: dict[Any, str] = {}
     for path in paths:
-        name = "-".join(
-            str(part) for part in path if part not in ("models", "providers", "channels", "accounts")
-        )
+        name = "-".join(str(part) for part in path if part not in _ROOMS)
         names[path] = name
         stored[name] = Stored(str(get_at(values, path)))
     # First the secrets, then the references: a crash in between loses nothing.

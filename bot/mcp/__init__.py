@@ -3,6 +3,6 @@
 The protocol's own library loads when the first server is connected, never before.
 """
 
-from bot.mcp.box import McpBox, open_box
+from bot.mcp.box import McpBox, open_box, try_server
 
-__all__ = ["McpBox", "open_box"]
+__all__ = ["McpBox", "open_box", "try_server"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,20 @@ def open_box(configured: Sequence[ToolServer], spawn: Spawn) -> ToolBox:
     for server in servers:
         spawn(server.run(), f"tool server {server.name}")
     return McpBox(servers)
+
+
+async def try_server(configured: ToolServer, within: float) -> ToolSource:
+    """Connect to a server once, and tell how that went. Never raises but for cancellation."""
+    server = Server(configured)
+    try:
+        async with asyncio.timeout(within), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(server.run())
+            await server.settled()
+            source = server.source()
+            running.cancel()
+    except TimeoutError:
+        return ToolSource(server.name, 0, f"did not answer within {within:.0f} seconds")
+    return source
 
 
 class McpBox:
@@ -49,7 +64,7 @@ class McpBox:
 
     def sources(self) -> Sequence[ToolSource]:
         """Every server that is on, reachable or not."""
-        return [ToolSource(server.name, len(server.offered), server.problem) for server in self._servers]
+        return [server.source() for server in self._servers]
 
 
 def is_for(server: McpServer, agent: str, trust: Trust) -> bool:

@@ -64,16 +64,7 @@ class Child:
 
         It gets the few variables of ours that the library deems harmless, and `env`.
         """
-        process = await asyncio.create_subprocess_exec(
-            _at_home(self.command),
-            *self.args,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=get_default_environment() | dict(self.env),
-            cwd=_at_home(self.cwd) if self.cwd is not None else None,
-            start_new_session=True,  # a group of its own, so that its children end with it
-        )
+        process = await self._start()
         # Nothing is awaited from here to `try`: a process would be left behind.
         into, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         outgoing, out_of = anyio.create_memory_object_stream[SessionMessage](MAX_OUTGOING)
@@ -97,6 +88,23 @@ class Child:
                 for stream in (into, incoming, outgoing, out_of):
                     stream.close()
                 _close(process)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        cwd = _at_home(self.cwd) if self.cwd is not None else None
+        try:
+            return await asyncio.create_subprocess_exec(
+                _at_home(self.command),
+                *self.args,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=get_default_environment() | dict(self.env),
+                cwd=cwd,
+                start_new_session=True,  # a group of its own, so that its children end with it
+            )
+        except OSError as error:  # uvloop does not say which file it is about
+            error.filename = cwd if cwd is not None and not _is_folder(cwd) else self.command
+            raise
 
     async def _read(
         self, process: asyncio.subprocess.Process, into: MemoryObjectSendStream[SessionMessage | Exception]
@@ -179,6 +187,10 @@ def _there(pipe: T | None) -> T:
     if pipe is None:
         raise RuntimeError("a program was started without pipes")
     return pipe
+
+
+def _is_folder(path: str) -> bool:
+    return Path(path).is_dir()
 
 
 def _at_home(path: str) -> str:

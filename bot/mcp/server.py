@@ -16,7 +16,7 @@ import structlog
 from bot.mcp.naming import is_listed, offered_name
 from bot.mcp.results import result_of
 from bot.settings import ToolServer
-from bot.tools import CALL_DEADLINE, OfferedTool, ToolResult
+from bot.tools import CALL_DEADLINE, OfferedTool, ToolResult, ToolSource
 from channels.waiting import backoff
 from providers.base import Tool
 
@@ -162,7 +162,7 @@ class Server:
         was_sent, session = False, None
         try:
             async with asyncio.timeout(CALL_DEADLINE):
-                await self._until_settled()
+                await self.settled()
                 session, own = self._session, self._own_names.get(name)
                 if session is None:
                     return self._fault(self.problem)
@@ -185,7 +185,11 @@ class Server:
             return self._fault("asks for something that cannot be given here")
         return result_of(answer)
 
-    async def _until_settled(self) -> None:
+    def source(self) -> ToolSource:
+        """How it is doing."""
+        return ToolSource(self.name, len(self.offered), self.problem)
+
+    async def settled(self) -> None:
         """Until it is known whether a session stands. What has just gone is on its way to the next attempt."""
         if self._session is not None and (self._session.ended.is_set() or self._lost.is_set()):
             self._settled.clear()

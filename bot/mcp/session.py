@@ -122,8 +122,8 @@ def why(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, MCPError) and error.code != wire.CONNECTION_CLOSED:
         return f"answered with an error: {error.message[:MAX_SAID]}"
-    if isinstance(error, FileNotFoundError | PermissionError) and error.filename:
-        reason = "does not exist" if isinstance(error, FileNotFoundError) else "may not be used"
+    if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError) and error.filename:
+        reason = "may not be used" if isinstance(error, PermissionError) else "does not exist"
         return f"cannot be started: {error.filename} {reason}"
     if isinstance(error, httpx2.HTTPStatusError):
         return f"answered with status {error.response.status_code}"

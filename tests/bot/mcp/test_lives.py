@@ -40,10 +40,19 @@ async def test_the_exit_code_of_a_server_is_told(tmp_path: Path) -> None:
     assert lost["reason"] == "ended with exit code 3"
 
 
-async def test_a_program_that_does_not_exist_is_named() -> None:
-    async with box_of({"gone": {"command": "/nowhere/at-all"}}) as box:
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"command": "/nowhere/at-all"}, "/nowhere/at-all does not exist"),
+        ({"command": "no-program-of-this-name"}, "no-program-of-this-name does not exist"),
+        ({"command": "/bin/sh", "cwd": "/nowhere/at-all"}, "/nowhere/at-all does not exist"),
+        ({"command": "/etc/passwd"}, "/etc/passwd may not be used"),
+    ],
+)
+async def test_a_program_that_cannot_be_started_is_named(settings: dict[str, str], problem: str) -> None:
+    async with box_of({"gone": settings}) as box:
         await until(lambda: "still starting" not in box.sources()[0].problem)
-        assert box.sources()[0].problem == "cannot be started: /nowhere/at-all does not exist"
+        assert box.sources()[0].problem == f"cannot be started: {problem}"
         result = await box.call("gone__x", {})
         assert result.is_error
 
