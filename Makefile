@@ -51,7 +51,7 @@ format: $(VENV)/.dev ## let ruff format the code and apply its safe fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-peers: $(VENV)/.dev ## install what some tests talk to: a Chromium; a Synapse and an aimock in .peers
+peers: $(VENV)/.dev ## install what some tests need: the extra mlx, a Chromium; a Synapse and an aimock in .peers
 	@bash tests/peers.sh $(BIN) $(LOCKS)
 
 bench: $(VENV)/.dev ## print the speed figures

@@ -102,7 +102,34 @@ get_aimock() {
   cp "$locks/aimock/package-lock.json" "$peers/aimock/installed.json"
 }
 
+mlx_is_here() {
+  cmp -s "$locks/all.txt" "$peers/mlx/installed.txt" &&
+    "$bin/python" -c "import importlib.util as found; exit(not (found.find_spec('mlx') and found.find_spec('mlx_lm')))"
+}
+
+mlx_with_uv() {
+  [ -x "$bin/uv" ] &&
+    "$bin/uv" pip install -q --python "$bin/python" --require-hashes --no-build -r "$locks/all.txt"
+}
+
+mlx_with_pip() {
+  "$bin/python" -m pip install -q --require-hashes --only-binary :all: -r "$locks/all.txt"
+}
+
+# An extra, not a program: it goes beside what the tests themselves run with, out of the same lock.
+get_mlx() {
+  if mlx_is_here; then
+    echo "mlx is here"
+    return 0
+  fi
+  echo "installing the extra mlx"
+  mkdir -p "$peers/mlx"
+  quietly mlx_with_uv || { echo "uv did not succeed; trying pip"; quietly mlx_with_pip; } || return 1
+  cp "$locks/all.txt" "$peers/mlx/installed.txt"
+}
+
 missing=0
+get_mlx || missing=1
 get_synapse || missing=1
 get_aimock || missing=1
 get_chromium || missing=1

@@ -147,6 +147,8 @@ def test_a_peer_is_installed_once_for_each_lock(tmp_path: Path) -> None:
         (tmp_path / "bin" / name).chmod(0o755)
     lock = tmp_path / "synapse.txt"
     lock.write_text("one")
+    extras = tmp_path / "all.txt"
+    extras.write_text("one")
     other = tmp_path / "aimock" / "package-lock.json"
     other.parent.mkdir()
     other.with_name("package.json").write_text("{}")
@@ -163,12 +165,16 @@ def test_a_peer_is_installed_once_for_each_lock(tmp_path: Path) -> None:
     (tmp_path / "offline").unlink()
     for content in ("one", "two"):
         lock.write_text(content)
+        extras.write_text(content)
         other.write_text(content)
         first, second = run_peers(tmp_path), run_peers(tmp_path)
         assert (first.returncode, second.returncode) == (0, 0), first.stderr
-        assert first.stdout.splitlines()[:2] == [
+        assert first.stdout.splitlines()[:3] == [
+            "installing the extra mlx",
             "installing Synapse into .peers/synapse",
             "installing aimock into .peers/aimock",
         ]
-        assert second.stdout.splitlines() == ["Synapse is here", "aimock is here", "Chromium is here"]
+        assert second.stdout.splitlines() == [
+            *("mlx is here", "Synapse is here", "aimock is here", "Chromium is here")
+        ]
         assert find_synapse(tmp_path / ".peers" / "synapse") is not None
