@@ -47,10 +47,11 @@ def test_the_example_of_a_decision_runs() -> None:
 
 
 def test_the_example_of_a_configuration_loads(tmp_path: Path) -> None:
-    (example,) = blocks("README.md", "json")
+    example, tools = blocks("README.md", "json")
     config = tmp_path / "config.json"
-    config.write_text(example)
+    config.write_text(json.dumps(json.loads(example) | json.loads(tools)))
     settings = load_settings(Home(tmp_path), config, {"OURS_KEY": "k"})
+    assert [server.name for server in settings.tool_servers] == ["notes"]
     assert settings.agents.defaults.model.primary == "ours/big-one"
     assert json.loads(example)["models"]["providers"]["ours"]["models"][0]["id"] == "big-one"
 
