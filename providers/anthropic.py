@@ -75,7 +75,7 @@ def _open(name: str, settings: AnthropicSettings, connect: Connect) -> Anthropic
         headers["anthropic-beta"] = ",".join(settings.betas)
     style = Style(settings.default_params, settings.caching, settings.thoughts)
     wire = _wire(settings.transport, base_url.removesuffix("/v1"), headers, connect)
-    return Anthropic(name, style, wire)
+    return Anthropic(name, style, wire, settings.limits.plain())
 
 
 def _wire(transport: Transport, base_url: str, headers: Mapping[str, str], connect: Connect) -> Wire:

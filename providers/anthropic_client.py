@@ -37,6 +37,7 @@ from providers.base import (
 from providers.errors import ErrorKind, ProviderError
 from providers.exchange import Drains, Read, Scrub, close, read_up_to, scrubber
 from providers.failures import list_of, read_body
+from providers.limits import UNLIMITED, Gate, Limits
 
 ENDING_TIMEOUT = 1.0
 """Seconds to wait for the end mark once the stop reason is there."""
@@ -57,11 +58,12 @@ MAX_LEARNED = 500
 class Anthropic:
     """One configured endpoint. What a model rejects as unknown is left out from then on."""
 
-    def __init__(self, name: str, style: Style, wire: Wire) -> None:
+    def __init__(self, name: str, style: Style, wire: Wire, limits: Limits = UNLIMITED) -> None:
         self._name = name
         self._style = style
         self._wire = wire
         self._learned: dict[str, frozenset[str]] = {}
+        self._gate = Gate(limits)
         self._drains = Drains(name)
         self._log = structlog.get_logger()
 
@@ -77,16 +79,17 @@ class Anthropic:
         """Ask the model; see providers.base.Provider."""
         refuse_to_continue(model, request)
         scrub = scrubber(request, credential)
-        answering = await self._ask(model, request, credential, scrub, is_warming=False)
-        reader = AnswerReader(model.model, answering.request_id, scrub, schema_tool(model, request))
-        answer = _Answer(reader, answering.read)
-        try:
-            yield answer
-        finally:
-            if reader.is_over and not answering.is_whole():
-                self._drains.add(answering.response, _quiet(answering.read))
-            else:
-                await close(answering.response)
+        with self._gate.admit(credential.id, request):
+            answering = await self._ask(model, request, credential, scrub, is_warming=False)
+            reader = AnswerReader(model.model, answering.request_id, scrub, schema_tool(model, request))
+            answer = _Answer(reader, answering.read)
+            try:
+                yield answer
+            finally:
+                if reader.is_over and not answering.is_whole():
+                    self._drains.add(answering.response, _quiet(answering.read))
+                else:
+                    await close(answering.response)
 
     async def warm(self) -> None:
         """Load what has to be loaded and open a connection, by a request without a key. Never raises."""

@@ -42,7 +42,9 @@ class Cerebras:
         asking = _Asking(name, style, wire, settings.compress_from)
         # the preset of the endpoint's kind, whatever it is called: it knows the path that warms
         preset = presets.find("cerebras")
-        self._client = OpenAICompatible(name, base_url, settings, preset, connect, asking)
+        self._client = OpenAICompatible(
+            name, base_url, settings, preset, connect, asking, limits=settings.limits.plain()
+        )
         self._batches = Batches(base_url, settings.headers, connect)
         self._log = structlog.get_logger()
 

@@ -44,6 +44,7 @@ from providers.gemini_cache import PrefixCaches, Start, Use, creation, with_cach
 from providers.gemini_failures import sharpen
 from providers.gemini_request import encode, prompt_of, rejected, request_body, without
 from providers.http import origin_of
+from providers.limits import Gate
 from providers.transport import is_whole, reader_of
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Gemini:
             settings.cache_min_tokens, settings.cache_ttl, is_on=settings.cache_min_tokens > 0
         )
         self._making: asyncio.Task[None] | None = None
+        self._gate = Gate(settings.limits.plain())
         self._drains = Drains(name)
         self._log = structlog.get_logger()
         self._headers = {
@@ -103,17 +105,18 @@ class Gemini:
         """Ask the model; see providers.base.Provider."""
         refuse_to_continue(model, request)
         scrub = scrubber(request, credential)
-        response = await self._ask(model, request, credential, scrub)
-        request_id = response.headers.get("x-request-id", "")
-        reader = AnswerReader(model.model, f"call-{uuid4().hex[:12]}", request_id, scrub)
-        answer = Events(reader, reader_of(response), scrub)
-        try:
-            yield answer
-        finally:
-            if reader.is_over and not is_whole(response):
-                self._drains.add(response, answer.read)
-            else:
-                await close(response)
+        with self._gate.admit(credential.id, request):
+            response = await self._ask(model, request, credential, scrub)
+            request_id = response.headers.get("x-request-id", "")
+            reader = AnswerReader(model.model, f"call-{uuid4().hex[:12]}", request_id, scrub)
+            answer = Events(reader, reader_of(response), scrub)
+            try:
+                yield answer
+            finally:
+                if reader.is_over and not is_whole(response):
+                    self._drains.add(response, answer.read)
+                else:
+                    await close(response)
 
     async def warm(self) -> None:
         """Open a connection ahead of need, by a request without a key. Never raises."""

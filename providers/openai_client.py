@@ -41,6 +41,7 @@ from providers.exchange import (
 from providers.failures import list_of, read_body
 from providers.gemini_failures import sharpen
 from providers.http import is_loopback, origin_of
+from providers.limits import UNLIMITED, Gate, Limits
 from providers.openai_answer import AnswerReader
 from providers.openai_audio import transcribe
 from providers.openai_request import encode, rejected, renamed, request_body
@@ -96,6 +97,8 @@ class OpenAICompatible:
         preset: Preset | None,
         connect: Connect,
         dialect: Dialect | None = None,
+        *,
+        limits: Limits = UNLIMITED,
     ) -> None:
         self._name = name
         self._dialect = dialect
@@ -109,6 +112,7 @@ class OpenAICompatible:
         self._urls = {path: httpx.URL(f"{base_url}{path}") for path in (_ANSWER, _MODELS, self._warm_path)}
         self._learned: dict[str, dict[str, str | None]] = {}
         self._keeps_thoughts = dialect is None and (preset is None or preset.takes_thoughts)
+        self._gate = Gate(limits)
         self._drains = Drains(name)
         self._keeping: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
@@ -126,17 +130,18 @@ class OpenAICompatible:
         """Ask the model; see providers.base.Provider."""
         refuse_to_continue(model, request)
         scrub = scrubber(request, credential)
-        response = await self._ask(model, request, credential, scrub)
-        ref = model.ref if self._keeps_thoughts else ""
-        reader = AnswerReader(_request_id(response.headers), scrub, ref)
-        answer = Events(reader, reader_of(response), scrub)
-        try:
-            yield answer
-        finally:
-            if reader.is_over and not is_whole(response):
-                self._drains.add(response, answer.read)
-            else:
-                await close(response)
+        with self._gate.admit(credential.id, request):
+            response = await self._ask(model, request, credential, scrub)
+            ref = model.ref if self._keeps_thoughts else ""
+            reader = AnswerReader(_request_id(response.headers), scrub, ref)
+            answer = Events(reader, reader_of(response), scrub)
+            try:
+                yield answer
+            finally:
+                if reader.is_over and not is_whole(response):
+                    self._drains.add(response, answer.read)
+                else:
+                    await close(response)
 
     async def warm(self) -> None:
         """Open a connection ahead of need, by a request without a key. Never raises."""

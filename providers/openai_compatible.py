@@ -35,7 +35,7 @@ def _open(name: str, settings: OpenAICompatibleSettings, connect: Connect) -> Op
     preset = presets.find(name)
     known = f"a known name ({', '.join(each.name for each in presets.PRESETS)})"
     base_url = address_of(name, settings, preset, known)
-    return OpenAICompatible(name, base_url, settings, preset, connect)
+    return OpenAICompatible(name, base_url, settings, preset, connect, limits=settings.limits.plain())
 
 
 SPEC = ProviderSpec(

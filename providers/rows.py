@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from providers.addresses import refusal
 from providers.base import ModelSettings, ModelSpec, Price
 from providers.http import is_loopback, origin_of
+from providers.limits import Limits
 from providers.models import describe
 from providers.presets import Preset
 
@@ -64,6 +65,25 @@ class ModelRow(DialectSettings):
         return ModelSettings(self.id, self.name, self.context_window, self.max_tokens, price)
 
 
+class LimitSettings(DialectSettings):
+    """What one key of a provider may use; a request beyond it goes to the next model without being sent."""
+
+    max_concurrent: PositiveInt | None = Field(default=None, description="Requests at once")
+    requests_per_minute: PositiveInt | None = Field(default=None, description="Requests in any 60 seconds")
+    tokens_per_minute: PositiveInt | None = Field(
+        default=None, description="Tokens of prompts in any 60 seconds, estimated"
+    )
+    tokens_per_day: PositiveInt | None = Field(
+        default=None, description="Tokens of prompts in any 24 hours, estimated; counted anew after a start"
+    )
+
+    def plain(self) -> Limits:
+        """In the gate's words."""
+        return Limits(
+            self.max_concurrent, self.requests_per_minute, self.tokens_per_minute, self.tokens_per_day
+        )
+
+
 class HttpSettings(DialectSettings):
     """What every dialect over HTTP is told. A dialect says which words are its own.
 
@@ -83,6 +103,9 @@ class HttpSettings(DialectSettings):
         default_factory=dict, description="Put into every request's body as they are"
     )
     headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request")
+    limits: LimitSettings = Field(
+        default=LimitSettings(), description="What one key may use; nothing: what the provider gives"
+    )
 
     def specs(self, name: str) -> tuple[ModelSpec, ...]:
         """The models that the settings name, described with what the catalogue knows of them."""
