@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -32,6 +32,13 @@ WRITE_DEADLINE = 5.0
 
 GRACE = 1.0
 """Seconds that a server gets to end by itself once its input is closed, and again half of it after SIGTERM."""
+
+BYTES_A_SECOND = 32 * 1024 * 1024
+LINES_A_SECOND = 2_000
+"""What is taken from one pipe; a server that writes more waits, and everybody else does not."""
+
+MAX_FLOOD = 256 * 1024 * 1024
+"""Bytes of one line after which a server is given up."""
 
 MAX_REMARK = 8_192
 _LOOK_EVERY = 0.01
@@ -109,10 +116,9 @@ class Child:
     async def _read(
         self, process: asyncio.subprocess.Process, into: MemoryObjectSendStream[SessionMessage | Exception]
     ) -> None:
-        lines, pipe = Lines(), _there(process.stdout)
         try:
-            while chunk := await pipe.read(CHUNK):
-                for line in lines.feed(chunk):
+            async with aclosing(_lines(_there(process.stdout), MAX_MESSAGE)) as lines:
+                async for line in lines:
                     message = message_of(line)
                     if message is not None:
                         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -140,11 +146,26 @@ class Child:
             out_of.close()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        lines, pipe = Lines(MAX_REMARK), _there(process.stderr)
-        while chunk := await pipe.read(CHUNK):
-            for line in lines.feed(chunk):
+        async with aclosing(_lines(_there(process.stderr), MAX_REMARK)) as lines:
+            async for line in lines:
                 data = line.head if isinstance(line, TooLong) else line
                 self.remark(data.decode("utf-8", "replace"))
+
+
+async def _lines(pipe: asyncio.StreamReader, most: int) -> AsyncGenerator[bytes | TooLong, None]:
+    """What comes down a pipe, at most so much a second; ends with it, and with a line that does not end."""
+    lines, clock = Lines(most), asyncio.get_running_loop().time
+    began, share = clock(), 0.0
+    while lines.size <= MAX_FLOOD and (chunk := await pipe.read(CHUNK)):
+        found = lines.feed(chunk)
+        for line in found:
+            yield line
+        now = clock()
+        if now - began >= 1.0:
+            began, share = now, 0.0
+        share += len(chunk) / BYTES_A_SECOND + len(found) / LINES_A_SECOND
+        if share >= 1.0:
+            await asyncio.sleep(share - (now - began))
 
 
 def message_of(line: bytes | TooLong) -> wire.JSONRPCMessage | None:

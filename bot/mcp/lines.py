@@ -30,12 +30,15 @@ class TooLong:
 
 
 class Lines:
-    """Cuts a stream at its line ends. Holds at most `most` bytes of an unfinished line."""
+    """Cuts a stream at its line ends. Holds at most `most` bytes of an unfinished line.
+
+    `size`: bytes of the unfinished line that have come.
+    """
 
     def __init__(self, most: int = MAX_MESSAGE) -> None:
         self._most = most
         self._parts: list[bytes] = []
-        self._size = 0
+        self.size = 0
         self._head: bytes | None = None
         self._tail = b""
 
@@ -52,12 +55,12 @@ class Lines:
         return found
 
     def _add(self, part: bytes) -> None:
+        self.size += len(part)
         if self._head is not None:
             self._tail = (self._tail + part)[-_KEPT:]
             return
         self._parts.append(part)
-        self._size += len(part)
-        if self._size > self._most:
+        if self.size > self._most:
             whole = b"".join(self._parts)
             self._head, self._tail = whole[:_KEPT], whole[-_KEPT:]
             self._parts.clear()
@@ -65,5 +68,5 @@ class Lines:
     def _take(self) -> bytes | TooLong:
         line = b"".join(self._parts) if self._head is None else TooLong(self._head, self._tail)
         self._parts.clear()
-        self._size, self._head, self._tail = 0, None, b""
+        self.size, self._head, self._tail = 0, None, b""
         return line

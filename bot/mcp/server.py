@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import ModuleType
@@ -41,6 +42,9 @@ LEAVE = 4.0
 WAIT_FIRST = 1.0
 WAIT_LAST = 60.0
 
+SHORT_BREAK = 5.0
+"""Seconds for which a call waits rather than fails; half of what it has."""
+
 MAX_TOOLS = 128
 """Tools of one server: models take no more at a time (OpenAI, docs 2026-11)."""
 
@@ -58,6 +62,7 @@ class Server:
         *,
         sleep: Callable[[float], Any] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = configured.name
         self.settings = configured.settings
@@ -72,10 +77,12 @@ class Server:
         self._said = ""
         self._sleep = sleep
         self._chance = chance
+        self._clock = clock
+        self._since = 0.0
 
     async def run(self) -> None:
         """Connect, and again whenever the connection has gone, for ever. Raises nothing but cancellation."""
-        failures = 0
+        failures, before = 0, ""
         while True:
             try:
                 await self._once()
@@ -83,10 +90,14 @@ class Server:
             except Exception as error:  # noqa: BLE001 - whatever a server or the library does, the daemon lives on
                 reason = _why(error)
             reason = self._with_code(reason)
-            failures = 1 if self._session is not None else failures + 1
-            self._gone(reason)
+            has_lasted = self._session is not None and self._clock() - self._since > WAIT_LAST
+            failures = 1 if has_lasted else failures + 1
             wait = backoff(failures, WAIT_FIRST, WAIT_LAST, self._chance())
-            log.warning(
+            self._gone(reason, wait)
+            # One line for each reason, not one a minute.
+            tell = log.warning if failures == 1 or reason != before else log.debug
+            before = reason
+            tell(
                 "tool server lost",
                 server=self.name,
                 reason=reason,
@@ -108,7 +119,7 @@ class Server:
                     stack.callback(self._settled.clear)  # first of all: calls wait from here on
                     self._take(await session.tools())
                 self._lost.clear()
-                self._session, self.problem = session, ""
+                self._session, self._since, self.problem = session, self._clock(), ""
                 self._settled.set()
                 log.info("tool server connected", server=self.name, tools=len(self.offered))
                 await self._keep(session)
@@ -119,12 +130,12 @@ class Server:
         code, self._code = self._code, None
         return reason if code is None or not reason.startswith("ended") else f"ended with exit code {code}"
 
-    def _gone(self, reason: str) -> None:
-        """Withdraw what it offered, unless it was there just now: prompts keep their prefix over a short break."""
+    def _gone(self, reason: str, wait: float) -> None:
+        """Withdraw what it offered, unless it may be back soon: prompts keep their prefix over a short break."""
         self.problem = reason
-        if self._session is not None:
-            self._session = None
-            self._settled.clear()  # a call may wait for the next attempt, which comes soon
+        was_there, self._session = self._session is not None, None
+        if was_there and wait <= SHORT_BREAK:
+            self._settled.clear()  # calls wait for the next attempt
         else:
             self.offered, self._own_names = (), {}
             self._settled.set()

@@ -68,6 +68,8 @@ class Session:
 
     async def tools(self) -> Rows:
         """All tools as the protocol writes them."""
+        if self._client.server_capabilities.tools is None:
+            return []
         rows: Rows = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):

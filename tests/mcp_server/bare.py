@@ -1,9 +1,10 @@
 """A server that speaks the wire of 2025-06-18 by hand, in order to break its rules: `python bare.py [FAULT ...]`.
 
-Faults: `garbage` prints lines that are no messages. `stubborn` ends neither at the end of its input nor at SIGTERM,
-and leaves a child behind. `silent` answers nothing. `unread` reads nothing after the handshake. `loud` writes to standard error. `once` ends by itself with code 7 after the handshake, the first time.
-It keeps its process ids and those of what it starts in the folder that the variable PIDS names, and shows its whole
-environment in the tool `environment`.
+Faults: `chatty` never stops telling that its tools have changed. `garbage` prints lines that are no messages.
+`stubborn` ends neither at the end of its input nor at SIGTERM, and leaves a child behind. `silent` answers nothing.
+`unread` reads nothing after the handshake. `loud` writes to standard error. `once` ends by itself with code 7 after
+the handshake, the first time, `ever` each time. It keeps its process ids and those of what it starts in the folder
+that the variable PIDS names, and shows its whole environment in the tool `environment`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,12 @@ def answer(message: dict[str, Any]) -> None:
                 tell({"id": number, "error": {"code": -32601, "message": "Method not found"}})
 
 
+def chatter() -> None:
+    """Tell of changes without end."""
+    while True:
+        sys.stdout.buffer.write(b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n')
+
+
 def keep_pid(name: str, number: int) -> None:
     """Note a process id where a test finds it."""
     if folder := os.environ.get("PIDS"):
@@ -121,6 +129,8 @@ def main() -> None:
     if "loud" in FAULTS:
         print("opened with", os.environ.get("SECRET_TOKEN"), file=sys.stderr, flush=True)
     for line in sys.stdin:
+        if "chatty" in FAULTS and "tools/list" in line:
+            threading.Thread(target=chatter, daemon=True).start()
         if "silent" in FAULTS:
             continue
         if "garbage" in FAULTS:
@@ -132,6 +142,8 @@ def main() -> None:
         first = Path(os.environ.get("PIDS", "."), "been-here")
         if "once" in FAULTS and message.get("method") == "tools/list" and not first.exists():
             first.touch()
+            sys.exit(7)
+        if "ever" in FAULTS and message.get("method") == "tools/list":
             sys.exit(7)
     while "stubborn" in FAULTS:
         time.sleep(600)

@@ -90,6 +90,15 @@ async def test_a_server_that_never_stops_writing_holds_nobody_up(tmp_path: Path)
     assert not any(is_running(pid) for pid in pids(tmp_path, "server"))
 
 
+@pytest.mark.slow  # what it says is taken slowly, and its answers come after
+async def test_a_server_that_never_stops_telling_of_changes_holds_nobody_up() -> None:
+    async with connected(bare=bare("chatty"), calm=bare()) as box:
+        chatty = asyncio.create_task(box.call("bare__structured", {}))
+        calm = [await box.call("calm__structured", {}) for _ in range(20)]
+        assert (await chatty).text
+    assert all("degrees" in each.text for each in calm)
+
+
 @pytest.mark.slow  # the deadline of a call is ten seconds
 async def test_a_call_that_hangs_ends_at_its_deadline(tmp_path: Path) -> None:
     async with connected(bare=bare()) as box:

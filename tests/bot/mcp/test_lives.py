@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from bot.mcp.server import Server
+from bot.settings import ToolServer
+from bot.settings.mcp import McpServer
 from tests.bot.mcp.kit import bare, box_of, connected, is_running, names, pids, serving, until
 
 
@@ -102,3 +106,20 @@ async def test_a_server_at_an_address_that_comes_back_is_found_again(
         async with serving("http", tmp_path / "notes", unused_tcp_port):
             await until(lambda: not box.sources()[0].problem)
             assert (await box.call("far__add", {"a": 1, "b": 1})).text == "2"
+
+
+async def test_a_server_that_ends_again_and_again_is_waited_for_longer_each_time(tmp_path: Path) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 4:
+            raise asyncio.CancelledError
+
+    configured = ToolServer("ever", McpServer.model_validate(bare("ever", pids=tmp_path)))
+    server = Server(configured, sleep=sleep, chance=lambda: 0.5)
+    with pytest.raises(asyncio.CancelledError):
+        await server.run()
+    assert waits == [1.0, 2.0, 4.0, 8.0]
+    assert server.offered == ()
+    assert len(pids(tmp_path, "server")) == 4
