@@ -22,6 +22,7 @@ from tests.architecture import test_start
 from tests.bench.askers import BY_KEY, CLIENTS, Client
 from tests.bench.daemon import ROOT
 from tests.bench.processes import allow_files, cores, pinned
+from tests.bench.provider_table import WIDTH
 from tests.bench.rows import MB, Found, Scale, ms
 from tests.bench.talk import quantile
 from tests.mock_model.client import MockModel, running
@@ -34,7 +35,6 @@ AT_ONCE = {"count": 25}
 
 KB = 1024
 TOLD_SECONDS = 120.0
-WIDTH = 32
 ROUNDS = 5
 ALONE, TOGETHER = 40, 160
 """Requests a round, one after the other and 32 in the same moment."""

@@ -72,6 +72,12 @@ def test_the_table_says_which_aim_is_reached_and_who_misses_it() -> None:
     assert "load meanwhile 0.5 to 2.0" in text
 
 
+@pytest.mark.parametrize(("waited", "is_said"), [(0.1, False), (2.0, True)])
+def test_the_table_says_when_other_work_took_the_core(waited: float, is_said: bool) -> None:
+    found = {"providers.load.least": 0.5, "providers.load.most": 6.0, "providers.openai.waited": waited}
+    assert ("without the core for up to 64 ms" in provider_table.tables(found)) is is_said
+
+
 def test_nothing_is_shown_of_rows_that_were_not_run() -> None:
     assert not provider_table.tables({"serial.inbound.p50": 1.0})
 
