@@ -11,6 +11,7 @@ from typing import Self
 
 import structlog
 
+from bot import metrics
 from bot.fetch import Fault, Fetcher, FetchError
 from bot.media import words
 from bot.media.excerpt import Excerpt, decode, tidy
@@ -60,8 +61,9 @@ class Attachments:
         """Open one file and read it. Never raises for what is in it."""
         began = time.monotonic()
         reading, size = await self._read(channel, attachment, sees=sees)
+        metrics.attachment_read(str(attachment.kind), is_read=not reading.problem)
         log.info(
-            "attachment read",
+            "attachment read" if not reading.problem else "attachment not read",
             kind=str(attachment.kind),
             mime=reading.kind.mime if reading.kind is not None else None,
             bytes=size or None,

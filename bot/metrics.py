@@ -108,6 +108,7 @@ _TOKENS = _counter("tokens_total", "Tokens by direction: input, cached, output."
 _COST = _counter("cost_usd_total", "Known cost of requests, US dollars.", "provider")
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
 _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
+_ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
 _COMMIT_SECONDS = _histogram("store_commit_seconds", "One commit of the store.", _COMMIT)
 _QUEUED = _gauge("queue_messages", "Messages that wait, by queue.", "queue")
 _RUNNING = _gauge("turns_running", "Turns that are being answered.")
@@ -214,6 +215,11 @@ def edited(channel: str, count: int = 1) -> None:
 def provider_limited(provider: str) -> None:
     """A provider asked us to wait."""
     _RATE_LIMITS.labels("provider", _bounded(provider)).inc()
+
+
+def attachment_read(kind: str, *, is_read: bool) -> None:
+    """A file that a person sent was read, or could not be."""
+    _ATTACHMENTS.labels(kind, "read" if is_read else "unread").inc()
 
 
 def committed(seconds: float) -> None:

@@ -10,9 +10,13 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 
+import structlog
+
 from bot.media.excerpt import Excerpt
 from bot.media.filetypes import Family
 from bot.media.problems import Problem, Unreadable
+
+log = structlog.get_logger()
 
 DEADLINE = 10.0
 """Seconds for one document, waiting for a place included not."""
@@ -62,8 +66,9 @@ async def _ask(family: Family, data: bytes, limit: int, charset: str) -> Mapping
     try:
         answer = json.loads(raw)
     except ValueError:
-        # Killed: by the limit of its processor time, or because it had no memory left even to say so.
-        raise Unreadable(Problem.TOO_MUCH if code else Problem.DAMAGED) from None
+        # Below zero: killed, by the limit of its time or for want of memory. Else it did not even begin.
+        log.warning("document reader ended", family=str(family), code=code)
+        raise Unreadable(Problem.TOO_MUCH if code < 0 else Problem.NOT_OPENED) from None
     if not isinstance(answer, dict):
         raise Unreadable(Problem.DAMAGED)
     return answer
