@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from channels.capabilities import Capabilities, Surface
 from channels.commands import CommandSpec
 from channels.events import Action, Address, AnswerNote, ConversationKey, Event, Sent
+from channels.programs import Conclusion, RouteTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ class ModelChoice:
     aliases: tuple[str, ...] = ()
     is_current: bool = False
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """One vector of unit length for each text, in order. `model`: who made them. `tokens`: of the texts, estimated."""
+
+    model: str
+    rows: Sequence[Sequence[float]]
+    tokens: int
 
 
 class Host(Protocol):
@@ -83,6 +93,13 @@ class Host(Protocol):
 
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """What `/model` takes in this conversation; aliases first."""
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
+        """Vectors of the texts by a model that makes them. Has its own deadline.
+
+        Raises Refused ("unknown_model": nobody is called that or makes vectors; "refused": it does not take these
+        texts), TooLong, RateLimited and Unavailable.
+        """
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         """The bytes at a public http or https address that a person or a platform named; nothing of ours goes along.
@@ -261,6 +278,17 @@ class ShowsNotes(Protocol):
 
     async def show_note(self, address: Address, message_id: str, note: AnswerNote) -> None:
         """Show the small line under an answer."""
+
+
+@runtime_checkable
+class Concludes(Protocol):
+    """Capabilities.raw: programs are told what people read between the lines."""
+
+    async def announce(self, address: Address, route: RouteTaken) -> None:
+        """Who is about to speak; comes before the first text, or not at all. Shows nothing by itself."""
+
+    async def conclude(self, address: Address, conclusion: Conclusion) -> None:
+        """The answer is over, with or without text; always the last call for an answer."""
 
 
 class Level(StrEnum):

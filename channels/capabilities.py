@@ -97,6 +97,8 @@ class Capabilities:
     `preview`: a NATIVE stream is only a preview and `finish_stream` sends the message that stays.
     `stream_lifetime`: when the channel ends a stream by itself. `replaceable`: shown text can be taken back.
     `durable`: an answer is still wanted after a restart. `notes`: the ability `ShowsNotes` is there.
+    `raw`: a program reads it. The text is handed on as the model wrote it, in one message without pace: not cleaned,
+    not repaired, not split at `max_text`, nothing put under it; the ability `Concludes` is told how it ended.
     """
 
     latency: LatencyClass
@@ -117,6 +119,7 @@ class Capabilities:
     buttons: bool = False
     deletes: bool = False
     notes: bool = False
+    raw: bool = False
     attachments_in: bool = False
     attachments_out: bool = False
     send_key: SendKey = SendKey.NONE

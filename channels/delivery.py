@@ -20,6 +20,7 @@ import structlog
 
 from channels.base import (
     Channel,
+    Concludes,
     Deletes,
     Edits,
     ReadsBack,
@@ -35,6 +36,7 @@ from channels.events import Action, Address, AnswerNote, Sent
 from channels.journal import Journal
 from channels.outcome import failed
 from channels.pacing import Budgets
+from channels.programs import Conclusion, RouteTaken
 from channels.script import Script
 from channels.steps import Abilities, Kind, Past, Shown, Step, Wait
 from channels.typing_light import TypingLight
@@ -92,17 +94,28 @@ class Reply:
         """The buttons under the answer while it grows, where the channel shows any."""
         self._writer.script.running = tuple(actions)
 
+    def announce(self, route: RouteTaken) -> None:
+        """Who speaks; a program is told before the first text."""
+        if self._writer.script.capabilities.raw:
+            self._writer.route = route
+
     async def finish(
-        self, *, closing: str = "", note: AnswerNote | None = None, actions: Sequence[Action] = ()
+        self,
+        *,
+        closing: str = "",
+        note: AnswerNote | None = None,
+        actions: Sequence[Action] = (),
+        conclusion: Conclusion | None = None,
     ) -> Delivery:
         """Show the last state and wait until it stands; an answer without text shows `closing` or nothing.
 
         `closing`: a plain line put under the answer. `note` and `actions` (buttons) are shown where the channel can;
-        the failure of a note is only logged. Raises the last ChannelError when the answer cannot be shown whole within
-        a bounded time, and what the journal raised.
+        the failure of a note is only logged. `conclusion`: what a program is told in place of all three. Raises the
+        last ChannelError when the answer cannot be shown whole within a bounded time, and what the journal raised.
         """
         self._check_open()
         self._is_over = True
+        self._writer.conclusion = conclusion
         return await self._writer.finish(closing, note, actions)
 
     async def leave(self) -> None:
@@ -205,8 +218,10 @@ class _Writer:
         "_typing",
         "_waits_for_text",
         "_waker",
+        "conclusion",
         "first_visible",
         "is_withdrawn",
+        "route",
         "script",
         "since",
     )
@@ -224,6 +239,8 @@ class _Writer:
         self.since = since
         self.first_visible: float | None = None
         self.is_withdrawn = False
+        self.route: RouteTaken | None = None
+        self.conclusion: Conclusion | None = None
         self._channel = channel
         self._address = address
         self._journal = journal
@@ -347,7 +364,7 @@ class _Writer:
                 break
         self._typing.is_wanted = False
         if script.is_final and not (self._is_leaving or self.is_withdrawn or script.error is not None):
-            await self._show_note()
+            await self._tell_last()
 
     async def _rest(self, wait: Wait, now: float) -> None:
         """Until the time is over, the typing light is due, there is text that was waited for, or it is finished."""
@@ -410,6 +427,8 @@ class _Writer:
             self._journal.progress(self.script.visible)
 
     async def _call(self, step: Step, shown: Shown) -> Sent | None:
+        if self.route is not None and step.kind in {Kind.SEND, Kind.START}:
+            await cast("Concludes", self._channel).announce(self._address, self.route)
         match step.kind:
             case Kind.SEND:
                 return await self._send(step, shown)
@@ -465,15 +484,17 @@ class _Writer:
     async def _show_typing(self, is_on: bool) -> None:  # noqa: FBT001 - the one thing it says
         await cast("Typing", self._channel).typing(self._address, is_on=is_on)
 
-    async def _show_note(self) -> None:
-        """The small line, under the last message."""
-        ids, note = self.script.message_ids, self._note
-        if not ids or note is None or not self.script.capabilities.notes:
-            return
-        # Whoever finished may not have known yet when the first text would be seen.
-        note = replace(note, first_visible=self.first_visible)
+    async def _tell_last(self) -> None:
+        """What goes with a whole answer: the small line under its last message; for a program, how it ended."""
+        ids, note, can = self.script.message_ids, self._note, self.script.capabilities
         try:
             async with asyncio.timeout(CALL_DEADLINE):
-                await cast("ShowsNotes", self._channel).show_note(self._address, ids[-1], note)
+                if can.raw:
+                    end = self.conclusion or Conclusion()
+                    await cast("Concludes", self._channel).conclude(self._address, end)
+                elif can.notes and ids and note is not None:
+                    # Whoever finished may not have known yet when the first text would be seen.
+                    note = replace(note, first_visible=self.first_visible)
+                    await cast("ShowsNotes", self._channel).show_note(self._address, ids[-1], note)
         except (ChannelError, TimeoutError) as error:
             _log.warning("answer note not shown", error=type(error).__name__, channel=self._channel.name)

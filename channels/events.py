@@ -8,6 +8,7 @@ from enum import StrEnum
 from urllib.parse import quote, unquote
 
 from channels.capabilities import Surface
+from channels.programs import Asked
 
 MAX_HANDLE_BYTES = 2048
 
@@ -95,7 +96,11 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Text said by somebody. `addressed`: meant for the bot (a direct chat, a mention, a reply, a command)."""
+    """Text said by somebody. `addressed`: meant for the bot (a direct chat, a mention, a reply, a command).
+
+    `asked`: a program's whole request, of which `text` is the last thing said; its text is never a command, and what
+    it brings is not kept. None for people.
+    """
 
     event_key: str
     message_id: str
@@ -105,6 +110,7 @@ class Message:
     sent_at: datetime
     attachments: tuple[Attachment, ...] = ()
     addressed: bool = True
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from channels.base import HistoryLine, ModelChoice
+from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.commands import CommandSpec
-from channels.errors import Gone, GoneWhat, TooLong
+from channels.errors import Gone, GoneWhat, Refused, TooLong
 from channels.events import ConversationKey, Event, Message, Sent
 from channels.journal import SentPart
 
@@ -102,6 +102,12 @@ class RecordingHost:
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """One."""
         return (ModelChoice("demo/demo", "Demo", is_current=True),)
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
+        """Two numbers a text, by a model that is called "demo/vectors"."""
+        if model != "demo/vectors":
+            raise Refused("unknown_model", model)
+        return Vectors(model, [(1.0, 0.0) for _ in texts], sum(len(text) for text in texts))
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         """What `pages` hold at this address."""

@@ -30,12 +30,11 @@ def failed(script: Script, step: Step, error: ChannelError, now: float) -> None:
     shown = script.shown[step.index]
     if script.is_final and script.trouble is None:
         script.trouble = now
-    if isinstance(error, RateLimited):
+    is_over = isinstance(error, Gone) and error.what is GoneWhat.CONVERSATION
+    if script.capabilities.raw or is_over or isinstance(error, NotAuthorized):
+        script.error = error  # a program that does not get its answer here gets it nowhere
+    elif isinstance(error, RateLimited):
         _limited(script, step, error, now)
-    elif isinstance(error, NotAuthorized) or (
-        isinstance(error, Gone) and error.what is GoneWhat.CONVERSATION
-    ):
-        script.error = error
     elif step.kind is Kind.REMOVE or step.text == DASH:
         shown.is_gone = True  # it was not needed; it stays
     elif isinstance(error, TooLong):

@@ -78,7 +78,7 @@ class Script:
         self.abilities = abilities
         self.buckets = buckets
         self.mode = _mode(capabilities.streaming, abilities)
-        self.wording = Wording()
+        self.wording = Wording(is_raw=capabilities.raw)
         self.plan = Plan(capabilities.max_text, capabilities.unit)
         self.pacer = EditPacer()
         self.shown = [
@@ -130,6 +130,8 @@ class Script:
             return End()
         if not self.is_final and self.mode is Streaming.NONE:
             return Wait(None)
+        if self.capabilities.raw:
+            return self._next_raw()
         text = self.wording.current
         if self.is_final and not self.abilities.edits:
             self._adopt(text)
@@ -141,6 +143,20 @@ class Script:
         if step is None and self.mode is Streaming.BLOCK:
             step = self._next_block(text, now)
         return step or Wait(None)
+
+    def _next_raw(self) -> Next:
+        """What is new of the text, as it came, in one message and at once."""
+        text, is_final = self.wording.current, self.is_final
+        shown = self.shown[0] if self.shown else None
+        if shown is None and text:
+            self.shown.append(Shown(self.number()))
+            self.is_begun = True
+            kind, operation = (Kind.SEND, Operation.SEND) if is_final else (Kind.START, Operation.STREAM)
+            return Step(kind, operation, 0, text, len(text), is_whole=is_final)
+        if shown is not None and shown.stream is not None and (is_final or len(text) > len(shown.text)):
+            kind, delta = Kind.CLOSE if is_final else Kind.UPDATE, text[len(shown.text) :]
+            return Step(kind, Operation.STREAM, 0, text, len(text), delta=delta, is_whole=is_final)
+        return End() if is_final else Wait(None)
 
     def _in_order(self, text: str, now: float) -> Next | None:
         """What the first message needs that does not read what it should."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.architecture.source import entry_points, expect_none, is_inside, module, name, python_files, tree
 
 # Words that only a channel has, and words that other things have too.
-DISTINCT = frozenset({"start_stream", "update_stream", "finish_stream", "show_note"})
+DISTINCT = frozenset({"start_stream", "update_stream", "finish_stream", "show_note", "announce", "conclude"})
 COMMON = frozenset({"send", "edit", "delete", "typing"})
 
 # The one writer, and the kits that exercise channels without a daemon.

@@ -112,6 +112,7 @@ PURE = (
     "channels.steps",
     "channels.wording",
     "providers.facts",
+    "channels.programs",
     "providers.addresses",
     "providers.anthropic_answer",
     "providers.anthropic_marks",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from channels.base import HistoryLine, ModelChoice
+from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.commands import CommandSpec
 from channels.events import ConversationKey, Event, Message
 
@@ -90,6 +90,10 @@ class RecordingHost:
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """What the test laid down."""
         return self.known_models
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
+        """Nobody asks for vectors in these tests."""
+        raise AssertionError(f"{model} was asked for vectors")
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         """Nothing is fetched in these tests."""

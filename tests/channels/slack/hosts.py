@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from channels.base import HistoryLine, ModelChoice
+from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.capabilities import Surface
 from channels.commands import CommandSpec
 from channels.events import Address, ConversationKey, Event, Message
@@ -108,6 +108,9 @@ class KeepingHost:
 
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         return ()
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
+        raise AssertionError("this channel asks for no vectors")
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         raise AssertionError("this channel opens its files itself")
