@@ -14,7 +14,8 @@ class Account:
     """A running account.
 
     `allow_path` and `groups_path` name its lists in the settings, for people. `agent` names who answers (None:
-    the default agent), `system` is that agent's prompt. `mark`: what a typed command begins with there.
+    the default agent), `system` is that agent's prompt, `persona` the same where the owner wrote it, else "". `mark`:
+    what a typed command begins with there.
     `is_online` and `offline_reason`: what the adapter said, and
     `since` when that began (Unix time; None while it has said nothing).
     """
@@ -26,6 +27,7 @@ class Account:
     groups_path: str
     agent: str | None = None
     mark: str = "/"
+    persona: str = ""
     budgets: Budgets = field(default_factory=Budgets)
     is_online: bool = False
     offline_reason: str = "starting"

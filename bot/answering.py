@@ -10,6 +10,7 @@ from typing import Protocol
 from bot import metrics, words
 from bot.access import trust_in
 from bot.accounts import Account
+from bot.asked import ours_for, prompt_of, suited
 from bot.attachments import Attachments, TurnFiles
 from bot.conversations import Talk
 from bot.ending import Ending
@@ -19,7 +20,7 @@ from bot.interrupt import StopReason
 from bot.lanes import Turn
 from bot.media.material import Material
 from bot.media.words import note
-from bot.prompt import assemble
+from bot.prompt import Prompt, assemble
 from bot.speaking import Speaker
 from bot.store.base import HistoryRow, Outcome
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
@@ -29,6 +30,7 @@ from channels.delivery import Reply
 from channels.events import Address, Message, Sender
 from channels.markup import close
 from providers.base import Role
+from channels.programs import Failure
 from routing.catalog import Catalog
 from routing.errors import UnknownModel
 from routing.execute import Tools
@@ -132,17 +134,7 @@ class Answering:
         material: Material | None,
     ) -> None:
         catalog = self.catalog(turn.account.agent)
-        prompt = assemble(
-            turn.account.system,
-            history,
-            ending.questions,
-            conversation=turn.key,
-            is_shared=turn.message.address.surface in _SHARED,
-            images=material.images if material is not None else (),
-        )
-        offered = self.offered(turn.account, turn.message.sender)
-        if offered:
-            prompt = prompt.with_tools([each.tool for each in offered])
+        prompt, offered = self._prompt(turn, ending, history, material)
         try:
             query = await self.query(turn.account, turn.message.address, talk)
             query = replace(
@@ -151,12 +143,13 @@ class Answering:
                 least_tokens=prompt.least_tokens,
                 has_images=any(line.message.images for line in prompt.question),
             )
-            decision = decide(query, catalog, self.tools.health)
+            decision = decide(suited(query, turn.message.asked), catalog, self.tools.health)
         except UnknownModel as error:
             ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
             return
         ending.decision = decision
         if material is None:  # else most of it was spent on files, which are not our own work
+            ending.failure = Failure.UNKNOWN_MODEL
             metrics.inbound(turn.account.channel.name, self.tools.clock() - turn.accepted_at)
         thoughts = Thoughts(talk.state.choices.get(SHOWN, OFF))
         key = turn.message.address.key
@@ -182,6 +175,24 @@ class Answering:
     def offered(self, account: Account, sender: Sender) -> Sequence[OfferedTool]:
         """What a model may call for somebody who speaks to an account."""
         return self.box.offered(account.agent, trust_in(sender, account.policy))
+    def _prompt(
+        self, turn: Turn, ending: Ending, history: Sequence[HistoryRow], material: Material | None
+    ) -> tuple[Prompt, Sequence[OfferedTool]]:
+        """What is asked, and what of ours may be called for it."""
+        asked, offered = turn.message.asked, self.offered(turn.account, turn.message.sender)
+        if asked is not None:
+            prompt, offered = prompt_of(asked, turn.account.persona), ours_for(asked, offered)
+        else:
+            prompt = assemble(
+                turn.account.system,
+                history,
+                ending.questions,
+                conversation=turn.key,
+                is_shared=turn.message.address.surface in _SHARED,
+                images=material.images if material is not None else (),
+            )
+        return (prompt.with_tools([each.tool for each in offered]) if offered else prompt), offered
+
 
     async def query(self, account: Account, address: Address, talk: Talk) -> RouteQuery:
         """What a decision depends on in a conversation, before anything is asked there."""

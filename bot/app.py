@@ -38,6 +38,7 @@ from bot.sources import Models
 from bot.store.base import Store
 from bot.tools import ToolBox
 from bot.turn import Turns
+from bot.vectors import embed
 from bot.warming import Warmer
 from channels.base import ChannelSpec, Route, Routes
 from routing.execute import Tools
@@ -66,6 +67,7 @@ class App:
     desk: Desk
     table: Table
     system: Callable[[str | None], str]
+    persona: Callable[[str | None], str]
     clock: Callable[[], float]
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     is_draining: bool = False
@@ -85,6 +87,7 @@ class App:
             specs=self.table.specs,
             is_draining=lambda: self.is_draining,
             hint=self._hint,
+            vectors=lambda model, texts: embed(self.models, row.agent, model, texts),
         )
         account = Account(
             channel=spec.open(row.name, row.settings, host),
@@ -99,6 +102,7 @@ class App:
             groups_path=f"{row.path}.groups",
             agent=row.agent,
             mark=spec.mark,
+            persona=self.persona(row.agent),
         )
         host.account = account
         self.accounts[(spec.name, row.name)] = account
@@ -215,6 +219,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         table=table,
         system=lambda agent: _system(settings, agent),
         clock=clock,
+        persona=lambda agent: settings.agent(agent).system_prompt or "",
     )
 
 

@@ -29,11 +29,12 @@ _NOT_JSON = "its arguments are not a JSON object ({reason}); it was not called"
 
 
 class Collected:
-    """The calls of one answer while they come. Bounded."""
+    """The calls of one answer while they come. Bounded: `limit` characters of arguments each."""
 
-    __slots__ = ("_arguments", "_heads", "_too_long")
+    __slots__ = ("_arguments", "_heads", "_limit", "_too_long")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_ARGUMENTS) -> None:
+        self._limit = limit
         self._heads: dict[int, list[str]] = {}
         self._arguments: dict[int, list[str]] = {}
         self._too_long: dict[int, int] = {}
@@ -45,7 +46,7 @@ class Collected:
         head[1] = head[1] or piece.name
         size = self._too_long.get(piece.index, 0) + len(piece.arguments)
         self._too_long[piece.index] = size
-        if size <= MAX_ARGUMENTS:
+        if size <= self._limit:
             self._arguments.setdefault(piece.index, []).append(piece.arguments)
 
     def clear(self) -> None:
@@ -69,7 +70,7 @@ class Collected:
     def oversized(self) -> frozenset[int]:
         """Positions of the calls whose arguments were too long to keep."""
         return frozenset(
-            at for at, index in enumerate(sorted(self._heads)) if self._too_long[index] > MAX_ARGUMENTS
+            at for at, index in enumerate(sorted(self._heads)) if self._too_long[index] > self._limit
         )
 
 

@@ -41,6 +41,10 @@ class Conversations:
         self._kept = kept
         self._talks: OrderedDict[str, Talk] = OrderedDict()
 
+    async def of(self, key: str, *, is_kept: bool) -> Talk:
+        """As `get`; what is not kept begins afresh every time, without a look at the store."""
+        return await self.get(key) if is_kept else Talk(Conversation(key))
+
     async def get(self, key: str) -> Talk:
         """The conversation, fresh where nothing is stored. A thread begins with the choices of its space."""
         talk = self._talks.get(key)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from bot.exchange import Exchange
 from bot.store.base import Outcome
+from channels.programs import Failure
+from providers.base import ToolCall
 from routing.execute import Answer
 from routing.policy import Decision
 
@@ -17,7 +19,7 @@ class Ending:
 
     `leaves`: show and record nothing; the turn is not over, or not ours. `questions`: what was asked. `said`: the
     answer without the thoughts that were shown before it, None where none were. `exchange`: what later prompts need
-    of the answer beside its text.
+    of the answer beside its text. `calls`: for the program that asked to make. `failure`: why there is no whole answer.
     """
 
     outcome: Outcome
@@ -28,6 +30,8 @@ class Ending:
     questions: Sequence[tuple[str, str]] = field(default_factory=tuple)
     said: str | None = None
     exchange: Exchange | None = None
+    calls: Sequence[ToolCall] = ()
+    failure: Failure | None = None
 
     @property
     def asks_consent(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from bot.home import Home, make_private
 from bot.inbox import Inbox
 from bot.media.words import without_contents
 from bot.store.base import HistoryRow, Store
-from channels.base import HistoryLine, ModelChoice
+from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.commands import CommandSpec
 from channels.errors import ChannelError, Gone, GoneWhat, Refused, TooLong, Unavailable
 from channels.events import AnswerNote, ConversationKey, Event
@@ -27,11 +27,17 @@ from routing.catalog import AUTO, Catalog
 log = structlog.get_logger()
 
 
+async def no_vectors(model: str, _: Sequence[str]) -> Vectors:
+    """Where no provider is open nobody makes any."""
+    raise Refused("unknown_model", model)
+
+
 @dataclass(slots=True)
 class AccountHost:
     """What one account may ask of the daemon. `account` is set once the channel is open.
 
-    `hint`: what to tell whoever is about to use the first model, "" when there is nothing to tell.
+    `hint`: what to tell whoever is about to use the first model, "" when there is nothing to tell. `vectors`: makes
+    them, model and texts given.
     """
 
     channel: str
@@ -45,6 +51,7 @@ class AccountHost:
     specs: Sequence[CommandSpec]
     is_draining: Callable[[], bool]
     hint: Callable[[], str] = str
+    vectors: Callable[[str, Sequence[str]], Awaitable[Vectors]] = no_vectors
     fetcher: Fetcher = field(default_factory=lambda: Fetcher(look_up))
     account: Account | None = None
 
@@ -101,6 +108,10 @@ class AccountHost:
     async def _wider(self) -> str | None:
         scope = self.account.scope if self.account is not None else GLOBAL
         return await self.choices.model_for(scope) or await self.choices.model_for(GLOBAL)
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
+        """See channels.base.Host."""
+        return await self.vectors(model, texts)
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         """See channels.base.Host."""

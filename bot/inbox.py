@@ -139,6 +139,9 @@ class Inbox:
     async def _message(
         self, account: Account, message: Message, *, is_owner: bool, is_press: bool = False
     ) -> bool:
+        if message.asked is not None and not self.lanes.has_room(str(message.address.key)):
+            metrics.event_dropped(account.channel.name, "full")
+            return False
         known = f"{account.scope} {message.event_key}"
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
@@ -184,7 +187,7 @@ class Inbox:
             received_at=self.wall(),
             is_owner=is_owner,
         )
-        if len(text) > MAX_TEXT:
+        if len(text) > MAX_TEXT and message.asked is None:
             turn.message = replace(message, text=text[:1000])
             turn.say = words.unfit_text(len(message.text), MAX_TEXT)
         return turn
@@ -192,7 +195,10 @@ class Inbox:
     async def dispatch(self, turn: Turn) -> None:
         """Hand a turn to the right lane. Enters the lane before its first await, so order is the order of arrival."""
         text = turn.message.text.strip()
-        if turn.say is not None:
+        if turn.message.asked is not None:
+            turn.one_shot = turn.message.asked.model or None
+            self.lanes.submit(turn)
+        elif turn.say is not None:
             self.lanes.beside(turn)
         elif not text and not turn.message.attachments:
             turn.say = words.EMPTY_MESSAGE

@@ -10,6 +10,8 @@ import orjson
 
 from bot.exchange import spoken
 from bot.store.base import HistoryRow, Outcome
+from bot.wishes import wished
+from channels.programs import Wishes
 from providers.base import CompletionRequest, Image, PromptMessage, Role, Tool
 from routing.policy import OUTPUT_RESERVE, Rung
 
@@ -53,7 +55,7 @@ class Prompt:
     """A model-neutral prompt: `system` never changes within a session, `history` only grows at its end.
 
     `steps`: calls that the answer to the question has made so far, and their results. `tools`: what it may call;
-    `must_answer`: it may call nothing more.
+    `must_answer`: it may call nothing more. `wishes`: how a program wants to be answered.
     """
 
     system: tuple[Line, ...]
@@ -64,6 +66,7 @@ class Prompt:
     tools: tuple[Tool, ...] = ()
     tool_tokens: int = 0
     must_answer: bool = False
+    wishes: Wishes | None = None
 
     @property
     def least_tokens(self) -> int:
@@ -77,7 +80,7 @@ class Prompt:
 
     def after(self, steps: Sequence[PromptMessage], *, must_answer: bool = False) -> Prompt:
         """The same after calls were made."""
-        lines = tuple(Line(each, _tokens(each)) for each in steps)
+        lines = tuple(Line(each, tokens_of(each)) for each in steps)
         return replace(self, steps=lines, must_answer=must_answer)
 
     def fit(self, rung: Rung, so_far: str) -> CompletionRequest:
@@ -99,7 +102,7 @@ class Prompt:
         if so_far:
             messages.append(PromptMessage(Role.ASSISTANT, so_far))
         choice = "none" if tools and self.must_answer else None
-        return CompletionRequest(
+        request = CompletionRequest(
             tuple(messages), rung.options, self.conversation, seen, tools=tools, tool_choice=choice
         )
 
@@ -107,6 +110,7 @@ class Prompt:
         total = sum(line.tokens for line in self.history)
         start = 0
         while total > room and start < len(self.history):
+        return request if self.wishes is None else wished(request, rung.model, self.wishes)
             total -= self.history[start].tokens
             start += 1
             while start < len(self.history) and self.history[start].message.role is not Role.USER:
@@ -152,13 +156,14 @@ def _history_lines(row: HistoryRow, *, is_shared: bool) -> list[Line]:
     if row.exchange is not None and row.exchange.messages:
         *before, last = row.exchange.messages
         last = replace(last, text=last.text + mark) if mark else last
-        return [Line(each, _tokens(each)) for each in (*before, last)]
+        return [Line(each, tokens_of(each)) for each in (*before, last)]
     if row.outcome is Outcome.FAILED or not row.text:
         return []
     return [_line(Role.ASSISTANT, row.text + mark)]
 
 
-def _tokens(message: PromptMessage) -> int:
+def tokens_of(message: PromptMessage) -> int:
+    """An estimate for a message without its pictures."""
     called = sum(count_tokens(call.name + call.arguments) + MESSAGE_OVERHEAD for call in message.calls)
     return count_tokens(message.text) + called + MESSAGE_OVERHEAD
 

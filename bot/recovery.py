@@ -39,12 +39,15 @@ class Verdict(StrEnum):
     STALE = "stale"
     POISONED = "poisoned"
     CLOSED = "closed"  # whoever said it may not talk to us any more
+    UNWANTED = "unwanted"  # nobody waits for the answer any more
 
 
 def judge(pending: PendingTurn, account: Account, now: float) -> Verdict:
     """The verdict on one unfinished turn. Pure. What people have seen half of is always finished."""
     if not authorise(pending.message, account.policy).is_allowed:
         return Verdict.CLOSED
+    if not account.channel.capabilities(pending.message.address).durable:
+        return Verdict.UNWANTED
     if pending.attempts > MAX_ATTEMPTS and not pending.is_final:
         return Verdict.POISONED
     limit = MAX_AGE_SLOW if pending.message.address.surface in _SLOW else MAX_AGE
@@ -78,7 +81,7 @@ async def resume(
         log.warning(
             "unfinished turn set aside", conversation=str(key), reason=str(verdict), turn_id=turn.turn_id
         )
-        if verdict is Verdict.CLOSED or turn.key in told:
+        if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or turn.key in told:
             outcome = Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED
             record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=wall())
             end_turn(store, record)

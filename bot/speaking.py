@@ -11,6 +11,7 @@ import structlog
 
 from bot import metrics, words
 from bot.calls import MAX_RESULTS, Allowed, Collected, Plan, key_of, plan, within
+from bot.conclusion import failure_of, route_of
 from bot.ending import Ending
 from bot.errors import StoreError
 from bot.exchange import MAX_MEMO, Exchange
@@ -30,6 +31,7 @@ from providers.base import (
     ToolCall,
     ToolCallDelta,
 )
+from routing.budgets import MOST_ROOM
 from routing.errors import NoModel
 from routing.execute import Answer, Restarted, Tools, open_stream
 from routing.policy import Decision
@@ -84,12 +86,12 @@ class Speaker:
         number = 0
         while True:
             number += 1
-            step = Step()
+            step = Step(Collected(MOST_ROOM) if self.turn.message.asked is not None else Collected())
             now = prompt.after(self.steps, must_answer=number == MAX_STEPS)
             try:
                 answer = await self._ask(decision, now, step, answer)
             except NoModel as error:
-                self._no_model(error)
+                self._no_model(error, decision)
                 self._keep(step)
                 return
             except asyncio.CancelledError:
@@ -97,6 +99,9 @@ class Speaker:
                 raise
             has_text, has_thought = has_text or bool(step.said), has_thought or step.has_thought
             calls = self._wanted(step, answer, number)
+            if self.turn.message.asked is not None and not self.offered:
+                self.ending.calls = calls  # they are the program's own
+                break
             if not calls or self.reply.error is not None:
                 break
             if await self._call(step, calls):
@@ -106,7 +111,8 @@ class Speaker:
                 self.reply.write("\n\n")
                 self._clean = self.reply.text
         self._keep(step)
-        _say_how_it_finished(self.ending, has_text=has_text, has_thought=has_thought)
+        if self.turn.message.asked is None:
+            _say_how_it_finished(self.ending, has_text=has_text, has_thought=has_thought)
 
     async def settle(self, held: Sequence[ToolCall], *, is_allowed: bool) -> None:
         """Begin with calls that waited for the person: make them, or say that they were not allowed."""
@@ -142,6 +148,7 @@ class Speaker:
                     _part(reply, self._clean, replaceable=replaceable)
                 match event:
                     case TextDelta(text):
+                        self._begin(step, decision, answer)
                         step.said.append(text)
                         reply.write(thoughts.before(text))
                         if reply.error is not None:
@@ -161,6 +168,10 @@ class Speaker:
                     case _:
                         pass
         return answer
+
+    def _begin(self, step: Step, decision: Decision, answer: Answer) -> None:
+        if not step.said:
+            self.reply.announce(route_of(decision, answer))
 
     def _wanted(self, step: Step, answer: Answer, number: int) -> tuple[ToolCall, ...]:
         """The calls to make now. What the length limit cut off is no call."""
@@ -241,7 +252,8 @@ class Speaker:
         last = PromptMessage(Role.ASSISTANT, said or _NO_WORDS, memo=memo)
         self.ending.exchange = Exchange((*self.steps, last))
 
-    def _no_model(self, error: NoModel) -> None:
+    def _no_model(self, error: NoModel, decision: Decision) -> None:
+        self.ending.failure = failure_of(error.attempts, decision)
         failures = [(each.rung.model.ref, each.kind) for each in error.attempts if each.kind is not None]
         if self.reply.is_visible:
             self.ending.outcome, self.ending.closing = Outcome.CUT, words.CUT

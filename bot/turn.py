@@ -11,6 +11,7 @@ import structlog
 
 from bot import metrics, words
 from bot.answering import Answering
+from bot.conclusion import conclusion_of
 from bot.conversations import Conversations, Talk
 from bot.ending import Ending
 from bot.errors import StoreError
@@ -23,6 +24,7 @@ from channels.base import Channel
 from channels.delivery import Delivery, Reply, open_reply
 from channels.errors import ChannelError, Gone, Refused
 from channels.events import Action, AnswerNote
+from channels.programs import Conclusion, Failure
 from channels.steps import Past
 
 log = structlog.get_logger()
@@ -83,7 +85,7 @@ class Turns:
                 turn.reply = reply
                 if turn.asks_model:
                     reply.offer((STOP,))
-                talk = await self.conversations.get(turn.key)
+                talk = await self.conversations.of(turn.key, is_kept=turn.message.asked is None)
                 turn.session = talk.state.session
                 ending = await self._answer(turn, talk, reply)
                 turn.is_closing = True
@@ -135,7 +137,8 @@ class Turns:
         asked = (ALLOW, DENY) if ending.asks_consent else (RETRY,)
         actions = asked if turn.asks_model else ()
         try:
-            return await reply.finish(closing=closing, note=note, actions=actions)
+            end = conclusion_of(ending) if turn.message.asked is not None else None
+            return await reply.finish(closing=closing, note=note, actions=actions, conclusion=end)
         except (Gone, Refused) as error:
             reason = error.code if isinstance(error, Refused) else "gone"
             log.warning("answer undeliverable", reason=reason, error=error.detail)
@@ -204,8 +207,8 @@ class Turns:
                     channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
                 ) as reply,
             ):
-                reply.write(self._marked(turn, text))
-                await reply.finish()
+                said = self._marked(turn, text)
+                await reply.finish(closing=said, conclusion=Conclusion(failure=Failure.BROKEN, words=said))
         except (ChannelError, TimeoutError) as error:
             log.error("failure not shown", error=type(error).__name__)
         except Exception as error:  # an adapter's fault, perhaps, and the same again

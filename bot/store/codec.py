@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -46,8 +47,8 @@ def encode_text(value: Any) -> str:
 
 
 def encode_message(message: Message) -> bytes:
-    """A message as JSON, every field of it."""
-    return encode(message)
+    """A message as JSON, every field of it but for what a program brought: that is never asked again."""
+    return encode(message if message.asked is None else replace(message, asked=None))
 
 
 def decode_message(data: bytes) -> Message:

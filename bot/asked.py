@@ -1,0 +1,61 @@
+"""A program's request as a prompt: its own history in place of ours, nothing left out of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.prompt import Line, Prompt, tokens_of
+from bot.tools import OfferedTool
+from channels.programs import Asked, Said
+from providers.base import Effort, Image, PromptMessage, Role, Tool, ToolCall
+from routing.policy import RouteQuery
+
+PICTURE_TOKENS = 1000
+"""What a picture is taken to cost, as in a person's prompt."""
+
+
+def prompt_of(asked: Asked, persona: str) -> Prompt:
+    """What the program said, word for word. `persona`: the owner's prompt, said first where the program brings none."""
+    messages = [_message(said) for said in asked.said]
+    if persona and not any(each.role is Role.SYSTEM for each in messages):
+        messages.insert(0, PromptMessage(Role.SYSTEM, persona))
+    lines = tuple(Line(each, tokens_of(each) + PICTURE_TOKENS * len(each.images)) for each in messages)
+    prompt = Prompt((), (), lines, asked.lineage, wishes=asked.wishes)
+    if asked.tools:
+        return prompt.with_tools([Tool(each.name, each.description, each.parameters) for each in asked.tools])
+    if called := _called(messages):
+        # Vendors refuse calls in a history without the tools that were called; nothing new may be called.
+        prompt = replace(prompt, wishes=replace(asked.wishes, tool_choice="none"))
+        return prompt.with_tools([Tool(name, "", {"type": "object"}) for name in called])
+    return prompt
+
+
+def suited(query: RouteQuery, asked: Asked | None) -> RouteQuery:
+    """The query with what a program needs; as it is for people."""
+    if asked is None:
+        return query
+    effort = Effort(asked.wishes.effort) if asked.wishes.effort is not None else query.effort
+    needs_tools = bool(asked.tools) or any(said.calls for said in asked.said)
+    return replace(query, effort=effort, needs_tools=needs_tools)
+
+
+def ours_for(asked: Asked, offered: Sequence[OfferedTool]) -> Sequence[OfferedTool]:
+    """What of our tools may be called for a program. Nobody is there to allow a call that needs it."""
+    if asked.tools or not asked.uses_our_tools:
+        return ()
+    return [each for each in offered if not each.needs_consent]
+
+
+def _message(said: Said) -> PromptMessage:
+    return PromptMessage(
+        role=Role(said.role),
+        text=said.text,
+        images=tuple(Image(each.mime, each.data) for each in said.pictures),
+        calls=tuple(ToolCall(each.id, each.name, each.arguments) for each in said.calls),
+        call_id=said.call_id,
+    )
+
+
+def _called(messages: Sequence[PromptMessage]) -> list[str]:
+    return list(dict.fromkeys(call.name for each in messages for call in each.calls))
