@@ -20,6 +20,7 @@ from bot.interrupt import StopReason
 from bot.lanes import Turn
 from bot.media.material import Material
 from bot.media.words import note
+from bot.pin import pinned
 from bot.prompt import Prompt, assemble
 from bot.speaking import Speaker
 from bot.store.base import HistoryRow, Outcome
@@ -29,8 +30,8 @@ from channels.capabilities import Surface
 from channels.delivery import Reply
 from channels.events import Address, Message, Sender
 from channels.markup import close
-from providers.base import Role
 from channels.programs import Failure
+from providers.base import Role
 from routing.catalog import Catalog
 from routing.errors import UnknownModel
 from routing.execute import Tools
@@ -61,6 +62,7 @@ class Answering:
     box: ToolBox
     latch: Callable[[str, str, str], Awaitable[bool]]
     attachments: Attachments
+    wall: Callable[[], float]
 
     async def ask(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         """Ask until there is an answer or nobody wants one; the text goes into `reply` as it comes."""
@@ -141,15 +143,16 @@ class Answering:
                 query,
                 one_shot=turn.one_shot,
                 least_tokens=prompt.least_tokens,
+                tokens=prompt.tokens,
                 has_images=any(line.message.images for line in prompt.question),
             )
             decision = decide(suited(query, turn.message.asked), catalog, self.tools.health)
         except UnknownModel as error:
             ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
+            ending.failure = Failure.UNKNOWN_MODEL
             return
         ending.decision = decision
         if material is None:  # else most of it was spent on files, which are not our own work
-            ending.failure = Failure.UNKNOWN_MODEL
             metrics.inbound(turn.account.channel.name, self.tools.clock() - turn.accepted_at)
         thoughts = Thoughts(talk.state.choices.get(SHOWN, OFF))
         key = turn.message.address.key
@@ -172,9 +175,6 @@ class Answering:
         if material is not None and material.unread:
             ending.closing = "\n\n".join(part for part in (ending.closing, f"({material.unread})") if part)
 
-    def offered(self, account: Account, sender: Sender) -> Sequence[OfferedTool]:
-        """What a model may call for somebody who speaks to an account."""
-        return self.box.offered(account.agent, trust_in(sender, account.policy))
     def _prompt(
         self, turn: Turn, ending: Ending, history: Sequence[HistoryRow], material: Material | None
     ) -> tuple[Prompt, Sequence[OfferedTool]]:
@@ -193,6 +193,9 @@ class Answering:
             )
         return (prompt.with_tools([each.tool for each in offered]) if offered else prompt), offered
 
+    def offered(self, account: Account, sender: Sender) -> Sequence[OfferedTool]:
+        """What a model may call for somebody who speaks to an account."""
+        return self.box.offered(account.agent, trust_in(sender, account.policy))
 
     async def query(self, account: Account, address: Address, talk: Talk) -> RouteQuery:
         """What a decision depends on in a conversation, before anything is asked there."""
@@ -201,6 +204,8 @@ class Answering:
             latency=capabilities.latency,
             streaming=capabilities.streaming,
             now=self.tools.clock(),
+            roll=self.tools.roll(),
+            pinned=pinned(talk.lines, self.wall()),
             chosen_here=talk.state.choices.get("model"),
             chosen_for_account=await self.chosen.model_for(account.scope),
             chosen_for_all=await self.chosen.model_for("global"),

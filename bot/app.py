@@ -164,7 +164,7 @@ async def open_app(
 
 def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: Spawn, box: ToolBox) -> App:
     clock = time.monotonic
-    health, table = Health(), all_commands()
+    health, table = Health(epoch=time.time() - clock()), all_commands()
     conversations, choices = Conversations(store), WiderChoices(store)
     answering = Answering(
         catalog=models.catalog,
@@ -173,6 +173,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         box=box,
         latch=store.add_key,
         attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
+        wall=time.time,
     )
     turns = Turns(
         store=store,
@@ -218,8 +219,8 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         desk=desk,
         table=table,
         system=lambda agent: _system(settings, agent),
-        clock=clock,
         persona=lambda agent: settings.agent(agent).system_prompt or "",
+        clock=clock,
     )
 
 

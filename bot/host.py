@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import structlog
@@ -148,6 +148,11 @@ def told(error: FetchError) -> ChannelError:
             return Unavailable(str(error))
 
 
+_NOTED = frozenset(each.name for each in fields(AnswerNote))
+
+
 def _line(row: HistoryRow) -> HistoryLine:
-    note = AnswerNote(**row.note) if row.note is not None else None
+    kept = row.note
+    # A row may have been written by another version, which noted more.
+    note = AnswerNote(**{key: kept[key] for key in kept if key in _NOTED}) if kept is not None else None
     return HistoryLine(row.role, without_contents(row.text), row.message_id, row.at, str(row.outcome), note)

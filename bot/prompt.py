@@ -73,6 +73,11 @@ class Prompt:
         """What cannot be left out."""
         return self.tool_tokens + sum(line.tokens for line in (*self.system, *self.question, *self.steps))
 
+    @property
+    def tokens(self) -> int:
+        """All of it, before anything is left out."""
+        return self.least_tokens + sum(line.tokens for line in self.history)
+
     def with_tools(self, tools: Sequence[Tool]) -> Prompt:
         """The same with something to call."""
         tokens = sum(count_tokens(tool.name + tool.description + _schema(tool)) for tool in tools)
@@ -105,12 +110,12 @@ class Prompt:
         request = CompletionRequest(
             tuple(messages), rung.options, self.conversation, seen, tools=tools, tool_choice=choice
         )
+        return request if self.wishes is None else wished(request, rung.model, self.wishes)
 
     def _fitting(self, room: int) -> tuple[Line, ...]:
         total = sum(line.tokens for line in self.history)
         start = 0
         while total > room and start < len(self.history):
-        return request if self.wishes is None else wished(request, rung.model, self.wishes)
             total -= self.history[start].tokens
             start += 1
             while start < len(self.history) and self.history[start].message.role is not Role.USER:

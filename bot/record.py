@@ -14,6 +14,7 @@ from bot import metrics, words
 from bot.conversations import Talk
 from bot.ending import Ending
 from bot.lanes import Turn
+from bot.pin import pin_of
 from bot.prices import cost
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from channels.delivery import Delivery, Reply
@@ -109,6 +110,11 @@ def history_of(
         )
         for each, (speaker, text) in zip((turn, *turn.merged), ending.questions, strict=False)
     )
+    kept = (
+        {**asdict(replace(note, first_visible=delivery.first_visible)), **_pin(ending)}
+        if note is not None
+        else None
+    )
     answered = HistoryRow(
         role=Role.ASSISTANT,
         text=said or delivery.text,
@@ -116,10 +122,16 @@ def history_of(
         at=now,
         outcome=ending.outcome,
         turn_id=turn.turn_id,
-        note=asdict(replace(note, first_visible=delivery.first_visible)) if note is not None else None,
+        note=kept,
         exchange=ending.exchange,
     )
     return (*asked, answered)
+
+
+def _pin(ending: Ending) -> Mapping[str, Any]:
+    if ending.answer is None or ending.answer.rung is None or ending.decision is None:
+        return {}
+    return pin_of(ending.answer.rung.model.ref, ending.decision)
 
 
 def detail_of(ending: Ending, delivery: Delivery) -> Mapping[str, Any]:

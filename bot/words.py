@@ -88,7 +88,11 @@ _REASONS: dict[Reason, str] = {
     Reason.CHOSEN_FOR_ACCOUNT: "chosen for this account",
     Reason.CHOSEN_FOR_ALL: "chosen for all",
     Reason.DEFAULT: "default",
+    Reason.PINNED: "it answered here last",
+    Reason.DIFFICULTY: "for a question like this",
     Reason.FELL_BACK: "the first choice is resting",
+    Reason.TOO_SLOW: "the first choice would be late now",
+    Reason.UNFIT: "the first choice cannot take this",
 }
 
 

@@ -32,6 +32,9 @@ from routing.watch import Watch
 
 T = TypeVar("T")
 
+MEASURED_TOKENS = 16
+"""An answer of fewer tokens says nothing about a model's speed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
@@ -240,6 +243,7 @@ class _Run:
         most = longest_answer(rung.options.max_output or rung.model.max_output)
         entry = _Entry(rung, len(self._answer.attempts), self._tools.clock(), limit, most)
         self._answer.rung = rung
+        self._tools.health.asked(rung.key, entry.started)
         provider = self._tools.providers[rung.model.provider]
         credential = self._tools.credential(rung.model.provider, rung.credential_id)
         stream = provider.stream(rung.model, self._fit(rung, prefix), credential)
@@ -263,10 +267,13 @@ class _Run:
                 with suppress(*ignored):
                     await stream.__aexit__(None, None, None)
         except ProviderError as error:
-            self._tools.health.failed(rung.key, error.kind, error.retry_after, self._tools.clock())
+            self._tools.health.failed(
+                rung.key, error.kind, error.retry_after, self._tools.clock(), self._decision.tokens
+            )
             self._book(entry, kind=error.kind, detail=error.detail)
             raise
         except BaseException:
+            self._tools.health.let_go(rung.key)
             self._book(entry, cancelled=True)
             raise
         self._tools.health.succeeded(rung.key)
@@ -315,7 +322,13 @@ class _Run:
             entry.ttft = self._tools.clock() - entry.started
             if not self._goes_on:
                 self._answer.ttft = entry.ttft
-            self._tools.health.began(entry.rung.key, entry.ttft)
+            self._tools.health.began(
+                entry.rung.key,
+                entry.ttft,
+                self._tools.clock(),
+                self._decision.tokens,
+                self._decision.budget.first_token,
+            )
 
     def _book(
         self,
@@ -329,6 +342,8 @@ class _Run:
         speed = None
         if entry.usage is not None and entry.ttft is not None and took > entry.ttft:
             speed = entry.usage.output_tokens / (took - entry.ttft)
+            if kind is None and not cancelled and entry.usage.output_tokens >= MEASURED_TOKENS:
+                self._tools.health.ran_at(entry.rung.key, speed)
         attempt = Attempt(
             rung=entry.rung,
             number=entry.number,

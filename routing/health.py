@@ -1,21 +1,36 @@
 """How the models are doing right now, keyed by provider, model and credential. Pure: `now` is handed in.
 
-A rung is closed (in use), open (left alone until a time) or half-open (the time is over: one probe decides).
+A rung is closed (in use), open (left alone until a time) or half-open (the time is over: one probe at a time decides).
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from providers.errors import ErrorKind
+from routing.baseline import Baseline
 from routing.retry import RULES
+from routing.tempo import NEVER, Share, Tempo
 
 FAILURES_TO_OPEN = 5
 FAILURE_WINDOW = 300.0
 COOLDOWN = 60.0
-SAMPLES = 64
+SUCCESSES_TO_CLOSE = 2
+PROBE_TIME = 60.0
+"""Seconds after which a probe that nobody reported on is taken for lost."""
+
+SLOW_SAMPLES = 10
+SLOW_FACTOR = 3.0
+"""A rung opens for slowness when its p95 is this many times its own usual p95 and over the class's deadline."""
+
+SLOW = "slow"
+SPEEDS = 16
+SIZES = (2_000, 16_000)
+"""Tokens of a prompt at which another bucket of first-token times begins."""
 
 Key = tuple[str, str, str]
 """(provider, model, credential id)"""
@@ -29,34 +44,76 @@ class Breaker(StrEnum):
     HALF_OPEN = "half-open"
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a model is expected to do before it was asked here: measured by `models bench`, say. Seconds, tokens/s."""
+
+    ttft_p50: float
+    ttft_p95: float
+    speed: float | None = None
+
+
 @dataclass(slots=True)
 class _State:
     failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES_TO_OPEN))
     open_until: float = 0.0
+    successes: int = 0
+    probing_since: float | None = None
     last_failure: float = 0.0
     reason: str = ""
-    ttfts: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    tempos: dict[int, Tempo] = field(default_factory=dict)
+    all_sizes: Tempo = field(default_factory=Tempo)
+    speeds: deque[float] = field(default_factory=lambda: deque(maxlen=SPEEDS))
+
+
+def size_of(tokens: int) -> int:
+    """The bucket of a prompt by its tokens."""
+    return sum(tokens >= limit for limit in SIZES)
 
 
 class Health:
-    """All cooldowns, breakers, disabled credentials and measured first-token times of one process.
+    """All cooldowns, breakers, disabled credentials and measured times of one process.
 
-    Bounded by the number of configured rungs: keys come from the catalogue only.
+    Bounded by the number of configured rungs: keys come from the catalogue only. `epoch`: what to add to `now` for
+    the seconds since 1970, so that hours of the day are known. `expected`: (provider, model) -> what to expect of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, epoch: float = 0.0, expected: Mapping[tuple[str, str], Expectation] | None = None
+    ) -> None:
+        self.epoch = epoch
+        self.expected: dict[tuple[str, str], Expectation] = dict(expected or {})
         self._states: dict[Key, _State] = {}
         self._disabled: dict[tuple[str, str], str] = {}
         self._resting: dict[tuple[str, str], float] = {}
+        self._baselines: dict[tuple[str, str], Baseline] = {}
+        self._tick = 0
+
+    # The breaker
 
     def breaker(self, key: Key, now: float) -> Breaker:
-        """The state of a rung."""
+        """The state of a rung. HALF_OPEN is said to one caller at a time: to nobody while a probe runs."""
         state = self._states.get(key)
         if self.is_disabled(key) or now < self._resting.get((key[0], key[2]), 0.0):
             return Breaker.OPEN
         if state is None or not state.open_until:
             return Breaker.CLOSED
-        return Breaker.OPEN if now < state.open_until else Breaker.HALF_OPEN
+        if now < state.open_until:
+            return Breaker.OPEN
+        is_probing = state.probing_since is not None and now - state.probing_since < PROBE_TIME
+        return Breaker.OPEN if is_probing else Breaker.HALF_OPEN
+
+    def asked(self, key: Key, now: float) -> None:
+        """A request to the rung begins; on a rung that is not closed it is the probe."""
+        state = self._states.get(key)
+        if state is not None and state.open_until:
+            state.probing_since = now
+
+    def let_go(self, key: Key) -> None:
+        """A request ended without telling anything: nobody wanted the rest."""
+        state = self._states.get(key)
+        if state is not None:
+            state.probing_since = None
 
     def is_disabled(self, key: Key) -> bool:
         """Whether the credential was refused and has not been changed since."""
@@ -75,43 +132,49 @@ class Health:
         state = self._states.get(key)
         return state.last_failure if state is not None else 0.0
 
-    def failed(self, key: Key, kind: ErrorKind, retry_after: float | None, now: float) -> None:
+    def failed(
+        self, key: Key, kind: ErrorKind, retry_after: float | None, now: float, tokens: int = 0
+    ) -> None:
         """A request to the rung failed."""
         rule = RULES[kind]
         state = self._states.setdefault(key, _State())
         state.last_failure = now
+        state.probing_since = None
+        state.successes = 0
         if rule.disables:
             self._disabled[(key[0], key[2])] = str(kind)
         if rule.cooldown is not None:
             # What the provider asked for counts only where the pause is about its limits.
             pause = retry_after if retry_after is not None and kind is ErrorKind.RATE_LIMIT else rule.cooldown
-            self._open(state, now + pause, kind)
+            self._open(state, now + pause, str(kind))
             if rule.rests_credential:
                 self._resting[(key[0], key[2])] = now + pause
         if rule.counts:
+            self._note(state, NEVER, now, tokens)
             state.failures.append(now)
             recent = [at for at in state.failures if now - at <= FAILURE_WINDOW]
             was_probe = 0.0 < state.open_until <= now
             if was_probe or len(recent) >= FAILURES_TO_OPEN:
-                self._open(state, now + COOLDOWN, kind)
+                self._open(state, now + COOLDOWN, str(kind))
 
     @staticmethod
-    def _open(state: _State, until: float, kind: ErrorKind) -> None:
+    def _open(state: _State, until: float, reason: str) -> None:
         state.open_until = max(state.open_until, until)
-        state.reason = str(kind)
-
-    def began(self, key: Key, ttft: float) -> None:
-        """The rung gave its first token after `ttft` seconds."""
-        self._states.setdefault(key, _State()).ttfts.append(ttft)
+        state.successes = 0
+        state.reason = reason
 
     def succeeded(self, key: Key) -> None:
-        """The rung gave a whole answer: it is closed again."""
+        """The rung gave a whole answer. SUCCESSES_TO_CLOSE of them in a row close it again."""
         self._resting.pop((key[0], key[2]), None)
         state = self._states.get(key)
-        if state is not None:
-            state.open_until = 0.0
-            state.failures.clear()
-            state.reason = ""
+        if state is None:
+            return
+        state.probing_since = None
+        state.failures.clear()
+        if state.open_until:
+            state.successes += 1
+            if state.successes >= SUCCESSES_TO_CLOSE:
+                state.open_until, state.successes, state.reason = 0.0, 0, ""
 
     def credential_changed(self, provider: str, credential_id: str) -> None:
         """The owner set another secret, or took it away: what was held against it is forgotten."""
@@ -120,10 +183,80 @@ class Health:
         for key in [key for key in self._states if (key[0], key[2]) == (provider, credential_id)]:
             del self._states[key]
 
+    # Times
+
+    def began(self, key: Key, ttft: float, now: float, tokens: int = 0, deadline: float = NEVER) -> None:
+        """The rung gave its first token after `ttft` seconds, to a prompt of so many tokens.
+
+        `deadline`: the class's for a first token. Being beyond it, and slow against its own usual times, opens the
+        rung when most of the last answers were (one slow answer in ten is every provider's p95).
+        """
+        state = self._states.setdefault(key, _State())
+        self._note(state, ttft, now, tokens)
+        baseline = self._baselines.setdefault(key[:2], Baseline())
+        usual = baseline.quantile(0.95)
+        baseline.add(ttft, now + self.epoch)
+        times = state.all_sizes.recent(SLOW_SAMPLES, now, FAILURE_WINDOW)
+        if usual is None or state.open_until or len(times) < SLOW_SAMPLES:
+            return
+        slow = sorted(times)[int(0.95 * len(times))]
+        late = sum(each > max(SLOW_FACTOR * usual, deadline) for each in times)
+        if slow > max(SLOW_FACTOR * usual, deadline) and late > len(times) // 2:
+            self._open(state, now + COOLDOWN, SLOW)
+
+    def _note(self, state: _State, ttft: float, now: float, tokens: int) -> None:
+        self._tick += 1
+        state.tempos.setdefault(size_of(tokens), Tempo()).add(ttft, now, self._tick)
+        state.all_sizes.add(ttft, now, self._tick)
+
+    def ran_at(self, key: Key, speed: float) -> None:
+        """A whole answer came at so many tokens a second."""
+        self._states.setdefault(key, _State()).speeds.append(speed)
+
     def ttft(self, key: Key, quantile: float) -> float | None:
         """A quantile of the last first-token times, None before five were measured."""
         state = self._states.get(key)
-        if state is None or len(state.ttfts) < 5:
-            return None
-        ordered = sorted(state.ttfts)
-        return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
+        return state.all_sizes.quantile(quantile) if state is not None else None
+
+    def expected_ttft(self, key: Key, quantile: float) -> float | None:
+        """The same, from what was expected of the model where nothing was measured yet. `quantile` 0.5 or 0.95."""
+        measured = self.ttft(key, quantile)
+        expected = self.expected.get(key[:2])
+        if measured is not None or expected is None:
+            return measured
+        return expected.ttft_p50 if quantile <= 0.5 else expected.ttft_p95
+
+    def speed(self, key: Key) -> float | None:
+        """Tokens a second after the first, the middle of the last answers; None where nothing is known."""
+        state = self._states.get(key)
+        if state is not None and state.speeds:
+            return sorted(state.speeds)[len(state.speeds) // 2]
+        expected = self.expected.get(key[:2])
+        return expected.speed if expected is not None else None
+
+    def lately(self, key: Key, limit: float, now: float, tokens: int) -> Share:
+        """The share of the last answers to prompts of that size which began within `limit` seconds."""
+        state = self._states.get(key)
+        tempo = state.tempos.get(size_of(tokens)) if state is not None else None
+        return tempo.within(limit, now, self._tick) if tempo is not None else Share(0.0, 0.0)
+
+    def usually(self, key: Key, limit: float, now: float) -> float | None:
+        """The share that begins within `limit` seconds at this hour of the day, None where too little is known."""
+        baseline = self._baselines.get(key[:2])
+        return baseline.share(limit, now + self.epoch) if baseline is not None else None
+
+    # What outlives a process
+
+    def to_plain(self) -> Mapping[str, Any]:
+        """The usual times as plain values."""
+        return {
+            f"{provider}/{model}": baseline.to_plain()
+            for (provider, model), baseline in self._baselines.items()
+        }
+
+    def take_plain(self, plain: Mapping[str, Any]) -> None:
+        """Take up what `to_plain` gave. Raises ValueError, TypeError or AttributeError for anything else."""
+        taken = {ref: Baseline.from_plain(rows) for ref, rows in plain.items()}
+        for ref, baseline in taken.items():
+            provider, _, model = ref.partition("/")
+            self._baselines[(provider, model)] = baseline

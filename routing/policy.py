@@ -1,59 +1,46 @@
 """decide(): the right models for this message, in order, with the reason. Pure; a replay gives the same.
 
-Precedence: one-shot > conversation > account > global > router > config.
+Layers, the first that decides wins: what a model cannot do > one-shot > conversation's, account's, everybody's choice
+> the model that answered here last > what the class and the question's difficulty ask for > the default. Within that
+order, models that would be late give way to those that would not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass
 
-from channels.capabilities import LatencyClass, Streaming
-from providers.base import Effort, GenerationOptions, ModelSpec
+from channels.capabilities import LatencyClass
 from routing.budgets import BUDGETS, Budget
-from routing.catalog import AUTO, Catalog, Choice
-from routing.errors import UnknownModel
-from routing.health import Breaker, Health, Key
+from routing.case import (
+    NO_CREDENTIAL,
+    OUTPUT_RESERVE,
+    Candidate,
+    Case,
+    Exclusion,
+    Group,
+    Reason,
+    RouteQuery,
+    Rung,
+    gather,
+)
+from routing.catalog import Catalog
+from routing.health import Breaker, Health
+from routing.score import in_order
+from routing.strategy import STRATEGIES
 
-NO_CREDENTIAL = ""
-"""The credential id of a provider that needs none."""
-
-OUTPUT_RESERVE = 512
-"""Tokens that a window must leave for an answer."""
-
-
-class Reason(StrEnum):
-    """Why the first rung stands first."""
-
-    ONE_SHOT = "one_shot"
-    CHOSEN_HERE = "chosen_here"
-    CHOSEN_FOR_ACCOUNT = "chosen_for_account"
-    CHOSEN_FOR_ALL = "chosen_for_all"
-    DEFAULT = "default"
-    FELL_BACK = "fell_back"  # the one that should stand first is resting
-
-
-class Exclusion(StrEnum):
-    """Why a model is not asked, or only at the end."""
-
-    WINDOW = "window"
-    RESTING = "resting"
-    CREDENTIAL = "credential"
-    NO_IMAGES = "no_images"
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One step of the ladder: a model, the credential to use and how to ask."""
-
-    model: ModelSpec
-    credential_id: str = NO_CREDENTIAL
-    options: GenerationOptions = field(default_factory=GenerationOptions)
-
-    @property
-    def key(self) -> Key:
-        """What health is kept by."""
-        return (self.model.provider, self.model.model, self.credential_id)
+__all__ = [
+    "NO_CREDENTIAL",
+    "OUTPUT_RESERVE",
+    "Decision",
+    "Excluded",
+    "Exclusion",
+    "Picked",
+    "Reason",
+    "RouteQuery",
+    "Rung",
+    "decide",
+    "pick",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +52,21 @@ class Excluded:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteQuery:
-    """All that a decision depends on besides catalogue and health.
+class Picked:
+    """Positions of a case's candidates in the order to ask them, why the first is first, and who was passed over."""
 
-    `least_tokens`: what cannot be left out of the prompt (system text and the question). The three choices
-    are names as people set them, None where nothing is set. `effort` stands over every model's own options.
-    """
-
-    latency: LatencyClass
-    streaming: Streaming
-    now: float
-    one_shot: str | None = None
-    chosen_here: str | None = None
-    chosen_for_account: str | None = None
-    chosen_for_all: str | None = None
-    least_tokens: int = 0
-    has_images: bool = False
-    effort: Effort | None = None
+    order: tuple[int, ...]
+    reason: Reason
+    excluded: tuple[Excluded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The ladder, the deadlines and the reason. `wanted`: the name that was chosen, None for the default."""
+    """The ladder, the deadlines and the reason. `wanted`: the name that was chosen, None for the default.
+
+    `case`: what it was decided on, for /why and for a replay; None for a ladder that nobody decided. `tokens`: of the
+    prompt, estimated.
+    """
 
     rungs: tuple[Rung, ...]
     budget: Budget
@@ -94,92 +74,80 @@ class Decision:
     reason: Reason
     wanted: str | None = None
     excluded: tuple[Excluded, ...] = ()
+    case: Case | None = None
+    tokens: int = 0
 
 
 def decide(query: RouteQuery, catalog: Catalog, health: Health) -> Decision:
     """The ladder for one message. Raises UnknownModel when a one-shot names nobody.
 
     A standing choice whose model is gone from the catalogue is passed over. The ladder is never empty unless
-    no model can hold the question.
+    no model can take the question.
     """
-    wanted, reason, first = _choose(query, catalog)
-    excluded: list[Excluded] = []
-    ready: list[Rung] = []
-    resting: list[Rung] = []
-    for choice in _unique((*first, catalog.primary, *catalog.fallbacks)):
-        why = _unfit(choice, query)
-        if why is not None:
-            excluded.append(Excluded(choice.model.ref, why))
-            continue
-        for rung in _rungs(choice, catalog, query.effort):
-            if health.is_disabled(rung.key):
-                excluded.append(Excluded(rung.model.ref, Exclusion.CREDENTIAL))
-                resting.append(rung)
-            elif health.breaker(rung.key, query.now) is Breaker.OPEN:
-                excluded.append(Excluded(rung.model.ref, Exclusion.RESTING))
-                resting.append(rung)
-            else:
-                ready.append(rung)
-    if not ready and resting:
-        # With every rung open the least recently failed is tried once, as the probe.
-        ready = [
-            min(
-                resting,
-                key=lambda rung: (
-                    health.is_disabled(rung.key),
-                    health.last_failure(rung.key),
-                ),
-            )
-        ]
-    hoped_for = first[0] if first else catalog.primary
-    if ready and ready[0].model.ref != hoped_for.model.ref:
-        reason = Reason.FELL_BACK
+    case, rungs = gather(query, catalog, health)
+    picked = pick(case)
     return Decision(
-        rungs=tuple(ready),
+        rungs=tuple(rungs[at] for at in picked.order),
         budget=BUDGETS[query.latency],
         latency=query.latency,
-        reason=reason,
-        wanted=wanted,
-        excluded=tuple(excluded),
+        reason=picked.reason,
+        wanted=case.wanted,
+        excluded=picked.excluded,
+        case=case,
+        tokens=max(query.tokens, query.least_tokens),
     )
 
 
-def _choose(query: RouteQuery, catalog: Catalog) -> tuple[str | None, Reason, tuple[Choice, ...]]:
-    if query.one_shot is not None and query.one_shot.lower() != AUTO:
-        return query.one_shot, Reason.ONE_SHOT, catalog.resolve(query.one_shot)
-    standing = (
-        (query.chosen_here, Reason.CHOSEN_HERE),
-        (query.chosen_for_account, Reason.CHOSEN_FOR_ACCOUNT),
-        (query.chosen_for_all, Reason.CHOSEN_FOR_ALL),
-    )
-    for name, reason in standing:
-        if name is None:
-            continue
-        if name.lower() == AUTO:
-            break
-        try:
-            return name, reason, catalog.resolve(name)
-        except UnknownModel:
-            continue
-    return None, Reason.DEFAULT, ()
+def pick(case: Case) -> Picked:
+    """The order in which to ask a case's candidates."""
+    excluded = {
+        at: each.unfit
+        for at, each in enumerate(case.candidates)
+        if each.unfit and each.group is not Group.LARGER
+    }
+    fit = [at for at, each in enumerate(case.candidates) if not each.unfit]
+    named = [at for at in fit if case.candidates[at].group is not Group.LARGER]
+    usable = named or fit
+    ready: list[int] = []
+    resting: list[int] = []
+    for at in usable:
+        each = case.candidates[at]
+        if each.is_disabled or each.breaker is Breaker.OPEN:
+            excluded[at] = Exclusion.CREDENTIAL if each.is_disabled else Exclusion.RESTING
+            resting.append(at)
+        else:
+            ready.append(at)
+    # With every rung open the least recently failed is tried once, as the probe.
+    probe = sorted(resting, key=lambda at: _soonest(case.candidates[at]))[:1]
+    order = _ordered(case, ready) if ready else probe
+    told = tuple(Excluded(case.candidates[at].ref, why) for at, why in sorted(excluded.items()))
+    return Picked(tuple(order), _reason(case, order), told)
 
 
-def _unique(choices: tuple[Choice, ...]) -> list[Choice]:
-    seen: dict[str, Choice] = {}
-    for choice in choices:
-        seen.setdefault(choice.model.ref, choice)
-    return list(seen.values())
+def _soonest(each: Candidate) -> tuple[bool, float]:
+    return each.is_disabled, each.last_failure
 
 
-def _unfit(choice: Choice, query: RouteQuery) -> Exclusion | None:
-    if query.least_tokens + OUTPUT_RESERVE > choice.model.context_window:
-        return Exclusion.WINDOW
-    if query.has_images and not choice.model.profile.images:
-        return Exclusion.NO_IMAGES
-    return None
+def _ordered(case: Case, ready: list[int]) -> list[int]:
+    """Those that somebody chose, or that the class waits for, stand before the others whatever their times."""
+    waits = STRATEGIES[case.latency].capability_first
+    head = {Group.CHOSEN, Group.FITTING} if waits else {Group.CHOSEN}
+    first = [at for at in ready if case.candidates[at].group in head]
+    rest = [at for at in ready if case.candidates[at].group not in head]
+    order: list[int] = []
+    for block in (first, rest):
+        scores = [case.candidates[at].score for at in block]
+        order += [block[at] for at in in_order(scores, pinned=case.pinned)]
+    return order
 
 
-def _rungs(choice: Choice, catalog: Catalog, effort: Effort | None) -> list[Rung]:
-    options = choice.options if effort is None else replace(choice.options, effort=effort)
-    ids = catalog.credentials.get(choice.model.provider) or (NO_CREDENTIAL,)
-    return [Rung(choice.model, credential_id, options) for credential_id in ids]
+def _reason(case: Case, order: list[int]) -> Reason:
+    """Why the first is first: as planned, or what became of the one that should be."""
+    hoped_for = case.candidates[0]
+    if not order or case.candidates[order[0]].ref == hoped_for.ref:
+        return case.reason
+    if hoped_for.unfit is not None:
+        return Reason.UNFIT
+    usable = [each for each in case.candidates if each.ref == hoped_for.ref]
+    is_resting = all(each.is_disabled or each.breaker is Breaker.OPEN for each in usable)
+    return Reason.FELL_BACK if is_resting else Reason.TOO_SLOW

@@ -5,7 +5,7 @@ from __future__ import annotations
 from channels.capabilities import LatencyClass
 from providers.errors import ErrorKind
 from routing.budgets import BUDGETS, first_token_deadline
-from routing.health import Breaker, Health
+from routing.health import PROBE_TIME, Breaker, Health
 
 KEY = ("one", "a", "k1")
 
@@ -27,14 +27,29 @@ def test_failures_that_are_far_apart_open_nothing() -> None:
     assert health.breaker(KEY, 2000.0) is Breaker.CLOSED
 
 
-def test_a_failed_probe_opens_again_at_once_and_a_good_one_closes() -> None:
+def test_a_failed_probe_opens_again_at_once_and_two_good_ones_close() -> None:
     health = Health()
     for at in range(5):
         health.failed(KEY, ErrorKind.STALL, None, float(at))
     health.failed(KEY, ErrorKind.STALL, None, 70.0)
     assert health.breaker(KEY, 129.0) is Breaker.OPEN
+    assert health.breaker(KEY, 130.0) is Breaker.HALF_OPEN
     health.succeeded(KEY)
-    assert health.breaker(KEY, 129.0) is Breaker.CLOSED
+    assert health.breaker(KEY, 130.0) is Breaker.HALF_OPEN
+    health.succeeded(KEY)
+    assert health.breaker(KEY, 130.0) is Breaker.CLOSED
+
+
+def test_one_probe_at_a_time() -> None:
+    health = Health()
+    health.failed(KEY, ErrorKind.RATE_LIMIT, 30.0, 0.0)
+    assert health.breaker(KEY, 31.0) is Breaker.HALF_OPEN
+    health.asked(KEY, 31.0)
+    assert health.breaker(KEY, 32.0) is Breaker.OPEN
+    health.let_go(KEY)
+    assert health.breaker(KEY, 33.0) is Breaker.HALF_OPEN
+    health.asked(KEY, 33.0)
+    assert health.breaker(KEY, 33.0 + PROBE_TIME) is Breaker.HALF_OPEN  # a probe that was lost
 
 
 def test_a_rate_limit_without_a_time_rests_for_a_minute() -> None:
@@ -81,7 +96,7 @@ def test_what_was_held_against_a_key_is_forgotten_with_it() -> None:
 def test_a_slow_model_is_given_three_times_its_own_p95() -> None:
     health = Health()
     for _ in range(20):
-        health.began(KEY, 1.5)
+        health.began(KEY, 1.5, 100.0)
     p95 = health.ttft(KEY, 0.95)
     budget = BUDGETS[LatencyClass.SYNC]
     assert first_token_deadline(budget, is_last=False, is_local=False, p95=p95) == 4.5

@@ -1,0 +1,259 @@
+"""What a decision is made of: the question's needs and every candidate's figures, gathered once, as plain values. Pure.
+
+`policy.pick` sees nothing else, so that a recorded case gives the same choice at every replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from channels.capabilities import LatencyClass, Streaming
+from providers.base import Effort, GenerationOptions, ModelSpec
+from routing.budgets import BUDGETS
+from routing.catalog import AUTO, Catalog, Choice
+from routing.errors import UnknownModel
+from routing.health import Breaker, Health, Key
+from routing.score import Score, Wait, score
+from routing.strategy import STRATEGIES, Difficulty
+
+NO_CREDENTIAL = ""
+"""The credential id of a provider that needs none."""
+
+OUTPUT_RESERVE = 512
+"""Tokens that a window must leave for an answer."""
+
+USUAL_ANSWER = 250
+"""Tokens of an answer of which nothing is known."""
+
+_WHOLE = frozenset({Streaming.NONE, Streaming.BLOCK})
+
+
+class Reason(StrEnum):
+    """Why the first rung stands first."""
+
+    ONE_SHOT = "one_shot"
+    CHOSEN_HERE = "chosen_here"
+    CHOSEN_FOR_ACCOUNT = "chosen_for_account"
+    CHOSEN_FOR_ALL = "chosen_for_all"
+    PINNED = "pinned"  # it answered here last
+    DIFFICULTY = "difficulty"  # what the question needs, or the class asks for
+    DEFAULT = "default"
+    FELL_BACK = "fell_back"  # the one that should stand first is resting
+    TOO_SLOW = "too_slow"  # the one that should stand first would be late now
+    UNFIT = "unfit"  # the one that should stand first cannot take this
+
+
+class Exclusion(StrEnum):
+    """Why a model is not asked, or only at the end."""
+
+    WINDOW = "window"
+    RESTING = "resting"
+    CREDENTIAL = "credential"
+    NO_IMAGES = "no_images"
+    NO_SCHEMA = "no_schema"
+    NO_TOOLS = "no_tools"
+    NOT_LOCAL = "not_local"
+    NOT_ALLOWED = "not_allowed"
+    LIMIT = "limit"  # what its provider allows is used up, or kept for people
+
+
+class Group(StrEnum):
+    """Why a candidate is one. In the order in which they are asked."""
+
+    CHOSEN = "chosen"
+    FITTING = "fitting"  # for the question's difficulty
+    PINNED = "pinned"
+    DEFAULT = "default"
+    LARGER = "larger"  # only where nothing else can take it
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of the ladder: a model, the credential to use and how to ask."""
+
+    model: ModelSpec
+    credential_id: str = NO_CREDENTIAL
+    options: GenerationOptions = GenerationOptions()
+
+    @property
+    def key(self) -> Key:
+        """What health is kept by."""
+        return (self.model.provider, self.model.model, self.credential_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteQuery:
+    """All that a decision depends on besides catalogue and health.
+
+    `least_tokens`: what cannot be left out of the prompt (system text, tools and the question); `tokens`: all of it.
+    The choices are names as people set them, None where nothing is set. `effort` stands over every model's own
+    options. `pinned`: the ref that answered here lately. `roll`: chance, 0..1. `answer_tokens`: how long the answer
+    will be. `local_only`: nothing may leave the machine. `allowed`: the refs that may be asked, None for all.
+    """
+
+    latency: LatencyClass
+    streaming: Streaming
+    now: float
+    one_shot: str | None = None
+    chosen_here: str | None = None
+    chosen_for_account: str | None = None
+    chosen_for_all: str | None = None
+    least_tokens: int = 0
+    has_images: bool = False
+    effort: Effort | None = None
+    tokens: int = 0
+    pinned: str | None = None
+    difficulty: Difficulty = Difficulty.USUAL
+    roll: float = 0.5
+    answer_tokens: int = USUAL_ANSWER
+    needs_schema: bool = False
+    needs_tools: bool = False
+    local_only: bool = False
+    allowed: frozenset[str] | None = None
+
+    @property
+    def wait(self) -> Wait:
+        """What people wait for."""
+        limit = BUDGETS[self.latency].target
+        whole = self.answer_tokens if self.streaming in _WHOLE else None
+        return Wait(limit, self.now, max(self.tokens, self.least_tokens), whole, self.roll)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One rung's figures at the time of the decision. `unfit`: why it cannot take the question."""
+
+    ref: str
+    group: Group
+    window: int
+    breaker: Breaker
+    is_disabled: bool
+    last_failure: float
+    score: Score
+    unfit: Exclusion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question and its candidates, in the order in which they would be asked if all were well.
+
+    `wanted`: the name that was chosen. `reason`: why the first one stands there.
+    """
+
+    latency: LatencyClass
+    reason: Reason
+    wanted: str | None
+    pinned: str | None
+    difficulty: Difficulty
+    candidates: tuple[Candidate, ...]
+
+
+def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, tuple[Rung, ...]]:
+    """The case, and the rung behind each of its candidates. Raises UnknownModel when a one-shot names nobody."""
+    wanted, reason, chosen = _chosen(query, catalog)
+    pinned = None if chosen else _known(query.pinned, catalog)
+    is_plain = not chosen and query.difficulty is not Difficulty.HARD
+    if pinned is not None and is_plain and pinned.model.ref != catalog.primary.model.ref:
+        reason = Reason.PINNED
+    groups = [(Group.CHOSEN, choice) for choice in chosen]
+    if not chosen and (pinned is None or not is_plain):
+        groups += [(Group.FITTING, choice) for choice in _fitting(query, catalog)]
+        reason = Reason.DIFFICULTY if groups else reason
+    if pinned is not None:
+        groups.append((Group.PINNED, pinned))
+    groups += [(Group.DEFAULT, choice) for choice in (catalog.primary, *catalog.fallbacks)]
+    if all(_unfit(choice.model, query) for _, choice in groups):
+        groups += [(Group.LARGER, choice) for choice in _larger(catalog)]
+    candidates: list[Candidate] = []
+    rungs: list[Rung] = []
+    seen: set[str] = set()
+    wait = query.wait
+    for group, choice in groups:
+        if choice.model.ref in seen:
+            continue
+        seen.add(choice.model.ref)
+        unfit = _unfit(choice.model, query)
+        for rung in _rungs(choice, catalog, query.effort):
+            candidates.append(_candidate(rung, group, unfit, wait, health))
+            rungs.append(rung)
+    # The pin gives way to what a hard question needs.
+    kept = pinned.model.ref if pinned is not None and is_plain else None
+    case = Case(query.latency, reason, wanted, kept, query.difficulty, tuple(candidates))
+    return case, tuple(rungs)
+
+
+def _candidate(rung: Rung, group: Group, unfit: Exclusion | None, wait: Wait, health: Health) -> Candidate:
+    key = rung.key
+    return Candidate(
+        ref=rung.model.ref,
+        group=group,
+        window=rung.model.context_window,
+        breaker=health.breaker(key, wait.now),
+        is_disabled=health.is_disabled(key),
+        last_failure=health.last_failure(key),
+        score=score(rung.model.ref, key, wait, health),
+        unfit=unfit,
+    )
+
+
+def _chosen(query: RouteQuery, catalog: Catalog) -> tuple[str | None, Reason, tuple[Choice, ...]]:
+    if query.one_shot is not None and query.one_shot.lower() != AUTO:
+        return query.one_shot, Reason.ONE_SHOT, catalog.resolve(query.one_shot)
+    standing = (
+        (query.chosen_here, Reason.CHOSEN_HERE),
+        (query.chosen_for_account, Reason.CHOSEN_FOR_ACCOUNT),
+        (query.chosen_for_all, Reason.CHOSEN_FOR_ALL),
+    )
+    for name, reason in standing:
+        if name is None:
+            continue
+        if name.lower() == AUTO:
+            break
+        try:
+            return name, reason, catalog.resolve(name)
+        except UnknownModel:
+            continue
+    return None, Reason.DEFAULT, ()
+
+
+def _fitting(query: RouteQuery, catalog: Catalog) -> Iterator[Choice]:
+    """What the class's strategy names for the question, as far as there is such an alias."""
+    for alias in STRATEGIES[query.latency].aliases(query.difficulty):
+        yield from catalog.aliases.get(alias, ())
+
+
+def _larger(catalog: Catalog) -> list[Choice]:
+    """Every model that has a name of its own, the smallest window first: what a long prompt is taken to."""
+    named = [choice for choices in catalog.aliases.values() for choice in choices]
+    return sorted(named, key=lambda choice: choice.model.context_window)
+
+
+def _known(ref: str | None, catalog: Catalog) -> Choice | None:
+    if ref is None or ref not in catalog.models:
+        return None
+    for choice in (catalog.primary, *catalog.fallbacks):
+        if choice.model.ref == ref:
+            return choice
+    return Choice(catalog.models[ref], catalog.options.get(ref, GenerationOptions()))
+
+
+def _unfit(model: ModelSpec, query: RouteQuery) -> Exclusion | None:
+    """The first thing that forbids this model."""
+    profile = model.profile
+    rules = (
+        (query.least_tokens + OUTPUT_RESERVE > model.context_window, Exclusion.WINDOW),
+        (query.has_images and not profile.images, Exclusion.NO_IMAGES),
+        (query.needs_schema and not profile.schema, Exclusion.NO_SCHEMA),
+        (query.needs_tools and not profile.tools, Exclusion.NO_TOOLS),
+        (query.local_only and not model.is_local, Exclusion.NOT_LOCAL),
+        (query.allowed is not None and model.ref not in query.allowed, Exclusion.NOT_ALLOWED),
+    )
+    return next((why for is_so, why in rules if is_so), None)
+
+
+def _rungs(choice: Choice, catalog: Catalog, effort: Effort | None) -> list[Rung]:
+    options = choice.options if effort is None else replace(choice.options, effort=effort)
+    ids = catalog.credentials.get(choice.model.provider) or (NO_CREDENTIAL,)
+    return [Rung(choice.model, credential_id, options) for credential_id in ids]
