@@ -17,7 +17,6 @@ from providers.base import (
     Finished,
     ModelSettings,
     ModelSpec,
-    ReasoningDelta,
     Started,
     StreamEvent,
     Usage,
@@ -167,6 +166,7 @@ class Mlx:
 
     async def aclose(self) -> None:
         """End the thread after the step that it is at, and wait for it up to CLOSE_TIMEOUT seconds."""
+        self._worker.shut()
         await self._fetcher.aclose()
         await asyncio.to_thread(self._worker.close, CLOSE_TIMEOUT)
 
@@ -230,7 +230,6 @@ class Mlx:
         self, model: ModelSpec, request: CompletionRequest
     ) -> AsyncGenerator[StreamEvent, None]:
         splitter = ThinkSplitter()
-        thought = 0
         async with aclosing(self._news(self._job(model, request))) as news:
             async for each in news:
                 match each:
@@ -238,17 +237,13 @@ class Mlx:
                         yield Started(model_reported=model.model)
                         if opens_thought and not continues(request):
                             splitter.feed(OPEN)
-                    case Said(text, tokens):
-                        parts = splitter.feed(text)
-                        if any(isinstance(part, ReasoningDelta) for part in parts):
-                            thought += tokens
-                        for part in parts:
+                    case Said(text):
+                        for part in splitter.feed(text):
                             yield part
                     case Ended(reason, usage):
                         for part in splitter.close():
                             yield part
-                        thought = min(thought, usage.output_tokens)
-                        yield Finished(reason, replace(usage, reasoning_tokens=thought), reason.value)
+                        yield Finished(reason, usage, reason.value)
                     case _:
                         assert_never(each)
 

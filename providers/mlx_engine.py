@@ -16,6 +16,7 @@ from providers.base import FinishReason
 from providers.mlx_prefix import Entry, Hit, Prefixes
 from providers.mlx_prompt import Sampling, StopFinder
 from providers.mlx_runtime import Loaded
+from providers.thinking import OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Read:
 class Run:
     """One answer that is being made. `limit`: tokens at most; `at_limit`: what it means to reach them.
 
-    `limit` 0 reads the prompt and says nothing. `cached`: tokens of the prompt that need not be read.
+    `limit` 0 reads the prompt and says nothing. `cached`: tokens of the prompt that need not be read. `drafted`,
+    `thought`: how many of those produced the draft model had guessed, or stand in thoughts.
     """
 
     tokens: tuple[int, ...]
@@ -41,6 +43,8 @@ class Run:
     cached: int = 0
     produced: int = 0
     drafted: int = 0
+    thought: int = 0
+    is_thinking: bool = False
     said: list[int] = field(default_factory=list)
     finder: StopFinder = field(default_factory=lambda: StopFinder(()))
     detokenizer: Any = None
@@ -106,6 +110,7 @@ class Engine:
         run.cached = hit.shared if hit is not None else 0
         run.finder = StopFinder(run.stops)
         run.detokenizer = self.loaded.tokenizer.detokenizer
+        run.is_thinking = self.loaded.opens_thought(run.tokens)
         if (
             run.limit == 0
             or not self.loaded.is_batchable
@@ -233,10 +238,16 @@ class Engine:
         """Text of one more token. Half a character waits for its other half, and is left out where none comes."""
         finder, detokenizer = run.finder, run.detokenizer
         run.produced += 1
+        tag = self.loaded.tags.get(token, "")
+        if tag:
+            run.is_thinking = tag == OPEN
+        elif run.is_thinking:
+            run.thought += 1
         if not ends:
             run.said.append(token)
-            detokenizer.add_token(token)
-        text = detokenizer.last_segment
+            if not tag:
+                detokenizer.add_token(token)
+        text = detokenizer.last_segment + tag
         if ends or is_full:
             with suppress(
                 KeyError

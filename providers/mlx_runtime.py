@@ -17,6 +17,7 @@ from typing import Any
 from providers.errors import ErrorKind, ProviderError
 from providers.mlx_disk import read_config
 from providers.mlx_prompt import Chat, Sampling, folded, transcript
+from providers.thinking import CLOSE, OPEN
 
 INSTALL = "the extra is missing: pip install 'firstword[mlx]'"
 
@@ -83,6 +84,7 @@ class Loaded:
             self.cuts and used.cache.can_trim_prompt_cache(used.cache.make_prompt_cache(self.draft))
         ):
             self.draft = None  # guesses that are wrong could not be taken back
+        self.tags = _tags(self.tokenizer)
         specials = getattr(self.tokenizer, "all_special_tokens", ())
         self._specials = tuple(each for each in specials if len(each) >= MIN_SPECIAL)
 
@@ -102,7 +104,7 @@ class Loaded:
 
     def opens_thought(self, tokens: Sequence[int]) -> bool:
         """The prompt ends inside a thought that the template has opened for the model."""
-        if not self.tokenizer.has_thinking:
+        if not self.tags:
             return False
         tail = list(tokens[-16:])
         return bool(self.tokenizer.rfind_think_start(tail) > self.tokenizer.rfind_think_end(tail))
@@ -142,6 +144,20 @@ class Loaded:
         for special in self._specials:
             text = text.replace(special, f"{special[0]} {special[1:]}")
         return text
+
+
+def _tags(tokenizer: Any) -> dict[int, str]:
+    """The tokens that begin and end a thought, in the words that all models' are told apart by.
+
+    Empty where a model has none, or writes them in several tokens: then its thoughts cannot be told from its answer.
+    """
+    if (
+        not tokenizer.has_thinking
+        or len(tokenizer.think_start_tokens) != 1
+        or len(tokenizer.think_end_tokens) != 1
+    ):
+        return {}
+    return {tokenizer.think_start_tokens[0]: OPEN, tokenizer.think_end_tokens[0]: CLOSE}
 
 
 def _load(used: Library, folder: Path) -> tuple[Any, Any]:

@@ -45,10 +45,9 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """More text, made of so many tokens."""
+    """More text."""
 
     text: str
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class Job:
         with self._lock:
             last = self._news[-1] if self._news else None
             if isinstance(news, Said) and isinstance(last, Said):
-                self._news[-1] = Said(last.text + news.text, last.tokens + news.tokens)
+                self._news[-1] = Said(last.text + news.text)
             else:
                 self._news.append(news)
             if self._told:
@@ -161,7 +160,7 @@ class Worker:
             raise ProviderError(ErrorKind.CANCELLED, f"{self._name} is closed")
         if self._inbox.qsize() + self.tally.waiting >= self._waiting:
             raise ProviderError(ErrorKind.OVERLOADED, f"{self._waiting} questions wait already")
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name=f"models {self._name}", daemon=True)
             self._thread.start()
             atexit.register(self.close, EXIT_TIMEOUT)
@@ -172,6 +171,10 @@ class Worker:
         job.is_dropped = True
         if self._thread is not None:
             self._inbox.put(None)
+
+    def shut(self) -> None:
+        """Take no question any more. Called on the loop, as `ask` is, so that none slips through."""
+        self._is_closing = True
 
     def close(self, timeout: float) -> bool:
         """End the thread after its step and wait for it; blocks. False: it is still loading a model."""
@@ -193,6 +196,9 @@ class Worker:
             self._serve(shelf)
         finally:
             gone = ProviderError(ErrorKind.CANCELLED, f"{self._name} was closed")
+            while not self._inbox.empty():
+                if (left := self._inbox.get()) is not None:
+                    self._line.append(left)
             for job in (*self._jobs, *self._line):
                 job.post(gone)
                 job.placed = job.run = None
@@ -261,7 +267,7 @@ class Worker:
         self.tally.asked += 1
         self.tally.cached += job.run.cached
         self.tally.read += len(job.run.tokens) - job.run.cached
-        job.post(Taken(engine.loaded.opens_thought(job.run.tokens)))
+        job.post(Taken(job.run.is_thinking))
         return True
 
     def _run(self, job: Job, placed: Placed) -> Run | None:
@@ -304,7 +310,7 @@ class Worker:
             job.spoke = job.spoke or time.monotonic()
             self.tally.said += step.run.limit > 0
             if step.run.limit > 0:
-                job.post(Said(step.text, 1))
+                job.post(Said(step.text))
             if step.end is not None:
                 self.tally.drafted += step.run.drafted
                 self._jobs.remove(job)
@@ -317,6 +323,7 @@ def _usage(job: Job, run: Run) -> Usage:
         input_tokens=len(run.tokens),
         output_tokens=run.produced,
         cached_tokens=run.cached,
+        reasoning_tokens=run.thought,
         queued=job.begun - job.asked,
         cache_write_tokens=len(run.tokens) - run.cached if run.limit == 0 else 0,
         prompt_time=job.spoke - job.begun,

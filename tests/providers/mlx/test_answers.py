@@ -192,6 +192,20 @@ async def test_a_template_that_opens_the_thought_leaves_its_end_to_the_model(
     assert usage(heard).reasoning_tokens == 1
 
 
+async def test_thoughts_are_told_apart_in_the_models_own_words_too(tmp_path: Path, opened: Opened) -> None:
+    """A word of a vocabulary counts as a tag, text that looks like one does not."""
+    tiny.require_mlx()
+    own = ("<longcat_think>", "</longcat_think>")
+    tiny.write(tmp_path / "own", script=(own[0], "Let me see.", own[1], *SAYING), think=own)
+    tiny.write(tmp_path / "none", script=("<longcat", "_think>", *SAYING), think=())
+    provider = opened(directory=str(tmp_path))
+    heard = await answer(provider, asked(user("hello"), tokens=50), "own")
+    assert (heard.text, heard.thoughts) == ("".join(SAYING), "Let me see.")
+    assert usage(heard).reasoning_tokens == 1
+    plain = await answer(provider, asked(user("hello"), tokens=50), "none")
+    assert (plain.text, plain.thoughts) == ("<longcat_think>" + "".join(SAYING), "")
+
+
 async def test_thinking_is_switched_off_where_the_template_has_a_switch(
     tmp_path: Path, opened: Opened
 ) -> None:

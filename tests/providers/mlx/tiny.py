@@ -18,7 +18,8 @@ from typing import Any
 from tests.peers import require_peer
 
 END, START = "<|im_end|>", "<|im_start|>"
-SPECIALS = ("<|endoftext|>", START, END, "<think>", "</think>")
+THINK = ("<think>", "</think>")
+SPECIALS = ("<|endoftext|>", START, END)
 TEXT = "the quick brown fox jumps over the lazy dog. hello world, this is an answer to a question "
 
 CHATML = (
@@ -68,10 +69,14 @@ def write(
     window: int = 4096,
     template: str | None = CHATML,
     generation: dict[str, Any] | None = None,
+    think: tuple[str, ...] = THINK,
 ) -> Path:
-    """A model's folder. `script`: what is said, piece by piece, then the end; `loops`: the last piece for ever."""
+    """A model's folder. `script`: what is said, piece by piece, then the end; `loops`: the last piece for ever.
+
+    `think`: the words in its vocabulary that begin and end a thought.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(script or ())
+    tokenizer = _tokenizer(script or (), think)
     tokenizer.save(str(folder / "tokenizer.json"))
     vocabulary = (tokenizer.get_vocab_size() + 63) // 64 * 64
     config = {
@@ -102,7 +107,7 @@ def write(
     return folder
 
 
-def _tokenizer(pieces: Sequence[str]) -> Any:
+def _tokenizer(pieces: Sequence[str], think: tuple[str, ...]) -> Any:
     tokenizers = import_module("tokenizers")
     byte_level = import_module("tokenizers.pre_tokenizers").ByteLevel
     tokenizer = tokenizers.Tokenizer(import_module("tokenizers.models").BPE())
@@ -110,7 +115,7 @@ def _tokenizer(pieces: Sequence[str]) -> Any:
     tokenizer.decoder = import_module("tokenizers.decoders").ByteLevel()
     trainer = import_module("tokenizers.trainers").BpeTrainer(
         vocab_size=400,
-        special_tokens=list(SPECIALS),
+        special_tokens=[*SPECIALS, *think],
         initial_alphabet=byte_level.alphabet(),
         show_progress=False,
     )
