@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.prices import cost
 from bot.prompt import assemble
 from bot.remedies import remedy
 from bot.settings import Settings
@@ -27,7 +28,10 @@ _CONVERSATION = "command-line"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What became of one question. Seconds; `speed` is without TTFT. `failures`: models that did not answer."""
+    """What became of one question. Seconds; `speed` is without TTFT. `failures`: models that did not answer.
+
+    `cost`: US dollars, None where price or usage is unknown.
+    """
 
     model: str
     text: str
@@ -37,6 +41,7 @@ class Asked:
     usage: Usage | None
     failures: tuple[Attempt, ...]
     is_cut: bool = False
+    cost: float | None = None
 
     @property
     def last_failure(self) -> tuple[str, ErrorKind, str] | None:
@@ -64,7 +69,8 @@ class Asked:
             if self.usage
             else "tokens unknown"
         )
-        return f"{ttft}, {speed}, {tokens}, {self.took:.2f} s in all, {self.model}"
+        price = f"${self.cost:.6f}" if self.cost is not None else "cost unknown"
+        return f"{ttft}, {speed}, {tokens}, {price}, {self.took:.2f} s in all, {self.model}"
 
     def figures(self) -> dict[str, Any]:
         """The same as values."""
@@ -77,6 +83,7 @@ class Asked:
             "input_tokens": usage.input_tokens if usage else None,
             "output_tokens": usage.output_tokens if usage else None,
             "cached_tokens": usage.cached_tokens if usage else None,
+            "cost_usd": self.cost,
             "failures": [{"model": each.rung.model.ref, "error": str(each.kind)} for each in self.failures],
         }
 
@@ -137,4 +144,5 @@ async def _ask(
         usage=answer.usage,
         failures=tuple(each for each in attempts if each.kind is not None),
         is_cut=is_cut,
+        cost=cost(rung.model, answer.usage, rung.options) if rung is not None else None,
     )

@@ -34,8 +34,6 @@ async def test_the_second_model_answers_while_the_first_has_an_outage(tmp_path: 
         await shown.until_shown("quick heard qid1q")
         await shown.say("qid2q", 2)
         await shown.until_shown("steady heard qid2q")
-        await shown.say("qid3q", 3)
-        await shown.until_shown("quick heard qid3q")
         await running.logged("overloaded")
 
 

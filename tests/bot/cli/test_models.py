@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.bot.cli.terminal import Terminal
 from tests.mock_model.client import MockModel
 
 FIGURES = re.compile(
-    r"TTFT \d+ ms, (\d+ tokens/s|tokens/s unknown), \d+ \+ \d+ tokens, \d+\.\d\d s in all, mine/small\n"
+    r"TTFT \d+ ms, (\d+ tokens/s|tokens/s unknown), \d+ \+ \d+ tokens, cost unknown, \d+\.\d\d s in all, mine/small\n"
 )
 
 
@@ -309,3 +310,17 @@ def test_a_bench_of_what_does_not_answer_says_why(terminal: Terminal, mock_model
     result = terminal.run("models", "bench", "--n", "1", "--write-priors")
     assert (result.code, result.out) == (1, "mine/small: no answer (auth)\n")
     assert not (terminal.home / "data" / "model-priors.json").exists()
+
+
+def test_what_an_answer_cost_is_told_where_the_price_is_known(terminal: Terminal, tmp_path: Path) -> None:
+    rows = [{"id": "dear", "ttft": 0, "cost": {"input": 1000, "output": 5000}}, {"id": "unpriced", "ttft": 0}]
+    file = tmp_path / "scenario.json"
+    file.write_text(json.dumps({"models": [{**row, "answer": "one two"} for row in rows]}))
+    terminal.run(
+        "config", "set", "models.providers.stage", json.dumps({"api": "demo", "scenario": str(file)})
+    )
+    priced = terminal.run("--json", "message", "send", "--model", "stage/dear", "12345678").data
+    assert priced["cost_usd"] == pytest.approx((2 * 1000 + 2 * 5000) / 1_000_000)
+    said = terminal.run("message", "send", "--model", "stage/dear", "12345678").out
+    assert ", $0.012000, " in said
+    assert "cost unknown" in terminal.run("message", "send", "--model", "stage/unpriced", "hi").out
