@@ -2,7 +2,8 @@
 
 RoutingError
  |-- UnknownModel(name, nearest)   nobody is called that
- +-- NoModel(attempts)             every rung failed before anything was visible
+ |-- NoModel(attempts)             every rung failed before anything was visible
+ +-- WeightsError                  the table of the complexity of messages is missing, wrong or of another version
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class NoModel(RoutingError):
     def __init__(self, attempts: Sequence[Attempt]) -> None:
         super().__init__("no model answered")
         self.attempts = tuple(attempts)
+
+
+class WeightsError(RoutingError):
+    """The table of weights cannot be used. The text says what is wrong with it and how to make another."""

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.cli import auth, batch, channels, chat, config, doctor, message, models, run, status
+from bot.cli import auth, batch, channels, chat, config, doctor, message, models, route, run, status
 from bot.cli.context import INTERRUPTED, OK, USAGE, CommandError, Context
 from bot.cli.parser import Parser, Verbs, common_options
 from bot.errors import BotError
 from bot.home import CONFIG_VARIABLE, find_config, find_home
 
-_VERBS = (run, chat, message, status, doctor, models, channels, config, auth, batch)
+_VERBS = (run, chat, message, status, doctor, models, channels, config, auth, batch, route)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,12 @@
+"""`firstword route`: what the router goes by, and trying it out."""
+
+from __future__ import annotations
+
+from bot.cli import route_train
+from bot.cli.parser import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    below = verbs.under(verbs.add("route", "what the router goes by"))
+    route_train.add(below)
