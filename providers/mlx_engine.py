@@ -18,6 +18,9 @@ from providers.mlx_prompt import Sampling, StopFinder
 from providers.mlx_runtime import Loaded
 from providers.thinking import OPEN
 
+LEAST_PIECE = 16
+"""Tokens of one prompt that a step reads, however many are read at the same time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -135,6 +138,9 @@ class Engine:
         """One token for each answer that speaks, one piece of the prompt for each that still reads."""
         out: list[Step] = []
         if self._uids:
+            # The prompts that are read at the same time share one piece, so that no step takes longer for them.
+            at_once = sum(not run.produced for run in self._uids.values())
+            self._batch.prefill_step_size = max(LEAST_PIECE, self._prefill_step // max(1, at_once))
             reading, speaking = self._batch.next()
             if not self.loaded.cuts:
                 self._keep_prompts(reading)
@@ -249,9 +255,8 @@ class Engine:
                 detokenizer.add_token(token)
         text = detokenizer.last_segment + tag
         if ends or is_full:
-            with suppress(
-                KeyError
-            ):  # a control word behind half a character (BPEStreamingDetokenizer, 0.32.2)
+            # A control word behind half a character is none to BPEStreamingDetokenizer (mlx-lm 0.32.2).
+            with suppress(KeyError):
                 detokenizer.finalize()
             text += detokenizer.last_segment.rstrip("\ufffd")
         text = finder.feed(text)

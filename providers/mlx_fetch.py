@@ -34,7 +34,7 @@ class Fetcher:
         task = self._tasks.get(model)
         if task is None:
             task = self._tasks[model] = asyncio.create_task(self._run(model))
-            task.add_done_callback(lambda _: self._tasks.pop(model, None))
+            task.add_done_callback(lambda done: self._over(model, done))
         await asyncio.shield(task)
 
     async def aclose(self) -> None:
@@ -43,6 +43,11 @@ class Fetcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _over(self, model: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(model, None)
+        if not task.cancelled() and (error := task.exception()) is not None:  # perhaps nobody waits any more
+            self._log.warning("model not fetched", model=model, error=type(error).__name__)
 
     async def _run(self, model: str) -> None:
         self._log.info("model being fetched", model=model)

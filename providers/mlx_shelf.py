@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from providers import mlx_disk
 from providers.base import FinishReason
@@ -53,6 +56,7 @@ class Shelf:
         self._bounds = bounds
         self._environ = environ
         self._placed: dict[str, Placed] = {}
+        self._log = structlog.get_logger()
         self.used: Library | None = None
         self.prefixes: Prefixes[Read] = Prefixes(bounds.cached_prompts, bounds.cached_bytes)
 
@@ -82,7 +86,10 @@ class Shelf:
         wanted = min(context or self._bounds.context, shape.window or 2**40)
         size = self._make_room(model, shape, helper, wanted)
         free = self._bounds.memory - self._bounds.cached_bytes - self._taken() - size
+        began = time.monotonic()
         engine = self._engine(key, folder, draft)
+        took = round(time.monotonic() - began, 2)
+        self._log.info("model loaded", model=model, load=took, memory_bytes=size, context=wanted)
         placed = Placed(engine, size, wanted, wanted + room(shape, free=free, draft=helper))
         self._placed[key] = placed
         return placed
