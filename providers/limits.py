@@ -58,7 +58,7 @@ class Window:
                 break
             over -= used
             until = start + self.span
-        return until - now
+        return min(until - now, self.span)
 
     def take(self, now: float, amount: int) -> None:
         """Count it."""
