@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -13,6 +14,9 @@ from providers.base import FinishReason
 from providers.errors import ErrorKind
 from routing.execute import Answer, Attempt
 from routing.policy import Decision, Exclusion
+
+_HINT = re.compile(r" (?=/[a-z]+ )")
+"""Where a sentence begins that names a command; programs have none."""
 
 _FINISH: Mapping[FinishReason, Finish] = MappingProxyType(
     {
@@ -95,7 +99,7 @@ def conclusion_of(ending: Ending) -> Conclusion:
     return Conclusion(
         finish=Finish.CALLS if ending.calls else finish,
         failure=failure,
-        words=ending.closing if failure is not None else "",
+        words=_HINT.split(ending.closing)[0] if failure is not None else "",
         calls=tuple(Call(each.id, each.name, each.arguments) for each in ending.calls),
         route=route_of(decision, answer, is_over=True) if decision is not None else None,
         spent=spent,

@@ -171,7 +171,7 @@ class Speaker:
 
     def _begin(self, step: Step, decision: Decision, answer: Answer) -> None:
         if not step.said:
-            self.reply.announce(route_of(decision, answer))
+            self.reply.spoken_by(route_of(decision, answer))
 
     def _wanted(self, step: Step, answer: Answer, number: int) -> tuple[ToolCall, ...]:
         """The calls to make now. What the length limit cut off is no call."""

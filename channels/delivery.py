@@ -94,7 +94,7 @@ class Reply:
         """The buttons under the answer while it grows, where the channel shows any."""
         self._writer.script.running = tuple(actions)
 
-    def announce(self, route: RouteTaken) -> None:
+    def spoken_by(self, route: RouteTaken) -> None:
         """Who speaks; a program is told before the first text."""
         if self._writer.script.capabilities.raw:
             self._writer.route = route

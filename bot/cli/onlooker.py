@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from channels.base import HistoryLine, ModelChoice
+from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.commands import CommandSpec
 from channels.errors import Refused
 from channels.events import ConversationKey, Event
@@ -45,6 +45,10 @@ class Onlooker:
     async def models(self, key: ConversationKey) -> Sequence[ModelChoice]:
         """None answers."""
         return ()
+
+    async def embed(self, model: str, texts: Sequence[str]) -> Vectors:
+        """Nobody makes any."""
+        raise Refused("unknown_model", model)
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         """Nothing is asked of the network."""

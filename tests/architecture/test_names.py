@@ -18,7 +18,9 @@ PROPER = (
 # Files of the core that hold vendors as data, or must name one, and why.
 ALLOWED = {
     "bot/commands/about.py": "a command has another name where a channel keeps /status to itself",
+    "bot/settings/mount.py": "`api` is a key of a provider's settings: its dialect",
     "bot/telemetry.py": "loggers of libraries are quietened by the libraries' names",
+    "channels/capabilities.py": "a kind of place is called as a channel is",
     "providers/detect.py": "local servers are known by their answers and their variables",
     "providers/presets.py": "vendors and local servers are rows of this table",
 }
