@@ -174,7 +174,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
     try:
         return bytes(memoryview(orjson.dumps(body)))
     except TypeError:
-        text = json.dumps(body, ensure_ascii=False)
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 

@@ -89,7 +89,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
         # as the answer runs: a copy is as large as what it holds.
         return bytes(memoryview(orjson.dumps(body)))
     except TypeError:
-        text = json.dumps(body, ensure_ascii=False)
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
