@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -119,9 +120,9 @@ def test_a_redirect_is_checked_like_any_url() -> None:
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_a_url_or_none_and_nothing_else(url: str, target: str) -> None:
     for attempt in (
-        lambda: checked(url),
-        lambda: checked(f"http://{url}"),
-        lambda: redirected("https://a.example/", target),
+        partial(checked, url),
+        partial(checked, f"http://{url}"),
+        partial(redirected, "https://a.example/", target),
     ):
         try:
             found = attempt()
