@@ -28,6 +28,10 @@ SLOW_FACTOR = 3.0
 """A rung opens for slowness when its p95 is this many times its own usual p95 and over the class's deadline."""
 
 SLOW = "slow"
+FRESH = 256
+FRESH_FOR = 600.0
+"""Answers, and seconds, after which a first-token time belongs to what is usual."""
+
 SPEEDS = 16
 SIZES = (2_000, 16_000)
 """Tokens of a prompt at which another bucket of first-token times begins."""
@@ -63,6 +67,7 @@ class _State:
     reason: str = ""
     tempos: dict[int, Tempo] = field(default_factory=dict)
     all_sizes: Tempo = field(default_factory=Tempo)
+    fresh: deque[tuple[float, float, int]] = field(default_factory=deque)
     speeds: deque[float] = field(default_factory=lambda: deque(maxlen=SPEEDS))
 
 
@@ -86,7 +91,7 @@ class Health:
         self._states: dict[Key, _State] = {}
         self._disabled: dict[tuple[str, str], str] = {}
         self._resting: dict[tuple[str, str], float] = {}
-        self._baselines: dict[tuple[str, str], Baseline] = {}
+        self._baselines: dict[tuple[str, str, int], Baseline] = {}
         self._tick = 0
 
     # The breaker
@@ -193,9 +198,15 @@ class Health:
         """
         state = self._states.setdefault(key, _State())
         self._note(state, ttft, now, tokens)
-        baseline = self._baselines.setdefault(key[:2], Baseline())
+        size = size_of(tokens)
+        baseline = self._baselines.setdefault((key[0], key[1], size), Baseline())
+        state.fresh.append((ttft, now, size))
+        # What is usual is not measured by what happens right now.
+        while state.fresh and (len(state.fresh) > FRESH or now - state.fresh[0][1] > FRESH_FOR):
+            seconds, at, of_size = state.fresh.popleft()
+            older = self._baselines.setdefault((key[0], key[1], of_size), Baseline())
+            older.add(seconds, at + self.epoch)
         usual = baseline.quantile(0.95)
-        baseline.add(ttft, now + self.epoch)
         times = state.all_sizes.recent(SLOW_SAMPLES, now, FAILURE_WINDOW)
         if usual is None or state.open_until or len(times) < SLOW_SAMPLES:
             return
@@ -240,9 +251,9 @@ class Health:
         tempo = state.tempos.get(size_of(tokens)) if state is not None else None
         return tempo.within(limit, now, self._tick) if tempo is not None else Share(0.0, 0.0)
 
-    def usually(self, key: Key, limit: float, now: float) -> float | None:
+    def usually(self, key: Key, limit: float, now: float, tokens: int) -> float | None:
         """The share that begins within `limit` seconds at this hour of the day, None where too little is known."""
-        baseline = self._baselines.get(key[:2])
+        baseline = self._baselines.get((key[0], key[1], size_of(tokens)))
         return baseline.share(limit, now + self.epoch) if baseline is not None else None
 
     # What outlives a process
@@ -250,13 +261,14 @@ class Health:
     def to_plain(self) -> Mapping[str, Any]:
         """The usual times as plain values."""
         return {
-            f"{provider}/{model}": baseline.to_plain()
-            for (provider, model), baseline in self._baselines.items()
+            f"{size} {provider}/{model}": baseline.to_plain()
+            for (provider, model, size), baseline in self._baselines.items()
         }
 
     def take_plain(self, plain: Mapping[str, Any]) -> None:
         """Take up what `to_plain` gave. Raises ValueError, TypeError or AttributeError for anything else."""
-        taken = {ref: Baseline.from_plain(rows) for ref, rows in plain.items()}
-        for ref, baseline in taken.items():
+        taken = {name: Baseline.from_plain(rows) for name, rows in plain.items()}
+        for name, baseline in taken.items():
+            size, _, ref = name.partition(" ")
             provider, _, model = ref.partition("/")
-            self._baselines[(provider, model)] = baseline
+            self._baselines[(provider, model, int(size))] = baseline

@@ -71,7 +71,7 @@ class Score:
 def score(ref: str, key: Key, wait: Wait, health: Health) -> Score:
     """One candidate's figures."""
     lately = health.lately(key, wait.limit, wait.now, wait.tokens)
-    usual = health.usually(key, wait.limit, wait.now)
+    usual = health.usually(key, wait.limit, wait.now, wait.tokens)
     prior, prior_weight = _prior(health.expected.get(key[:2]), wait.limit), PRIOR_WEIGHT
     if usual is not None:
         prior = usual

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 SAMPLES = 48
-FADE = 0.92
+FADE = 0.9
 """What is left of a sample's weight after one newer sample of the same model."""
 
 HALF_LIFE = 900.0
