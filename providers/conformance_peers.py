@@ -48,6 +48,7 @@ class Scene(StrEnum):
     STALLED = "stalled"  # says half of SAID, then nothing more
     ENDS_EARLY = "ends_early"  # says half of SAID; its body ends without a finish event
     BREAKS_OFF = "breaks_off"  # says half of SAID; the connection breaks
+    RESETS = "resets"  # says half of SAID; the connection is reset
     GARBAGE = "garbage"  # says half of SAID; then bytes that mean nothing
     HALF_CHARACTER = "half_character"  # says half of SAID; its body ends inside a character
     MALFORMED = "malformed"  # says half of SAID; then an event that cannot be read; then a proper end
@@ -57,6 +58,9 @@ class Scene(StrEnum):
     DROPS = "drops"  # breaks the connection instead of answering
     CLOSES = "closes"  # ends the connection properly instead of answering
     PAGE = "page"  # answers 200 with a page of HTML
+    REDIRECTED = "redirected"  # answers 302 with another address
+    NOT_THERE = "not_there"  # answers 404 to the path, in plain text
+    FIREWALL = "firewall"  # answers 403 with a page of HTML
     ABSENT = "absent"  # nobody listens any more
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
@@ -84,6 +88,7 @@ class Scene(StrEnum):
 KINDS: Mapping[Scene, ErrorKind] = {
     Scene.ENDS_EARLY: ErrorKind.INCOMPLETE,
     Scene.BREAKS_OFF: ErrorKind.INCOMPLETE,
+    Scene.RESETS: ErrorKind.INCOMPLETE,
     Scene.GARBAGE: ErrorKind.MALFORMED,
     Scene.HALF_CHARACTER: ErrorKind.INCOMPLETE,
     Scene.MALFORMED: ErrorKind.MALFORMED,
@@ -93,6 +98,9 @@ KINDS: Mapping[Scene, ErrorKind] = {
     Scene.DROPS: ErrorKind.INCOMPLETE,
     Scene.CLOSES: ErrorKind.INCOMPLETE,
     Scene.PAGE: ErrorKind.MALFORMED,
+    Scene.REDIRECTED: ErrorKind.MALFORMED,
+    Scene.NOT_THERE: ErrorKind.MALFORMED,
+    Scene.FIREWALL: ErrorKind.MALFORMED,
     Scene.ABSENT: ErrorKind.CONNECT,
     Scene.UNAUTHORIZED: ErrorKind.AUTH,
     Scene.FORBIDDEN: ErrorKind.PERMISSION,
@@ -122,6 +130,7 @@ MIDWAY = frozenset(
     {
         Scene.ENDS_EARLY,
         Scene.BREAKS_OFF,
+        Scene.RESETS,
         Scene.GARBAGE,
         Scene.HALF_CHARACTER,
         Scene.MALFORMED,
