@@ -88,13 +88,13 @@ def assess(text: str, weights: Weights | None) -> Complexity:
     return weigh(read(text, weights.words), weights)
 
 
-def need(complexity: Complexity, *, fast_below: float = 0.25, deep_above: float = 0.75) -> Need:
-    """Which kind of model fits. Without evidence the default one, whatever the bounds (0..1, of the score)."""
-    if complexity.score is None:
+def need(complexity: Complexity, *, fast_below: float = 0.03, deep_above: float = 0.12) -> Need:
+    """Which kind of model fits; the bounds are gains. Without evidence the default one, whatever the bounds."""
+    if complexity.gain is None:
         return Need.DEFAULT
-    if complexity.score < fast_below:
+    if complexity.gain < fast_below:
         return Need.FAST
-    return Need.DEEP if complexity.score > deep_above else Need.DEFAULT
+    return Need.DEEP if complexity.gain > deep_above else Need.DEFAULT
 
 
 def read(text: str, known: Container[str]) -> Reading:

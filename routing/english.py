@@ -18,16 +18,73 @@ MIN_KNOWN = 0.45
 MIN_KNOWN_ALONE = 0.75
 """The same when none was seen: "list prime numbers"."""
 
+SURE = 3
+"""Words of English grammar after which rare words are taken for English ones: names of bones, of drugs."""
+
+MIN_KNOWN_SURE = 0.25
+
 PROOF = frozenset(
-    """the and of what which how why when where who whose whom would should could with from this that these those
-    you your yours does did doesn't didn't don't can't won't isn't it's i'm i've i'd you're they're there their they
-    them then if it its his her she our been being because about into between through during after before above
-    below while until each both other such only own same very just please give write make tell find show explain
-    describe list let's let need want know think help hey hello hi thanks thank much many more most than please
-    have has had was were are is be will not but out up down off over under again once here every few any some
-    using used use which following between whether without within against something someone everything""".split()
+    """about above after again against and any are be because been before being below between both but can't could
+    describe did didn't does doesn't don't down during each every everything explain few find following from
+    give had has have hello help her here hey hi his how i'd i'm i've if into is isn't it it's its just know let
+    let's list make many more most much need not of off once only other our out over own please same she should
+    show some someone something such tell than thank thanks that the their them then there these they they're
+    think this those through under until up use used using very want was were what when where whether which
+    while who whom whose why will with within without won't would write you you're your yours""".split()
 )
 """Words of English grammar, and of asking. The few that also exist elsewhere are outweighed by FOREIGN."""
+
+COMMON = frozenset(
+    """able add advice afraid ago agree airport almost already although always amazing angry answer anyone anything api
+    app apple apply around array arrays article ask asked asking attack aunt available away awesome baby back
+    bake balance ball bash basic battery beach beautiful because become bed beer begin beginner believe best
+    better big bike bill bird birthday black blog blue board body book boring boss both bottle box boy boyfriend
+    brain bread break breakfast bring broken brother budget bug build building bus business busy buy cake call
+    camera cannot car career cat change cheap check cheese chicken child children christmas city class clean
+    clear click close clothes code coffee cold college color come coming comment company compare computer cook
+    cooking cool copy could couple course crash crazy create css custom customer daily dance dark date daughter
+    day days dead deal dear debug decide decision deep delete design detail details dictionary died diet
+    difference different dinner dish doctor document dog doing done door download draft draw dream dress drink
+    drive dry duplicate duplicates early easy eat edit effect egg either email emails empty end engine english
+    enough error essay even evening event ever every exam example excited exercise expensive experience
+    explanation extract face fact family famous far favorite favourite feature feed feel feeling feet few fight
+    file files fill film find finish fire first fish fix fixed flight floor flower fly follow food foot football
+    forget format found free fresh friend friends front fruit full fun function funny future game garden
+    generate get getting giant girl girlfriend given gives giving glass goal going gone good got grade grammar
+    great green ground group grow guess guide guy hair half happen happened happens happy hard hate head health
+    healthy hear heart heavy height higher history holiday home homework hope hotel hour hours house however
+    html huge hundred hungry hurt husband idea ideas implement important improve include install interesting
+    interview into issue items java javascript job joke journey json july june keep key keyboard kids kill
+    kitchen knew know known language laptop large last late later laugh lawyer learn learning least leave left
+    letter life light like limit line linux list lists little live living login long longer look looking loop
+    loops lose lost lot love lower lunch machine mad magic mail making man manager match matches maybe meal mean
+    meaning means meat meet meeting message might milk mind minute minutes missing mistake mobile modern moment
+    monday money month months mood morning mother mountain mouse movie movies much music myself name names near
+    nearly need needed needs never new news next nice night nobody noise normal nothing notice number object
+    often old older online open opinion option options order other outfit outside own page paint pair paper
+    paragraph parents part party password past pasta pay people perfect person phone photo phrase pick picture
+    piece pizza place plan plane planning plant play player please poem point polite poor popular possible
+    practice prepare present pretty price print prize problem product program project proper public pull push
+    put python query queue quick quickly quiet quite quote rain random rather react read reading ready real
+    really reason recipe recommend red regex relationship remember remove rent repeat replace reply report
+    request resume return review rewrite rhyme rice rich right river road role room rule rules run running safe
+    said sales salt same save say saying schedule school science screen script search season second section seem
+    seen sell send sentence sentences server set setup several share shop shopping short should shower sick side
+    sign similar simple since sing single sister sit size skill skills sleep slow small smart smile snow social
+    soft software sold soldier someone song songs soon sorry sort sound soup speak special speech speed spelling
+    spend sport spring sql stand star start startup stay step steps stop store story strange street stress
+    string strings strong student study stuff style subject sugar suggest suggestions suitable summarize summary
+    summer sun sunday support sure surprise sweet swim table take taking talk tall tax tea teach teacher team
+    teeth tennis test text thank thing things thinking third thought thousand three throw thursday ticket time
+    times tiny tired title today together told tomorrow tonight too top topic total touch tour town toy traffic
+    train translate travel tree trip trouble true trust try trying tuesday turn tv twice two type ugly uncle
+    understand unit until update upset use useful user usually vacation value values version video view visit
+    voice wait walk wall want warm wash watch watching water way weather web website wedding wednesday week
+    weekend weeks weight weird went whatever white whole wife win wind window winter wish without woman wonder
+    word words work working works world worried worse worst worth wrong yeah year years yellow yes yesterday yet
+    young yourself zero""".split()
+)
+"""Everyday words, known without weighing anything; examinations hold few of them."""
 
 FOREIGN = frozenset(
     (
@@ -82,14 +139,13 @@ FOREIGN = frozenset(
 
 # English words that are also in the rows above: there they prove nothing either way.
 _BOTH = frozenset(
-    """a an as at am all also be by can do does for go had has have he her him his i in is it make me my no not of on
-    or out over per she so son sage than the then to took up us van war was we will you are die die den dent hat her
-    hay may ban long on con come sin pan ten tan chat fin sure sale mine made case main pour sent care more plus des
-    do da la mes par sous tu per sun sunt ne to on use via ex ok but art bin bad bald fast gift hell kind link rock
-    rot see stern wide was want boot brand bring gas glad big arm
-    no an me ma mo mi ho ha ta ya pa pi re sa si ti ad mu nu tai key son ton soy par pod nap sat sad set var ski ion
-    ka mata ana made mother am ba wa ga pot bake man hand land under fall men kid gate gift dame hay tan chi mai cac
-    bok sam kim ben sen mine sin ale tie test so pro mit sage due era ore sole fine dove come note note media data
+    """a ad ale all also am an ana are arm art as at ba bad bake bald ban be ben big bin bok boot brand bring but by
+    cac can care case chat chi come con da dame data den dent des die do does dove due era ex fall fast fin fine
+    for ga gas gate gift glad go ha had hand has hat have hay he hell her him his ho i in ion is it ka key kid
+    kim kind la land link long ma made mai main make man mata may me media men mes mi mine mit mo more mother mu
+    my nap ne no not note nu of ok on or ore out over pa pan par per pi plus pod pot pour pro re rock rot sa sad
+    sage sale sam sat see sen sent set she si sin ski so sole son sous soy stern sun sunt sure ta tai tan ten
+    test than the then ti tie to ton took tu under up us use van var via wa want war was we wide will ya you
     """.split()
 )
 
@@ -114,9 +170,11 @@ def is_english(words: Sequence[str], letters_elsewhere: float, known: Container[
         elif word in _PROVES:
             seen += 1
             proof += word not in _VIETNAMESE_TOO
-        elif word in known:
+        elif word in COMMON or word in known:
             seen += 1
     if foreign * 3 > proof:
         return False
     share = seen / len(words)
+    if proof >= SURE:
+        return share >= MIN_KNOWN_SURE
     return share >= (MIN_KNOWN if proof else MIN_KNOWN_ALONE)

@@ -16,7 +16,7 @@ PAIR = ("qwen2.5-7b-instruct", "llama-3.1-nemotron-51b-instruct")
 
 _PROMPTS = ("prompt", "text", "question", "input")
 _LABELS = (("weak_ok", "strong_ok"), ("weak_score", "strong_score"), ("weak", "strong"))
-_GROUPS = ("task", "subject", "category", "set")
+_GROUPS = ("task", "category")
 _SIGNS = re.compile(r"\W+")
 _CHOICES = re.compile(r"\n\(?A[.)] .*", re.DOTALL)
 
@@ -27,7 +27,10 @@ class ExamplesError(RoutingError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """`gain`: how right the strong model was minus how right the weak one was; 1 = right instead of wrong."""
+    """`gain`: how right the strong model was minus how right the weak one was; 1 = right instead of wrong.
+
+    `group`: the task that the row belongs to, "" where it says none.
+    """
 
     prompt: str
     gain: float

@@ -66,8 +66,9 @@ def _own_lines(text: str) -> tuple[list[str], int, int]:
         if fence:
             if bare.startswith(fence):
                 fence = ""
-            continue
-        if bare.startswith(_FENCES):
+        elif not bare:
+            lines.append("")
+        elif bare.startswith(_FENCES):
             fence = bare[:3]
             blocks += 1
             # A block on one line ends where it began.

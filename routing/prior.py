@@ -56,14 +56,11 @@ _GREETING = frozenset(
 _OPENS = frozenset(
     "hi hello hey hiya yo greetings thanks thank thx ty cheers bye goodbye good ok okay".split()
 )
-_CODE = re.compile(
-    r"^\s*(?:def |class \w+[(:]|import \w|from \w{1,40} import|#include|function\s*\w*\(|public |SELECT )|"
-    r"=>|==|!=|\+\+|\(\)|</|/>|\w\[\w|;\s*$",
-    re.MULTILINE,
-)
-_FORMULA = re.compile(
-    r"\d\s*[-+*/^=]\s*\d|[a-z0-9)]\s*[=^]\s*[-(a-z0-9]|\\(?:frac|sqrt|int|sum|boxed)|[√∑∫≤≥∞]"
-)
+_CODE_SIGNS = ("=>", "==", "!=", "++", "()", "</", "/>", ";\n")
+_CODE_STARTS = ("def ", "class ", "import ", "#include", "function ", "public ", "SELECT ")
+_SUM = re.compile(r"\d ?[-+*/^=] ?\d")
+_EQUATION = re.compile(r"[a-z\d)] ?[=^] ?[-(a-z\d]")
+_FORMULA_SIGNS = ("\\frac", "\\sqrt", "\\int", "\\sum", "√", "∑", "∫", "≤", "≥", "∞")
 _IMAGINED = (
     "poem poems haiku limerick story stories song songs lyrics essay blog letter email speech joke jokes caption "
     "tagline slogan script toast tale novel paragraph headline headlines post"
@@ -83,7 +80,21 @@ def _is_short(text: Text) -> bool:
 
 
 def _has_code(text: Text) -> bool:
-    return text.own.code_blocks + text.own.code_pieces > 0 or _CODE.search(text.own.text) is not None
+    return text.own.code_blocks + text.own.code_pieces > 0 or _looks_like_code(text.own.text)
+
+
+def _looks_like_code(text: str) -> bool:
+    """By signs that prose has not, or by how a line begins."""
+    if any(sign in text for sign in _CODE_SIGNS):
+        return True
+    return any(text.startswith(start) or f"\n{start}" in text for start in _CODE_STARTS)
+
+
+def _has_formula(text: str) -> bool:
+    # Looking for single signs first is ten times as fast, and most texts have none.
+    if any(sign in text for sign in _FORMULA_SIGNS) or _SUM.search(text) is not None:
+        return True
+    return ("=" in text or "^" in text) and _EQUATION.search(text) is not None
 
 
 RULES: Sequence[Rule] = (
@@ -99,7 +110,7 @@ RULES: Sequence[Rule] = (
             "recursion recursive stack-trace exception backend frontend database query git docker kubernetes async"
         ),
     ),
-    Rule("formula", 1.0, lambda text: _FORMULA.search(text.own.text) is not None),
+    Rule("formula", 1.0, lambda text: _has_formula(text.own.text)),
     Rule(
         "words of mathematics",
         1.0,
@@ -152,5 +163,5 @@ def heuristic(own: OwnWords) -> float:
     if len(own.text) < SHORT:
         return 0.0
     asks = any(word in low for word in ("why", "explain", "analyze", "analyse", "reason"))
-    is_code = own.code_blocks > 0 or "function" in low or _CODE.search(own.text) is not None
-    return 2.0 if asks or is_code or _FORMULA.search(own.text) is not None else 1.0
+    is_code = own.code_blocks > 0 or "function" in low or _looks_like_code(own.text)
+    return 2.0 if asks or is_code or _has_formula(own.text) else 1.0

@@ -44,7 +44,7 @@ class Recipe:
 
     words: int = 2_500
     least_texts: int = 5
-    hold_words: float = 11.5
+    hold_words: float = 8.0
     hold_plain: float = 3_000.0
     hold_choosing: float = 300.0
     question_alone: float = 0.05
