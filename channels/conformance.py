@@ -29,7 +29,7 @@ from channels.conformance_peers import DroppingPeer, LimitingPeer, Peer
 from channels.conformance_people import PeopleConformance
 from channels.errors import Gone, GoneWhat, RateLimited, Refused, TooLong, Unavailable
 from channels.events import Action, AnswerNote
-from channels.fake_daemon import RecordingHost
+from channels.fake_daemon import PATIENCE, RecordingHost
 from channels.markup import words
 from channels.split import measure
 
@@ -120,6 +120,7 @@ class ChannelConformance(PeopleConformance):
             base.ReadsBack: declared.send_key is SendKey.READBACK,
             base.OpensAttachments: declared.attachments_in,
             base.ShowsNotes: declared.notes,
+            base.Concludes: declared.raw,
         }
         for ability, is_declared in both.items():
             assert isinstance(channel, ability) == is_declared, ability.__name__
@@ -159,20 +160,23 @@ class ChannelConformance(PeopleConformance):
 
     async def test_a_closing_note_stands_under_the_answer(self, live: Channel, peer: Peer) -> None:
         """The words that the daemon adds to a stopped answer."""
+        is_raw = live.capabilities(peer.address).raw  # a program is told how it ended, not in the text
         await self.answer(live, peer, ["Half an answer"], closing="(stopped)")
-        await self.until_seen(peer, ["Half an answer (stopped)"])
+        await self.until_seen(peer, ["Half an answer" if is_raw else "Half an answer (stopped)"])
 
     async def test_an_answer_longer_than_a_message_loses_nothing(self, live: Channel, peer: Peer) -> None:
         """It is split; joined, the messages are the answer."""
-        length = live.capabilities(peer.address).max_text
-        text = " ".join(f"w{number}" for number in range(length // 3))
+        declared = live.capabilities(peer.address)
+        text = " ".join(f"w{number}" for number in range(declared.max_text // 3))
         delivery = await self.answer(live, peer, [text])
-        assert len(delivery.message_ids) == delivery.splits + 1 > 1
+        assert len(delivery.message_ids) == delivery.splits + 1
+        assert (len(delivery.message_ids) == 1) == declared.raw
         await self.until_seen(peer, [text])
 
     async def test_an_empty_answer_is_not_sent(self, live: Channel, peer: Peer) -> None:
-        """Nor is one of white space."""
-        delivery = await self.answer(live, peer, ["  \n", "\u200b"])
+        """Nor is one of white space, where people read it."""
+        is_raw = live.capabilities(peer.address).raw
+        delivery = await self.answer(live, peer, [] if is_raw else ["  \n", "\u200b"])
         assert delivery.message_ids == ()
         await self.answer(live, peer, ["after it"])
         await self.until_seen(peer, ["after it"])
@@ -192,6 +196,16 @@ class ChannelConformance(PeopleConformance):
         """Emoji, marks, right to left, and what a careless renderer takes for tags."""
         await self.answer(live, peer, [ODD])
         await self.until_holds(peer, ODD_WORDS)
+
+    async def test_a_program_reads_what_the_model_wrote(self, live: Channel, peer: Peer) -> None:
+        """Capabilities.raw: every character of it, half Markdown, controls and blanks at both ends included."""
+        if not live.capabilities(peer.address).raw:
+            return
+        text = f"\n {MARKDOWN}\r\n```py\n**half \x07 \u202e{ODD} \U0001f469 \t\n\n"
+        await self.answer(live, peer, [text[at : at + 5] for at in range(0, len(text), 5)], pause=0.001)
+        async with asyncio.timeout(PATIENCE):
+            while list(await peer.seen()) != [text]:  # noqa: ASYNC110 - a program tells nobody
+                await asyncio.sleep(0.01)
 
     # The calls themselves.
 

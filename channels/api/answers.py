@@ -60,9 +60,7 @@ async def whole(pending: Pending, created: int) -> web.Response:
 class Stream:
     """The answer as events. Until the first byte a problem is a status of its own, after it an event."""
 
-    def __init__(
-        self, request: web.Request, pending: Pending, chunks: render.Chunks, *, silence: float = SILENCE
-    ) -> None:
+    def __init__(self, request: web.Request, pending: Pending, chunks: render.Chunks, silence: float) -> None:
         self._request = request
         self._pending = pending
         self._chunks = chunks

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from channels.api import render
-from channels.api.answers import Stream, refusal, reply, whole
+from channels.api.answers import SILENCE, Stream, refusal, reply, whole
 from channels.api.messages import picture_of
 from channels.api.parse import ChatRequest, chat_of, json_of, vectors_of
 from channels.api.pending import Pending
@@ -32,7 +32,7 @@ from channels.api.problems import (
 )
 from channels.base import Host, Route
 from channels.capabilities import Capabilities, LatencyClass, Markup, Streaming, Surface
-from channels.errors import ChannelError
+from channels.errors import ChannelError, Refused
 from channels.events import Address, ConversationKey, Message, MessageDeleted, Sender, Sent
 from channels.programs import Conclusion, Picture, RouteTaken
 
@@ -57,12 +57,19 @@ class ApiChannel:
     name = "api"
 
     def __init__(
-        self, account: str, settings: ApiSettings, host: Host, clock: Callable[[], float] = time.time
+        self,
+        account: str,
+        settings: ApiSettings,
+        host: Host,
+        clock: Callable[[], float] = time.time,
+        silence: float = SILENCE,
     ) -> None:
+        """`silence`: seconds without a byte after which a stream says that it is still there."""
         self.account = account
         self._settings = settings
         self._host = host
         self._clock = clock
+        self._silence = silence
         self._began = int(clock())
         self._open: dict[str, Pending] = {}
         self._active = 0
@@ -111,8 +118,8 @@ class ApiChannel:
     # What delivery says. A request whose program has hung up takes everything and shows nothing.
 
     async def send(self, address: Address, text: str, send_key: str) -> Sent:
-        """The whole text."""
-        return self._say(address, text)
+        """The whole text. A request is answered by one message."""
+        return self._say(address, text, is_whole=True)
 
     async def start_stream(self, address: Address, text: str, send_key: str) -> str:
         """The first text."""
@@ -126,7 +133,7 @@ class ApiChannel:
         self, address: Address, stream_id: str, text: str, delta: str | None, send_key: str
     ) -> Sent:
         """The last of it."""
-        return self._say(address, delta or "")
+        return self._say(address, delta or "", is_whole=True)
 
     async def announce(self, address: Address, route: RouteTaken) -> None:
         """Kept for the headers."""
@@ -138,10 +145,13 @@ class ApiChannel:
         if (pending := self._open.get(address.key.space)) is not None:
             pending.conclude(conclusion)
 
-    def _say(self, address: Address, text: str) -> Sent:
+    def _say(self, address: Address, text: str, *, is_whole: bool = False) -> Sent:
         pending = self._open.get(address.key.space)
         if pending is not None:
+            if pending.is_whole:
+                raise Refused("answered", "the request is answered already")
             pending.say(text)
+            pending.is_whole = is_whole
         return Sent(address.key.space)
 
     # What programs ask.
@@ -203,7 +213,7 @@ class ApiChannel:
             tasks.create_task(self._hand_over(chat, pending), name="api request")
             if chat.is_stream:
                 chunks = render.Chunks(pending.id, created, chat.shows_usage)
-                response = await Stream(request, pending, chunks).run()
+                response = await Stream(request, pending, chunks, self._silence).run()
             else:
                 response = await whole(pending, created)
         if pending.is_gone:

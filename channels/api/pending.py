@@ -16,7 +16,8 @@ from channels.programs import Conclusion, RouteTaken
 class Pending:
     """A request that is being answered. `is_lost`: whether its connection is gone.
 
-    `route` is known before the first text, `conclusion` or `problem` at the end; `is_gone`: nobody reads any more.
+    `route` is known before the first text, `conclusion` or `problem` at the end. `is_whole`: all of the text is there;
+    `is_gone`: nobody reads any more.
     """
 
     id: str
@@ -27,7 +28,7 @@ class Pending:
     conclusion: Conclusion | None = None
     problem: Problem | None = None
     is_gone: bool = False
-    has_text: bool = False
+    is_whole: bool = False
     _parts: list[str] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -40,7 +41,6 @@ class Pending:
         """More of the answer."""
         if text and not self.is_gone:
             self._parts.append(text)
-            self.has_text = True
             self._news.set()
 
     def conclude(self, conclusion: Conclusion) -> None:
