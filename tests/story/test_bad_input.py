@@ -8,7 +8,7 @@ import pytest
 
 from tests.channels.telegram.peer.client import Peer
 from tests.mock_model.client import MockModel
-from tests.story.conftest import ANN, BOB, Start, seen
+from tests.story.conftest import ANN, BOB, OWNER, Start, seen
 
 pytestmark = pytest.mark.slow  # each starts a real daemon, about a second
 
@@ -46,6 +46,23 @@ async def test_a_model_that_fails_is_named_with_its_reason(
     await peer.say(ANN, "hi")
     message = await seen(peer, ANN, timeout=20)
     assert said.lower() in message["text"].lower()
+
+
+async def test_what_mends_a_model_is_told_to_owners_alone(
+    start: Start, peer: Peer, mock_model: MockModel
+) -> None:
+    mock_model.script(default={"status": 401})
+    await start()
+    for who in (ANN, OWNER):
+        await peer.say(who, "hi")
+        await peer.wait(chat=who, contains="no valid key is set for it", timeout=20)
+        await peer.say(who, "/why")
+        await peer.wait(chat=who, contains="Cost: ")
+        await peer.say(who, "/status")
+        await peer.wait(chat=who, contains="Running: ")
+    todo = "firstword models auth paste-token --provider mock"
+    assert [text for text in await peer.texts(ANN) if "firstword" in text] == []
+    assert len([text for text in await peer.texts(OWNER) if todo in text]) == 2
 
 
 @pytest.mark.parametrize("fault", ["reset", "drop", "eof", "error_event", "garbage", "half_character"])
