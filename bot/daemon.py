@@ -29,6 +29,7 @@ from bot.settings import AccountSettings, Settings, load_settings
 from bot.sources import open_models
 from bot.store.lock import HomeLock
 from bot.store.sqlite import open_store
+from bot.warming import warm_local
 from channels.errors import ChannelError, NotAuthorized
 
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ class Daemon:
             running = [tasks.create_task(self._account(account)) for account in self.app.accounts.values()]
             running.append(tasks.create_task(_measure_lag()))
             running.append(tasks.create_task(keep_lists_fresh(self.app.models)))
+            running.append(tasks.create_task(warm_local(self.app.models)))
             await self.stopping.wait()
             await self._drain()
             for task in running:

@@ -16,6 +16,7 @@ from providers import models, presets
 from providers.base import (
     Connect,
     Credential,
+    Describes,
     Effort,
     GenerationOptions,
     ModelSettings,
@@ -67,7 +68,7 @@ class Draft:
         self.keys.update({(name, each.id): each for each in found})
         self._retire(row)
         for spec in await self._known(row):
-            self.models.setdefault(spec.ref, spec)
+            self.models.setdefault(spec.ref, self._as_served(spec))
 
     async def model(self, ref: str) -> ModelSpec:
         """The model of a ref, known or not; its provider is taken in."""
@@ -82,8 +83,13 @@ class Draft:
             effort = instead.options.effort if options.effort is None else options.effort
             return Choice(instead.model, replace(options, effort=effort))
         if ref not in self.models:
-            self.models[ref] = models.describe(name, ModelSettings(model_id), today=self.today)
+            spec = models.describe(name, ModelSettings(model_id), today=self.today)
+            self.models[ref] = self._as_served(spec)
         return Choice(self.models[ref], options)
+
+    def _as_served(self, spec: ModelSpec) -> ModelSpec:
+        provider = self.providers.get(spec.provider)
+        return provider.describe(spec) if isinstance(provider, Describes) else spec
 
     def of(self, name: str) -> Sequence[ModelSpec]:
         """The models of a provider that are known by now."""

@@ -117,3 +117,10 @@ class Warmer:
         except UnknownModel:
             return None
         return decision.rungs[0] if decision.rungs else None
+
+
+async def warm_local(models: Models) -> None:
+    """Let the first model be loaded at the start where it runs on this machine: nobody's first question then waits."""
+    first = models.catalog().primary.model
+    if first.is_local:
+        await models.providers[first.provider].warm()

@@ -307,6 +307,14 @@ class WarmsPrompts(Protocol):
         """Put the stable messages into the cache; nothing is generated. Raises ProviderError."""
 
 
+@runtime_checkable
+class Describes(Protocol):
+    """A provider that knows what its models take, whatever is said of them elsewhere."""
+
+    def describe(self, model: ModelSpec) -> ModelSpec:
+        """The model as this provider serves it. Looks nothing up that takes time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Requests that are answered together, later and for less. `state`: the provider's own word for how far it is.

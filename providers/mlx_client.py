@@ -265,11 +265,15 @@ class Mlx:
             ModelSettings(name, given.title, wanted, given.max_output, given.price),
             is_local=True,
         )
+        return self.describe(spec)
+
+    def describe(self, model: ModelSpec) -> ModelSpec:
+        """See providers.base.Describes: answers are continued, tools are not called."""
         profile = replace(
-            spec.profile,
+            model.profile,
             prefill=True,
             tools=False,
             cache=CacheStyle.AUTO,
             source="the model's files; mlx-lm 0.32, 2026-11",
         )
-        return replace(spec, profile=profile)
+        return replace(model, profile=profile, is_local=True)

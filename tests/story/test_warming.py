@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import Warming
-from bot.warming import PROMPT_EVERY, is_wanted
+from bot.warming import PROMPT_EVERY, is_wanted, warm_local
 from channels.capabilities import Surface
 from channels.events import TypingStarted
 from providers.base import CompletionRequest, Credential, ModelSpec, Role, Usage
@@ -110,3 +110,13 @@ def test_whose_cache_is_filled(
     wish: Warming, is_local: bool, is_direct: bool, since: float | None, expected: bool
 ) -> None:
     assert is_wanted(wish, is_local=is_local, is_direct=is_direct, since=since) is expected
+
+
+@pytest.mark.parametrize(("is_local", "warmed"), [(True, 1), (False, 0)])
+async def test_a_model_on_this_machine_is_loaded_at_the_start(
+    tmp_path: Path, is_local: bool, warmed: int
+) -> None:
+    provider = WarmProvider(is_local=is_local)
+    async with inside(tmp_path, provider) as world:
+        await warm_local(world.app.models)
+        assert provider.warmed == warmed

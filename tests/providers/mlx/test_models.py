@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.base import CompletionRequest, TextDelta
+from providers.base import CompletionRequest, ModelSpec, TextDelta
 from providers.errors import ErrorKind, ProviderError
 from providers.http import Pools
 from providers.mlx import SPEC
@@ -275,3 +275,11 @@ def test_without_the_extra_it_is_said_how_to_install_it(tmp_path: Path) -> None:
     ended = run(tmp_path, "closes", program=WITHOUT + PROGRAM)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{INSTALL}\n", "")
     assert INSTALL == "the extra is missing: pip install 'firstword[mlx]'"
+
+
+async def test_a_model_that_only_the_settings_name_is_described_as_it_is_served() -> None:
+    """Of a bare reference nothing is known elsewhere; here answers are continued and tools are not called."""
+    provider = Mlx("mlx", settings(), {})  # type: ignore[arg-type]
+    told = provider.describe(ModelSpec("mlx", "somebody/some-model"))
+    assert (told.profile.prefill, told.profile.tools, told.is_local) == (True, False, True)
+    await provider.aclose()
