@@ -15,6 +15,7 @@ from routing.budgets import BUDGETS
 from routing.catalog import AUTO, Catalog, Choice
 from routing.errors import UnknownModel
 from routing.health import Breaker, Health, Key
+from routing.rollout import Policy
 from routing.score import Score, Wait, score
 from routing.strategy import STRATEGIES, Difficulty
 
@@ -91,6 +92,7 @@ class RouteQuery:
     The choices are names as people set them, None where nothing is set. `effort` stands over every model's own
     options. `pinned`: the ref that answered here lately. `roll`: chance, 0..1. `answer_tokens`: how long the answer
     will be. `local_only`: nothing may leave the machine. `allowed`: the refs that may be asked, None for all.
+    `policy`: whether figures and difficulty count.
     """
 
     latency: LatencyClass
@@ -112,6 +114,7 @@ class RouteQuery:
     needs_tools: bool = False
     local_only: bool = False
     allowed: frozenset[str] | None = None
+    policy: Policy = Policy.SMART
 
     @property
     def wait(self) -> Wait:
@@ -148,19 +151,22 @@ class Case:
     pinned: str | None
     difficulty: Difficulty
     candidates: tuple[Candidate, ...]
+    policy: Policy = Policy.SMART
 
 
 def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, tuple[Rung, ...]]:
     """The case, and the rung behind each of its candidates. Raises UnknownModel when a one-shot names nobody."""
     wanted, reason, chosen = _chosen(query, catalog)
-    pinned = None if chosen else _known(query.pinned, catalog)
+    is_smart = query.policy is Policy.SMART
+    pinned = _known(query.pinned, catalog) if is_smart and not chosen else None
     is_plain = not chosen and query.difficulty is not Difficulty.HARD
     if pinned is not None and is_plain and pinned.model.ref != catalog.primary.model.ref:
         reason = Reason.PINNED
     groups = [(Group.CHOSEN, choice) for choice in chosen]
-    if not chosen and (pinned is None or not is_plain):
+    if is_smart and not chosen and (pinned is None or not is_plain):
         groups += [(Group.FITTING, choice) for choice in _fitting(query, catalog)]
-        reason = Reason.DIFFICULTY if groups else reason
+        if groups and groups[0][1].model.ref != catalog.primary.model.ref:
+            reason = Reason.DIFFICULTY
     if pinned is not None:
         groups.append((Group.PINNED, pinned))
     groups += [(Group.DEFAULT, choice) for choice in (catalog.primary, *catalog.fallbacks)]
@@ -180,7 +186,7 @@ def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, t
             rungs.append(rung)
     # The pin gives way to what a hard question needs.
     kept = pinned.model.ref if pinned is not None and is_plain else None
-    case = Case(query.latency, reason, wanted, kept, query.difficulty, tuple(candidates))
+    case = Case(query.latency, reason, wanted, kept, query.difficulty, tuple(candidates), query.policy)
     return case, tuple(rungs)
 
 

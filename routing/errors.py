@@ -3,7 +3,8 @@
 RoutingError
  |-- UnknownModel(name, nearest)   nobody is called that
  |-- NoModel(attempts)             every rung failed before anything was visible
- +-- WeightsError                  the table of the complexity of messages is missing, wrong or of another version
+ |-- WeightsError                  the table of the complexity of messages is missing, wrong or of another version
+ +-- RecordError                   what should be the record of a decision is none
 """
 
 from __future__ import annotations
@@ -38,3 +39,7 @@ class NoModel(RoutingError):
 
 class WeightsError(RoutingError):
     """The table of weights cannot be used. The text says what is wrong with it and how to make another."""
+
+
+class RecordError(RoutingError):
+    """What was given is no record of a decision, or one of a version that knew other things; the text says which."""

@@ -25,12 +25,14 @@ from routing.case import (
 )
 from routing.catalog import Catalog
 from routing.health import Breaker, Health
+from routing.rollout import Policy
 from routing.score import in_order
 from routing.strategy import STRATEGIES
 
 __all__ = [
     "NO_CREDENTIAL",
     "OUTPUT_RESERVE",
+    "VERSION",
     "Decision",
     "Excluded",
     "Exclusion",
@@ -41,6 +43,10 @@ __all__ = [
     "decide",
     "pick",
 ]
+
+
+VERSION = "1"
+"""Of what is decided on and how; to be raised with every change that makes a recorded case come out otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,8 @@ def _soonest(each: Candidate) -> tuple[bool, float]:
 
 def _ordered(case: Case, ready: list[int]) -> list[int]:
     """Those that somebody chose, or that the class waits for, stand before the others whatever their times."""
+    if case.policy is Policy.STATIC:
+        return ready
     waits = STRATEGIES[case.latency].capability_first
     head = {Group.CHOSEN, Group.FITTING} if waits else {Group.CHOSEN}
     first = [at for at in ready if case.candidates[at].group in head]
