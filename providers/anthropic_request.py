@@ -7,6 +7,7 @@ change from turn to turn stand first and `messages` last, so that a body's begin
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 import orjson
 
 from providers.anthropic_marks import MAX_MARKS, Block, Caching, Turn, mark, place
-from providers.anthropic_memo import recalled
+from providers.anthropic_memo import THOUGHTS, recalled
 from providers.base import CompletionRequest, Effort, ModelSpec, PromptMessage, Role, Tool, ToolCall
 from providers.failures import Body
 from providers.profile import ReasoningStyle
@@ -40,6 +41,7 @@ NO_TEXT = "(no text)"
 BEGINNING = "(The beginning of this conversation is left out.)"
 """The API wants a person to speak first, and no text of white space alone."""
 
+_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _LEVELS = (Effort.LOW, Effort.MEDIUM, Effort.HIGH)
 
 # How the API says that a model does not know a parameter. Issues of GitHub anthropics/anthropic-sdk-python and of
@@ -74,9 +76,9 @@ def request_body(
     ttl = "1h" if params.get("cacheControlTtl") == "1h" else "5m"
     choice = _tool_choice(model, request)
     given = {key: value for key, value in params.items() if key not in OURS}
-    body = _head(model, request, style, given, choice)
-    tools = _tools(model, request)
     system, turns = _prompt(model, request)
+    body = _head(model, request, style, given, choice, may_think=_may_think(turns))
+    tools = _tools(model, request)
     if style.caching is not Caching.OFF and "cache_control" not in without:
         limit = min(model.profile.cache_marks or MAX_MARKS, MAX_MARKS)
         if style.caching is Caching.AUTOMATIC:
@@ -128,10 +130,12 @@ def _head(
     style: Style,
     given: dict[str, Any],
     choice: Mapping[str, Any] | None,
+    *,
+    may_think: bool,
 ) -> dict[str, Any]:
-    """What does not depend on the messages."""
+    """Everything but the prompt, the tools and the marks."""
     is_forced = choice is not None and choice["type"] in {"any", "tool"}
-    thinking, config, room = _thinking(model, request, style, is_forced=is_forced)
+    thinking, config, room = _thinking(model, request, style, is_forced=is_forced, may_think=may_think)
     limit = _limit(model, request, given.pop("max_tokens", None), room)
     if thinking and thinking["type"] == "enabled":
         thinking["budget_tokens"] = min(room, limit - 1)
@@ -188,7 +192,7 @@ def _is_on(thinking: Mapping[str, Any] | None) -> bool:
 
 
 def _thinking(
-    model: ModelSpec, request: CompletionRequest, style: Style, *, is_forced: bool
+    model: ModelSpec, request: CompletionRequest, style: Style, *, is_forced: bool, may_think: bool
 ) -> tuple[dict[str, Any] | None, dict[str, Any], int]:
     """The fields thinking and output_config, and the tokens that thoughts may take beside the answer."""
     profile, effort = model.profile, request.options.effort
@@ -202,7 +206,7 @@ def _thinking(
     is_off = effort is Effort.OFF
     if profile.reasoning is ReasoningStyle.BUDGET:
         # thoughts and a demanded call exclude each other: Anthropic docs, extended thinking, 2026-11
-        if is_off or is_forced:
+        if is_off or is_forced or not may_think:
             return None, config, 0
         return {"type": "enabled", **shown}, config, THOUGHT_TOKENS[effort]
     if is_off and profile.effort_off == "none":
@@ -212,6 +216,22 @@ def _thinking(
     if profile.reasoning is not ReasoningStyle.ADAPTIVE or is_forced:
         return None, config, room
     return {"type": "adaptive", **shown}, config, room
+
+
+def _may_think(turns: Sequence[Turn]) -> bool:
+    """Whether a budget of thoughts may be asked for: an answer that has begun must have begun with thoughts.
+
+    Else the API answers 400, "Expected `thinking` or `redacted_thinking`, but found `tool_use`": to calls whose
+    thoughts were another model's or were not kept, and to an answer that is to be continued. GitHub
+    deepset-ai/haystack-core-integrations 2146, pydantic/pydantic-ai 2075; 2026-11.
+    """
+    first: Block | None = None
+    for turn in reversed(turns):
+        if turn.role == "assistant":
+            first = turn.blocks[0]
+        elif turn.blocks[0]["type"] != "tool_result":
+            break
+    return first is None or first["type"] in THOUGHTS
 
 
 def _level(effort: Effort, known: Sequence[str]) -> str:
@@ -321,7 +341,11 @@ def _image(mime: str, data: bytes) -> Block:
 def _result(message: PromptMessage) -> Block:
     content = [_text(message.text)] if message.text.strip() else []
     content += [_image(image.mime, image.data) for image in message.images]
-    return {"type": "tool_result", "tool_use_id": message.call_id, "content": content or [_text(NO_TEXT)]}
+    return {
+        "type": "tool_result",
+        "tool_use_id": _id(message.call_id),
+        "content": content or [_text(NO_TEXT)],
+    }
 
 
 def _call(call: ToolCall) -> Block:
@@ -332,7 +356,17 @@ def _call(call: ToolCall) -> Block:
         given = None
     if not isinstance(given, dict):
         given = {"invalid": call.arguments}
-    return {"type": "tool_use", "id": call.id, "name": call.name, "input": given}
+    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": given}
+
+
+def _id(given: str) -> str:
+    """The id, made over the same way for the call and for its result where another vendor wrote it in its own way.
+
+    400 to others, "String should match pattern": GitHub langchain-ai/langchain 37756, 2026-11.
+    """
+    if _ID.fullmatch(given):
+        return given
+    return f"call_{hashlib.blake2b(given.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
 
 
 def _has(body: Mapping[str, Any], path: str) -> bool:

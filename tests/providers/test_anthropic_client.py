@@ -215,6 +215,17 @@ async def test_thoughts_come_back_signed_in_the_next_step(provider: Anthropic, m
     assert [block["type"] for block in content] == ["thinking", "text", "tool_use"]
 
 
+async def test_calls_whose_thoughts_are_gone_are_gone_on_from_without_thinking(
+    provider: Anthropic, mock_model: MockModel
+) -> None:
+    called = PromptMessage(Role.ASSISTANT, "", calls=(ToolCall("functions.weather:0", "weather", "{}"),))
+    result = PromptMessage(Role.TOOL, "rain", call_id="functions.weather:0")
+    options = GenerationOptions(effort=Effort.HIGH)
+    heard = await ask(provider, requested(ASKED, called, result, options=options, tools=(WEATHER,)), BUDGET)
+    assert (heard.kind, heard.finished is not None) == (None, True)
+    assert "thinking" not in mock_model.chats()[0]["body"]
+
+
 async def test_a_schema_without_support_comes_as_a_tool_and_is_read_as_text(
     provider: Anthropic, mock_model: MockModel
 ) -> None:

@@ -219,6 +219,42 @@ def test_nobody_thinks_about_a_call_that_is_demanded() -> None:
         assert "thinking" not in made
 
 
+def test_no_budget_of_thoughts_is_asked_for_in_the_middle_of_an_answer_without_them() -> None:
+    """The API answers 400 to it: thoughts of another model, or that were not kept, cannot be sent back."""
+    options = GenerationOptions(effort=Effort.HIGH)
+    called = PromptMessage(Role.ASSISTANT, "I look.", calls=(OSLO,))
+    result = PromptMessage(Role.TOOL, "rain", call_id="c1")
+    kept = [THOUGHT, {"type": "text", "length": 7}, {"type": "tool_use", "id": "c1"}]
+    thought = replace(called, memo=memo_of(BUDGET.model, kept))
+    again = PromptMessage(Role.ASSISTANT, "", calls=(ToolCall("c2", "weather", "{}"),))
+    more = PromptMessage(Role.TOOL, "sun", call_id="c2")
+    begun = PromptMessage(Role.ASSISTANT, "It rains and")
+
+    def thinks(*messages: PromptMessage, model: ModelSpec = BUDGET) -> bool:
+        return "thinking" in body(model, ASKED, *messages, options=options, tools=(WEATHER,))
+
+    assert not thinks(called, result)
+    assert not thinks(called, result, again, more)
+    assert not thinks(begun)
+    assert thinks(thought, result)
+    assert thinks(thought, result, again, more)  # thoughts stand at the beginning of the whole answer
+    assert thinks(called, result, begun, ASKED)  # that answer is over
+    assert thinks(called, result, model=ADAPTIVE)
+
+
+def test_an_id_that_another_vendor_made_is_written_in_anthropics_way() -> None:
+    call = ToolCall("functions.weather:0", "weather", "{}")
+    made = body(
+        MODEL,
+        ASKED,
+        PromptMessage(Role.ASSISTANT, "", calls=(call,)),
+        PromptMessage(Role.TOOL, "rain", call_id=call.id),
+    )
+    (used,), (result,) = (one["content"] for one in made["messages"][1:])
+    assert used["id"] == result["tool_use_id"]
+    assert used["id"].replace("_", "").isalnum()
+
+
 def test_a_temperature_goes_only_to_models_that_take_one() -> None:
     options = GenerationOptions(temperature=0.3)
     assert body(MODEL, ASKED, options=options)["temperature"] == 0.3

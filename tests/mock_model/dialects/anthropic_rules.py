@@ -156,8 +156,12 @@ def _prefill(body: Body) -> str | None:
 
 
 def _tool_pairs(body: Body) -> str | None:
-    """Docs, "Handle tool calls": results stand first in the message right after the calls, all of them."""
+    """Docs, "Handle tool calls": results stand first in the message right after the calls, all of them.
+
+    The form of ids: GitHub langchain-ai/langchain 37756; one id for one call of the whole conversation: its 400.
+    """
     open_calls: list[str] = []
+    known: set[str] = set()
     for at, message in enumerate(body["messages"]):
         blocks = _dicts(message.get("content"))
         results = [str(b.get("tool_use_id")) for b in blocks if b.get("type") == "tool_result"]
@@ -176,8 +180,11 @@ def _tool_pairs(body: Body) -> str | None:
         if any(b.get("type") != "tool_result" for b in blocks[: len(results)]):
             return f"messages.{at}: `tool_result` blocks must come first in the content"
         calls = [str(b.get("id")) for b in blocks if b.get("type") == "tool_use"]
-        if len(calls) != len(set(calls)):
+        if len(calls) != len(set(calls)) or known & set(calls):
             return f"messages.{at}: `tool_use` ids must be unique"
+        if any(not re.fullmatch(r"[a-zA-Z0-9_-]+", one) for one in calls):
+            return f"messages.{at}.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"
+        known.update(calls)
         open_calls = calls
     return "messages: the last `tool_use` blocks have no `tool_result`" if open_calls else None
 
@@ -190,6 +197,9 @@ def _tools(body: Body) -> str | None:
         if (tool.get("input_schema") or {}).get("type") != "object":
             return f"tools.{at}.custom.input_schema.type: Input should be 'object'"
         names.append(tool["name"])
+        combined = [word for word in ("oneOf", "allOf", "anyOf") if word in tool["input_schema"]]
+        if combined:  # GitHub anthropics/claude-code 40075; the API's own words
+            return f"tools.{at}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"
     if len(names) != len(set(names)):
         return "tools: Tool names must be unique."
     choice = body.get("tool_choice")
@@ -233,6 +243,25 @@ def _thinking(body: Body) -> str | None:
     return None
 
 
+def _unthought(body: Body) -> str | None:
+    """An answer that has begun must have begun with thoughts: GitHub deepset-ai/haystack-core-integrations 2146."""
+    if (body.get("thinking") or {}).get("type") != "enabled":
+        return None
+    found: tuple[int, str] | None = None
+    for at, message in reversed(list(enumerate(body["messages"]))):
+        kinds = [str(block.get("type")) for block in _dicts(message.get("content"))] or ["text"]
+        if message["role"] == "assistant":
+            found = at, kinds[0]
+        elif kinds[0] != "tool_result":
+            break
+    if found is None or found[1] in ("thinking", "redacted_thinking"):
+        return None
+    return (
+        f"messages.{found[0]}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{found[1]}`. "
+        "When `thinking` is enabled, a final `assistant` message must start with a thinking block."
+    )
+
+
 def _sampling(body: Body) -> str | None:
     if version(body["model"]) >= (
         4,
@@ -257,5 +286,6 @@ _RULES: Sequence[Callable[[Body], str | None]] = (
     _tool_pairs,
     _tools,
     _thinking,
+    _unthought,
     _sampling,
 )
