@@ -124,6 +124,12 @@ class Daemon:
         async with asyncio.timeout(40):
             return await self.ended()
 
+    def most_memory(self) -> int:
+        """Bytes of memory that the process has held at most; Linux."""
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
     async def logged(self, words: str) -> None:
         """Wait until the log holds these words."""
         async with asyncio.timeout(10):

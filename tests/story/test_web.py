@@ -41,9 +41,9 @@ class Page:
         await self._socket.send_json(said)
         await self.until(lambda frame: frame["t"] == "said")
 
-    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> None:
+    async def until(self, holds: Callable[[dict[str, Any]], bool], within: float = 10.0) -> None:
         """Read frames until one is so."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(within):
             while True:
                 frame = json.loads((await self._socket.receive()).data)
                 self._take(frame)
