@@ -36,6 +36,7 @@ from routing.catalog import Catalog
 from routing.errors import UnknownModel
 from routing.execute import Tools
 from routing.policy import RouteQuery, decide
+from routing.strategy import Difficulty
 
 _SHARED = frozenset({Surface.GROUP, Surface.THREAD})
 _AGAIN = frozenset({StopReason.MERGED, StopReason.EDITED})
@@ -53,7 +54,8 @@ class Chosen(Protocol):
 class Answering:
     """Asks models. `catalog` gives an agent's models, None for the default agent's.
 
-    `box`: what models may call. `latch` keeps a key of a channel's account for good; False: it was kept before.
+    `difficulty`: of what a person wrote. `box`: what models may call. `latch` keeps a key of a channel's account for
+    good; False: it was kept before. `wall`: seconds since the epoch.
     """
 
     catalog: Callable[[str | None], Catalog]
@@ -63,6 +65,7 @@ class Answering:
     latch: Callable[[str, str, str], Awaitable[bool]]
     attachments: Attachments
     wall: Callable[[], float]
+    difficulty: Callable[[str], Difficulty]
 
     async def ask(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         """Ask until there is an answer or nobody wants one; the text goes into `reply` as it comes."""
@@ -144,6 +147,7 @@ class Answering:
                 one_shot=turn.one_shot,
                 least_tokens=prompt.least_tokens,
                 tokens=prompt.tokens,
+                difficulty=self.difficulty(_own_words(turn, ending)),
                 has_images=any(line.message.images for line in prompt.question),
             )
             decision = decide(suited(query, turn.message.asked), catalog, self.tools.health)
@@ -255,6 +259,13 @@ def _questions(turn: Turn, talk: Talk) -> tuple[Sequence[tuple[str, str]], Seque
     while first - 1 in said and lines[first - 1].turn_id == lines[last].turn_id != "":
         first -= 1
     return [(row.speaker, row.text) for row in lines[first : last + 1]], lines[:first]
+
+
+def _own_words(turn: Turn, ending: Ending) -> str:
+    """What the person wrote: neither what came in files nor the word that asks for a question again."""
+    if turn.is_retry:
+        return "\n".join(text for _, text in ending.questions)
+    return "\n".join(each.text for each in _messages(turn))
 
 
 def _messages(turn: Turn) -> Sequence[Message]:

@@ -23,6 +23,7 @@ from bot.choices import WiderChoices
 from bot.commands.registry import Desk, Table, answer_command
 from bot.commands.table import all_commands
 from bot.conversations import Conversations
+from bot.difficulty import judge
 from bot.errors import BotError
 from bot.fetch import Fetcher, look_up
 from bot.home import Home
@@ -174,6 +175,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         latch=store.add_key,
         attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
         wall=time.time,
+        difficulty=judge(),
     )
     turns = Turns(
         store=store,
