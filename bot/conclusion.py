@@ -99,7 +99,7 @@ def conclusion_of(ending: Ending) -> Conclusion:
     return Conclusion(
         finish=Finish.CALLS if ending.calls else finish,
         failure=failure,
-        words=_HINT.split(ending.closing)[0] if failure is not None else "",
+        words=_HINT.split(ending.closing)[0].strip("()") if failure is not None else "",
         calls=tuple(Call(each.id, each.name, each.arguments) for each in ending.calls),
         route=route_of(decision, answer, is_over=True) if decision is not None else None,
         spent=spent,

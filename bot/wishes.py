@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from channels.programs import Wishes
+from channels.programs import Form, Wishes
 from providers.base import CompletionRequest, GenerationOptions, ModelSpec, Schema
+
+ANY_OBJECT = {"type": "object"}
+"""The schema of an answer that has to be JSON and nothing more."""
 
 
 def wished(request: CompletionRequest, model: ModelSpec, wishes: Wishes) -> CompletionRequest:
@@ -15,8 +18,7 @@ def wished(request: CompletionRequest, model: ModelSpec, wishes: Wishes) -> Comp
     params: dict[str, Any] = {**options.params, **wishes.params}
     if form is not None and not model.profile.schema:
         # Nobody knows whether this server follows schemas: it is told in the words in which the program said it.
-        said = {"name": form.name, "schema": form.schema, "strict": form.is_strict}
-        params["response_format"] = {"type": "json_schema", "json_schema": said}
+        params["response_format"] = _said(form)
     has_tools = bool(request.tools)
     return replace(
         request,
@@ -31,6 +33,13 @@ def wished(request: CompletionRequest, model: ModelSpec, wishes: Wishes) -> Comp
         schema=Schema(form.name, form.schema, form.is_strict) if form is not None else None,
         prediction=wishes.prediction,
     )
+
+
+def _said(form: Form) -> dict[str, Any]:
+    if form.schema == ANY_OBJECT:
+        return {"type": "json_object"}
+    schema = {"name": form.name, "schema": form.schema, "strict": form.is_strict}
+    return {"type": "json_schema", "json_schema": schema}
 
 
 def _limit(model: ModelSpec, options: GenerationOptions, wishes: Wishes) -> int | None:
