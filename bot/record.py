@@ -12,6 +12,7 @@ import structlog
 
 from bot import metrics, words
 from bot.conversations import Talk
+from bot.difficulty import table_name
 from bot.ending import Ending
 from bot.lanes import Turn
 from bot.pin import pin_of
@@ -23,8 +24,12 @@ from providers.base import Role
 from providers.errors import ErrorKind
 from routing.execute import Answer, Attempt
 from routing.policy import Decision
+from routing.replay import record_of
 
 log = structlog.get_logger()
+
+MAX_TOOLS = 20
+"""Calls of one turn that are named with it."""
 
 USAGE_OFF = "off"
 USAGE_TOKENS = "tokens"
@@ -134,8 +139,8 @@ def _pin(ending: Ending) -> Mapping[str, Any]:
     return pin_of(ending.answer.rung.model.ref, ending.decision)
 
 
-def detail_of(ending: Ending, delivery: Delivery) -> Mapping[str, Any]:
-    """Decision, attempts and timings as plain values, for /why, /status and the command line."""
+def detail_of(turn: Turn, ending: Ending, delivery: Delivery) -> Mapping[str, Any]:
+    """Decision, attempts and timings as plain values, for /why, /status and the command line. No word of a message."""
     detail: dict[str, Any] = {
         "first_visible": delivery.first_visible,
         "edits": delivery.edits,
@@ -148,13 +153,32 @@ def detail_of(ending: Ending, delivery: Delivery) -> Mapping[str, Any]:
         detail["target"] = ending.decision.budget.target
         detail["ladder"] = [rung.model.ref for rung in ending.decision.rungs]
         detail["excluded"] = [[each.ref, str(each.why)] for each in ending.decision.excluded]
+        detail["prompt_tokens"] = ending.decision.tokens
+        detail["decision"] = record_of(ending.decision, table_name())
     if ending.answer is not None:
         detail["attempts"] = [attempt_detail(each) for each in ending.answer.attempts]
         detail["ttft"] = ending.answer.ttft
         if ending.answer.usage is not None:
             detail["usage"] = asdict(ending.answer.usage)
         detail["cost_usd"] = total_cost(ending)
+        detail["stages"] = _stages(turn, ending.answer, delivery)
+    if ending.exchange is not None:
+        called = [call.name for each in ending.exchange.messages for call in each.calls]
+        detail["tools"] = called[:MAX_TOOLS]
     return detail
+
+
+def _stages(turn: Turn, answer: Answer, delivery: Delivery) -> Mapping[str, float]:
+    """Where the time to the first word went, in seconds, as far as it is known."""
+    if answer.began is None or answer.ttft is None or delivery.first_visible is None:
+        return {}
+    before, lost = answer.began - turn.accepted_at, 0.0
+    for each in answer.attempts:
+        if each.kind is None or each.ttft is not None:
+            break
+        lost += each.took
+    shown = delivery.first_visible - before - lost - answer.ttft
+    return {"before": before, "lost": lost, "waited": answer.ttft, "shown": max(0.0, shown)}
 
 
 def attempt_detail(attempt: Attempt) -> dict[str, Any]:

@@ -172,7 +172,7 @@ class Turns:
             cost_usd=total_cost(ending),
             started_at=turn.started_at,
             ended_at=self.wall(),
-            detail=detail_of(ending, delivery),
+            detail=detail_of(turn, ending, delivery),
         )
         talk.add(turn.session, rows)
         log_turn(turn, ending, delivery)

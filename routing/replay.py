@@ -72,9 +72,10 @@ def to_plain(value: Any) -> Any:
 
 
 def _fields(value: Any) -> Mapping[str, Any]:
+    kind: Any = type(value)
     return {
         name: to_plain(held)
-        for name, usual in _usual(type(value))
+        for name, usual in _usual(kind)
         if (held := getattr(value, name)) is not usual and held != usual
     }
 

@@ -1,18 +1,17 @@
-"""/help /commands /start /status /whoami /why /ping: what this is and how it is doing."""
+"""/help /commands /start /status /whoami /ping: what this is and how it is doing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from bot import words
+from bot.commands import why
 from bot.commands.registry import Call, Command
-from bot.remedies import remedy
 from channels.commands import CommandSpec
 from providers.errors import ErrorKind
 from routing.budgets import BUDGETS
 from routing.health import Breaker
-from routing.policy import NO_CREDENTIAL, Reason
+from routing.policy import NO_CREDENTIAL
 
 _SHORT = ("model", "fast", "reason", "deep", "new", "stop", "retry", "why", "status")
 _PAGE = 20
@@ -90,7 +89,7 @@ async def status(call: Call) -> str:
     ]
     last = await desk.store.turns(call.turn.key, 1)
     if last:
-        lines.append(_times(last[0].detail))
+        lines.append(why.times(last[0].detail))
     for spec in (catalog.primary.model, *(choice.model for choice in catalog.fallbacks)):
         credential = (catalog.credentials.get(spec.provider) or (NO_CREDENTIAL,))[0]
         key = (spec.provider, spec.model, credential)
@@ -98,62 +97,12 @@ async def status(call: Call) -> str:
         p50, p95 = desk.health.ttft(key, 0.5), desk.health.ttft(key, 0.95)
         measured = f", first token p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms" if p50 and p95 else ""
         reason = desk.health.reason(key) if breaker is not Breaker.CLOSED else ""
-        why = f" ({reason})" if reason else ""
-        lines.append(f"{spec.ref}: {words.breaker(breaker)}{why}{measured}")
+        said = f" ({reason})" if reason else ""
+        lines.append(f"{spec.ref}: {words.breaker(breaker)}{said}{measured}")
         if call.turn.is_owner and reason in set(ErrorKind):
-            lines.append(f"- {_todo(reason, spec.ref, credential)}")
+            lines.append(f"- {why.todo(reason, spec.ref, credential)}")
     lines.append(f"Running: {desk.lanes.running}, waiting: {desk.lanes.waiting}")
     return "\n".join(lines)
-
-
-async def why(call: Call) -> str:
-    """How the last answer here came about."""
-    rows = [row for row in await call.desk.store.turns(call.turn.key, 10) if row.detail.get("attempts")]
-    if not rows:
-        return "Nothing has been answered here yet."
-    detail = rows[0].detail
-    lines = [f"**{rows[0].model}**: {words.reason(Reason(detail['reason']), detail.get('wanted'))}"]
-    lines.append(f"Class {detail['latency_class']}, target {detail['target']:g} s. {_times(detail)}")
-    lines.append("Ladder: " + ", then ".join(detail["ladder"]))
-    lines.extend(f"Passed over: {ref} ({reason})" for ref, reason in detail.get("excluded", ()))
-    for each in detail["attempts"]:
-        lines.append(_attempt(each))
-        if call.turn.is_owner and each.get("error"):
-            lines.extend(_in_full(each))
-    cost = detail.get("cost_usd")
-    lines.append("Cost: unknown" if cost is None else f"Cost: ${cost:.5f}")
-    return "\n".join(lines)
-
-
-def _attempt(each: Mapping[str, Any]) -> str:
-    ttft = f", first token {each['ttft'] * 1000:.0f} ms" if each.get("ttft") is not None else ""
-    speed = f", {each['tokens_per_s']:.0f} tokens/s" if each.get("tokens_per_s") else ""
-    end = words.kind(ErrorKind(each["error"])) if each.get("error") else "whole answer"
-    return f"- {each['model']}: {end}{ttft}{speed}, {each['took']:.2f} s"
-
-
-def _in_full(each: Mapping[str, Any]) -> list[str]:
-    """What the owner alone is told of a request that failed: what was seen, and what to do."""
-    seen = each.get("detail")
-    todo = _todo(each["error"], each["model"], each.get("credential") or NO_CREDENTIAL)
-    return [*([f"  {words.quoted(seen)}"] if seen else []), f"  {todo}"]
-
-
-def _todo(kind: str, ref: str, credential: str) -> str:
-    provider, _, model = ref.partition("/")
-    return remedy(ErrorKind(kind), provider, model=model, has_key=credential != NO_CREDENTIAL)
-
-
-def _times(detail: Mapping[str, Any]) -> str:
-    first, ttft = detail.get("first_visible"), detail.get("ttft")
-    parts = []
-    if first is not None:
-        parts.append(f"first word {first * 1000:.0f} ms")
-    if ttft is not None:
-        parts.append(f"first token {ttft * 1000:.0f} ms")
-    if first is not None and ttft is not None:
-        parts.append(f"our own part {(first - ttft) * 1000:.0f} ms")
-    return "Last answer: " + (", ".join(parts) or "no times measured") + "."
 
 
 def _duration(seconds: float) -> str:
@@ -168,6 +117,6 @@ COMMANDS = (
     Command(CommandSpec("start", "Greeting"), start),
     Command(CommandSpec("status", "Model, times, health", channel_names={"slack": "agentstatus"}), status),
     Command(CommandSpec("whoami", "Your id and role", aliases=("id", "sid")), whoami),
-    Command(CommandSpec("why", "How the last answer came about", aliases=("route",)), why),
+    why.COMMAND,
     Command(CommandSpec("ping", "Round trip"), ping),
 )

@@ -23,6 +23,7 @@ from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer
 from providers.profile import ModelProfile, ReasoningStyle
 from routing.catalog import Choice
+from routing.replay import replay
 from tests.story.inside import Inside, address, inside
 
 OWED = "help commands start status whoami model models fast reason deep new reset stop retry why ping usage queue think reasoning tools mcp".split()
@@ -230,3 +231,28 @@ async def test_thoughts_of_a_model_that_failed_leave_the_screen(tmp_path: Path) 
     async with inside(tmp_path, one, second=two) as world:
         await ask(world, "/reasoning stream", 1)
         assert await ask(world, "2+2?", 2) == "> Two and two\n> is four.\n\n4!"
+
+
+async def test_why_is_one_card_with_candidates_stages_and_price(tmp_path: Path) -> None:
+    one = FakeProvider(
+        "one", default=answer("hello", usage=Usage(input_tokens=10, output_tokens=2, cached_tokens=8))
+    )
+    async with inside(tmp_path, one, second=FakeProvider("two")) as world:
+        await ask(world, "hi", 1)
+        card = await ask(world, "/why", 2)
+    lines = card.split("\n")
+    assert len(lines) <= 15
+    assert lines[0].startswith("**one/m**: ")
+    assert "Class sync, target 0.5 s" in lines[1]
+    assert "a prompt of about" in lines[1]
+    assert "Of that: before asking " in card
+    assert "Looked at: one/m 90% in time; two/m 90% in time" in card
+    assert "Cost: unknown; 10 (8 from the cache) + 2 tokens" in card
+
+
+async def test_a_turn_keeps_the_record_of_its_decision(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", default=answer("hello"))) as world:
+        await ask(world, "a secret word", 1)
+        (row,) = await world.app.store.turns(None, 5)
+    assert replay(row.detail["decision"]).is_same
+    assert "secret" not in str(row.detail)
