@@ -22,11 +22,17 @@ class Talk:
     state: Conversation
     lines: list[HistoryRow] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._trim()
+
     def add(self, session: int, rows: Sequence[HistoryRow]) -> None:
         """Lines that were just said in a session; what ends after its session was left is only history."""
         if session != self.state.session:
             return
         self.lines.extend(rows)
+        self._trim()
+
+    def _trim(self) -> None:
         del self.lines[:-KEPT_LINES]
         size = sum(row.size for row in self.lines)
         while size > KEPT_CHARACTERS and len(self.lines) > 2:
