@@ -93,6 +93,10 @@ _REASONS: dict[Reason, str] = {
     Reason.FELL_BACK: "the first choice is resting",
     Reason.TOO_SLOW: "the first choice would be late now",
     Reason.UNFIT: "the first choice cannot take this",
+    Reason.TASK: "for this kind of work",
+    Reason.JUDGED: "for a question of this kind",
+    Reason.FULL: "the first choice has no room left now",
+    Reason.SPARING: "the first choice costs more than is left for today",
 }
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import orjson
 import structlog
 
+from providers.allowance import UNLIMITED, Limits
 from providers.anthropic_answer import AnswerReader, EventReader, counts_of, usage_of
 from providers.anthropic_models import described
 from providers.anthropic_request import (
@@ -37,7 +38,7 @@ from providers.base import (
 from providers.errors import ErrorKind, ProviderError
 from providers.exchange import Drains, Read, Scrub, close, read_up_to, scrubber
 from providers.failures import list_of, read_body
-from providers.limits import UNLIMITED, Gate, Limits
+from providers.limits import Gate
 
 ENDING_TIMEOUT = 1.0
 """Seconds to wait for the end mark once the stop reason is there."""

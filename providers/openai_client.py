@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from providers import models
+from providers.allowance import UNLIMITED, Limits
 from providers.base import (
     CompletionRequest,
     Connect,
@@ -41,7 +42,7 @@ from providers.exchange import (
 from providers.failures import list_of, read_body
 from providers.gemini_failures import sharpen
 from providers.http import is_loopback, origin_of
-from providers.limits import UNLIMITED, Gate, Limits
+from providers.limits import Gate
 from providers.openai_answer import AnswerReader
 from providers.openai_audio import transcribe
 from providers.openai_request import encode, rejected, renamed, request_body

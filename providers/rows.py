@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 
 from providers.addresses import refusal
+from providers.allowance import Limits
 from providers.base import ModelSettings, ModelSpec, Price
 from providers.http import is_loopback, origin_of
-from providers.limits import Limits
 from providers.models import describe
 from providers.presets import Preset
 

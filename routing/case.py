@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,7 +18,9 @@ from routing.errors import UnknownModel
 from routing.health import Breaker, Health, Key
 from routing.rollout import Policy
 from routing.score import Score, Wait, score
+from routing.spend import price_of
 from routing.strategy import STRATEGIES, Difficulty
+from routing.tasks import Task, find
 
 NO_CREDENTIAL = ""
 """The credential id of a provider that needs none."""
@@ -44,6 +47,10 @@ class Reason(StrEnum):
     FELL_BACK = "fell_back"  # the one that should stand first is resting
     TOO_SLOW = "too_slow"  # the one that should stand first would be late now
     UNFIT = "unfit"  # the one that should stand first cannot take this
+    TASK = "task"  # what the kind of work asks for
+    JUDGED = "judged"  # what a classifier said of the question
+    FULL = "full"  # the one that should stand first has used up what its provider allows
+    SPARING = "sparing"  # the one that should stand first costs more than is left for today
 
 
 class Exclusion(StrEnum):
@@ -58,12 +65,14 @@ class Exclusion(StrEnum):
     NOT_LOCAL = "not_local"
     NOT_ALLOWED = "not_allowed"
     LIMIT = "limit"  # what its provider allows is used up, or kept for people
+    BUDGET = "budget"  # it costs more than is left for today
 
 
 class Group(StrEnum):
     """Why a candidate is one. In the order in which they are asked."""
 
     CHOSEN = "chosen"
+    TASK = "task"  # for the kind of work that was named
     FITTING = "fitting"  # for the question's difficulty
     PINNED = "pinned"
     DEFAULT = "default"
@@ -92,6 +101,9 @@ class RouteQuery:
     The choices are names as people set them, None where nothing is set. `effort` stands over every model's own
     options. `pinned`: the ref that answered here lately. `roll`: chance, 0..1. `answer_tokens`: how long the answer
     will be. `local_only`: nothing may leave the machine. `allowed`: the refs that may be asked, None for all.
+    `task`: the kind of work, of tasks.json; an unknown one says nothing. `judged`: what a classifier said: an alias or
+    model, a task, or a difficulty; anything else says nothing. `full`: (provider, credential id) pairs without room.
+    `ceiling`: what costs more comes last, US dollars as of spend.price_of; with 0 it is not asked at all.
     `policy`: whether figures and difficulty count.
     """
 
@@ -114,19 +126,28 @@ class RouteQuery:
     needs_tools: bool = False
     local_only: bool = False
     allowed: frozenset[str] | None = None
+    task: str | None = None
+    judged: str | None = None
+    full: frozenset[tuple[str, str]] = frozenset()
+    ceiling: float = math.inf
     policy: Policy = Policy.SMART
 
     @property
     def wait(self) -> Wait:
         """What people wait for."""
-        limit = BUDGETS[self.latency].target
+        budget = BUDGETS[self.latency]
+        # Where capability comes first, only a model that would be given up on is late.
+        limit = budget.first_token if STRATEGIES[self.latency].capability_first else budget.target
         whole = self.answer_tokens if self.streaming in _WHOLE else None
         return Wait(limit, self.now, max(self.tokens, self.least_tokens), whole, self.roll)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One rung's figures at the time of the decision. `unfit`: why it cannot take the question."""
+    """One rung's figures at the time of the decision.
+
+    `unfit`: why it cannot take the question. `behind`: why it is asked only after all others.
+    """
 
     ref: str
     group: Group
@@ -136,6 +157,7 @@ class Candidate:
     last_failure: float
     score: Score
     unfit: Exclusion | None = None
+    behind: Exclusion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +178,18 @@ class Case:
 
 def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, tuple[Rung, ...]]:
     """The case, and the rung behind each of its candidates. Raises UnknownModel when a one-shot names nobody."""
+    query = _as_judged(query)
     wanted, reason, chosen = _chosen(query, catalog)
     is_smart = query.policy is Policy.SMART
+    needed = _needed(query, catalog) if is_smart and not chosen else []
     pinned = _known(query.pinned, catalog) if is_smart and not chosen else None
-    is_plain = not chosen and query.difficulty is not Difficulty.HARD
+    is_plain = not chosen and not needed and query.difficulty is not Difficulty.HARD
     if pinned is not None and is_plain and pinned.model.ref != catalog.primary.model.ref:
         reason = Reason.PINNED
-    groups = [(Group.CHOSEN, choice) for choice in chosen]
-    if is_smart and not chosen and (pinned is None or not is_plain):
+    groups = [(Group.CHOSEN, choice) for choice in chosen] + needed
+    if needed:
+        reason = Reason.TASK if needed[0][0] is Group.TASK else Reason.JUDGED
+    elif is_smart and not chosen and (pinned is None or not is_plain):
         groups += [(Group.FITTING, choice) for choice in _fitting(query, catalog)]
         if groups and groups[0][1].model.ref != catalog.primary.model.ref:
             reason = Reason.DIFFICULTY
@@ -182,7 +208,8 @@ def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, t
         seen.add(choice.model.ref)
         unfit = _unfit(choice.model, query)
         for rung in _rungs(choice, catalog, query.effort):
-            candidates.append(_candidate(rung, group, unfit, wait, health))
+            found = _candidate(rung, group, unfit, wait, health)
+            candidates.append(replace(found, behind=_behind(rung, query)))
             rungs.append(rung)
     # The pin gives way to what a hard question needs.
     kept = pinned.model.ref if pinned is not None and is_plain else None
@@ -224,6 +251,37 @@ def _chosen(query: RouteQuery, catalog: Catalog) -> tuple[str | None, Reason, tu
     return None, Reason.DEFAULT, ()
 
 
+def _as_judged(query: RouteQuery) -> RouteQuery:
+    """With what a classifier said put where it counts. What a caller named stands over it."""
+    said = (query.judged or "").strip().lower()
+    if said in set(Difficulty):
+        return replace(query, difficulty=Difficulty(said), judged=None)
+    if query.task is None and find(said) is not None:
+        return replace(query, task=said, judged=None)
+    return query
+
+
+def _needed(query: RouteQuery, catalog: Catalog) -> list[tuple[Group, Choice]]:
+    """What the kind of work asks for, or else what a classifier named."""
+    if (task := find(query.task)) is not None:
+        return [(Group.TASK, choice) for choice in _for_task(task, catalog)]
+    if not query.judged:
+        return []
+    try:
+        return [(Group.FITTING, choice) for choice in catalog.resolve(query.judged)]
+    except UnknownModel:
+        return []
+
+
+def _for_task(task: Task, catalog: Catalog) -> Iterator[Choice]:
+    if task.local_first:
+        named = [choice for choices in catalog.aliases.values() for choice in choices]
+        known = (catalog.primary, *catalog.fallbacks, *named)
+        yield from (choice for choice in known if choice.model.is_local)
+    for alias in task.aliases:
+        yield from catalog.aliases.get(alias, ())
+
+
 def _fitting(query: RouteQuery, catalog: Catalog) -> Iterator[Choice]:
     """What the class's strategy names for the question, as far as there is such an alias."""
     for alias in STRATEGIES[query.latency].aliases(query.difficulty):
@@ -231,9 +289,17 @@ def _fitting(query: RouteQuery, catalog: Catalog) -> Iterator[Choice]:
 
 
 def _larger(catalog: Catalog) -> list[Choice]:
-    """Every model that has a name of its own, the smallest window first: what a long prompt is taken to."""
+    """Every model that has a name of its own, the smallest window first: what a long prompt is taken to.
+
+    Behind them those on this machine, which cost nothing and keep everything here.
+    """
     named = [choice for choices in catalog.aliases.values() for choice in choices]
-    return sorted(named, key=lambda choice: choice.model.context_window)
+    local = [
+        Choice(spec, catalog.options.get(spec.ref, GenerationOptions()))
+        for spec in catalog.models.values()
+        if spec.is_local
+    ]
+    return sorted(named, key=lambda choice: choice.model.context_window) + local
 
 
 def _known(ref: str | None, catalog: Catalog) -> Choice | None:
@@ -255,8 +321,16 @@ def _unfit(model: ModelSpec, query: RouteQuery) -> Exclusion | None:
         (query.needs_tools and not profile.tools, Exclusion.NO_TOOLS),
         (query.local_only and not model.is_local, Exclusion.NOT_LOCAL),
         (query.allowed is not None and model.ref not in query.allowed, Exclusion.NOT_ALLOWED),
+        (query.ceiling <= 0 < price_of(model), Exclusion.BUDGET),
     )
     return next((why for is_so, why in rules if is_so), None)
+
+
+def _behind(rung: Rung, query: RouteQuery) -> Exclusion | None:
+    """Why a rung is asked last. Nobody is kept waiting for money's sake while some is left."""
+    if (rung.model.provider, rung.credential_id) in query.full:
+        return Exclusion.LIMIT
+    return Exclusion.BUDGET if price_of(rung.model) > query.ceiling else None
 
 
 def _rungs(choice: Choice, catalog: Catalog, effort: Effort | None) -> list[Rung]:

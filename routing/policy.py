@@ -45,6 +45,8 @@ __all__ = [
 ]
 
 
+_BEHIND = {Exclusion.LIMIT: Reason.FULL, Exclusion.BUDGET: Reason.SPARING}
+
 VERSION = "1"
 """Of what is decided on and how; to be raised with every change that makes a recorded case come out otherwise."""
 
@@ -125,7 +127,10 @@ def pick(case: Case) -> Picked:
             ready.append(at)
     # With every rung open the least recently failed is tried once, as the probe.
     probe = sorted(resting, key=lambda at: _soonest(case.candidates[at]))[:1]
-    order = _ordered(case, ready) if ready else probe
+    before = [at for at in ready if not case.candidates[at].behind]
+    behind = [at for at in ready if case.candidates[at].behind]
+    excluded |= {at: why for at in behind if (why := case.candidates[at].behind)}
+    order = [*_ordered(case, before), *_ordered(case, behind)] if ready else probe
     told = tuple(Excluded(case.candidates[at].ref, why) for at, why in sorted(excluded.items()))
     return Picked(tuple(order), _reason(case, order), told)
 
@@ -139,7 +144,7 @@ def _ordered(case: Case, ready: list[int]) -> list[int]:
     if case.policy is Policy.STATIC:
         return ready
     waits = STRATEGIES[case.latency].capability_first
-    head = {Group.CHOSEN, Group.FITTING} if waits else {Group.CHOSEN}
+    head = {Group.CHOSEN, Group.TASK, Group.FITTING} if waits else {Group.CHOSEN, Group.TASK}
     first = [at for at in ready if case.candidates[at].group in head]
     rest = [at for at in ready if case.candidates[at].group not in head]
     order: list[int] = []
@@ -154,6 +159,9 @@ def _reason(case: Case, order: list[int]) -> Reason:
     hoped_for = case.candidates[0]
     if not order or case.candidates[order[0]].ref == hoped_for.ref:
         return case.reason
+    why = hoped_for.unfit or hoped_for.behind
+    if why in _BEHIND:
+        return _BEHIND[why]
     if hoped_for.unfit is not None:
         return Reason.UNFIT
     usable = [each for each in case.candidates if each.ref == hoped_for.ref]

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from providers import anthropic, cerebras, gemini, openai_compatible
+from providers.allowance import MINUTE, Limits, Window
 from providers.base import CompletionRequest, Credential, Image, PromptMessage, Provider, Role, ToolCall
 from providers.errors import ErrorKind, ProviderError
 from providers.http import Pools
-from providers.limits import MINUTE, Gate, Limits, Window, tokens_of
+from providers.limits import Gate, tokens_of
 from tests.mock_model.client import MockModel
 from tests.providers.ask import KEY, MODEL, ask, question
 
