@@ -92,6 +92,11 @@ class Rung:
         """What health is kept by."""
         return (self.model.provider, self.model.model, self.credential_id)
 
+    @property
+    def account(self) -> tuple[str, str]:
+        """What its provider counts by."""
+        return (self.model.provider, self.credential_id)
+
 
 @dataclass(frozen=True, slots=True)
 class RouteQuery:

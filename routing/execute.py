@@ -1,39 +1,24 @@
-"""Carrying a decision out: ask a rung, watch its deadlines, retry, go to the next. No I/O of its own."""
+"""Carrying a decision out: ask a rung, retry, go to the next, ask a second one beside it. No I/O of its own."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from providers.base import (
-    CompletionRequest,
-    Credential,
-    Finished,
-    FinishReason,
-    Provider,
-    ReasoningDelta,
-    Started,
-    StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-    UsageSoFar,
-)
+from providers.base import CompletionRequest, Finished, StreamEvent, TextDelta, Usage, UsageSoFar
 from providers.errors import ErrorKind, ProviderError
-from routing.budgets import MOST_ROOM, first_token_deadline, longest_answer
+from routing.attempt import Attempt, Overtaken, Request, Tools, is_content
+from routing.beside import Beside
+from routing.budgets import first_token_deadline
 from routing.errors import NoModel
-from routing.health import Breaker, Health
+from routing.health import Breaker
+from routing.hedge import plan
 from routing.policy import Decision, Rung
 from routing.retry import RULES, Next, retry_delay
-from routing.watch import Watch
 
-T = TypeVar("T")
-
-MEASURED_TOKENS = 16
-"""An answer of fewer tokens says nothing about a model's speed."""
+__all__ = ["Answer", "AnswerEvent", "Attempt", "Fit", "Restarted", "Tools", "open_stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +30,6 @@ class Restarted:
 
 AnswerEvent = StreamEvent | Restarted
 
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One request. `kind` None: it gave a whole answer. `ttft` in seconds, None when no token came.
-
-    `cancelled`: nobody wanted the rest.
-    """
-
-    rung: Rung
-    number: int
-    took: float
-    ttft: float | None = None
-    kind: ErrorKind | None = None
-    detail: str = ""
-    cancelled: bool = False
-    usage: Usage | None = None
-    model_reported: str = ""
-    speed: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What carrying out needs from outside.
-
-    `clock` is monotonic seconds, `roll` a number in 0..1, `sleep` waits. `report` is told every attempt.
-    """
-
-    providers: Mapping[str, Provider]
-    credential: Callable[[str, str], Credential]
-    health: Health
-    clock: Callable[[], float]
-    roll: Callable[[], float]
-    sleep: Callable[[float], Awaitable[object]]
-    report: Callable[[Attempt], None]
-    fallback_on_auth_error: bool = True
-
-
 Fit = Callable[[Rung, str], CompletionRequest]
 """The request for one rung; the text is an answer to continue, "" for none."""
 
@@ -90,7 +38,8 @@ Fit = Callable[[Rung, str], CompletionRequest]
 class Answer:
     """A running answer. `rung` is the one that speaks, `attempts` those that are over, `finished` the end.
 
-    `began`: the clock at which the first model was asked; deadlines of the whole count from there.
+    Of two requests that ran side by side the one that spoke stands last. `began`: the clock at which the first model
+    was asked; deadlines of the whole count from there.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -112,6 +61,8 @@ async def open_stream(
     tools: Tools,
     may_restart: Callable[[], bool],
     after: Answer | None = None,
+    *,
+    may_hedge: bool = True,
 ) -> AsyncIterator[Answer]:
     """The answer to one prompt, from the first rung that gives it.
 
@@ -120,9 +71,11 @@ async def open_stream(
     restarted where `may_restart()` says that what is shown can be taken back, and otherwise NoModel is raised.
     Raises NoModel when no rung gives a whole answer. Leaving the context closes every request. `after`: the answer
     that this one goes on from, once its calls were made; attempts, first token and deadline are kept together.
+    `may_hedge`: another provider may be asked beside a silent one, where `tools.hedges` has any left; False once
+    something was done that must not be done twice.
     """
     answer = Answer() if after is None else Answer(after.attempts, ttft=after.ttft, began=after.began)
-    run = _Run(decision, fit, tools, may_restart, answer)
+    run = _Run(decision, fit, tools, may_restart, answer, may_hedge=may_hedge and after is None)
     async with aclosing(run.ladder()) as events:
         answer.events = events
         yield answer
@@ -138,6 +91,8 @@ class _Run:
         tools: Tools,
         may_restart: Callable[[], bool],
         answer: Answer,
+        *,
+        may_hedge: bool,
     ) -> None:
         self._decision = decision
         self._fit = fit
@@ -151,7 +106,9 @@ class _Run:
         if answer.began is None:
             answer.began = self._started
         self._began = answer.began
-        self._watch = Watch()
+        self._retried: Counter[Rung] = Counter()
+        self._gone: set[Rung] = set()
+        self._may_hedge = may_hedge and tools.hedges is not None
 
     async def ladder(self) -> AsyncGenerator[AnswerEvent, None]:
         """Every event of every rung, until one ends."""
@@ -175,7 +132,7 @@ class _Run:
                         yield Restarted(following)
                 rung = following
         finally:
-            self._watch.close()
+            pass
         raise NoModel(self._answer.attempts)
 
     async def _after(self, rung: Rung, error: ProviderError) -> Rung | None:
@@ -199,6 +156,7 @@ class _Run:
         ):
             return following
         self._retries += 1
+        self._retried[rung] += 1
         await self._tools.sleep(delay)
         return rung
 
@@ -238,159 +196,84 @@ class _Run:
         )
 
     async def _ask(self, rung: Rung, prefix: str) -> AsyncGenerator[AnswerEvent, None]:
-        """One request, with its deadlines; books its end whatever it is."""
-        limit = self._first_token_limit(rung)
-        most = longest_answer(rung.options.max_output or rung.model.max_output)
-        entry = _Entry(rung, len(self._answer.attempts), self._tools.clock(), limit, most)
+        """One request, and perhaps a second one beside it; both stand in the books afterwards, the speaker last."""
         self._answer.rung = rung
-        self._tools.health.asked(rung.key, entry.started)
-        provider = self._tools.providers[rung.model.provider]
-        credential = self._tools.credential(rung.model.provider, rung.credential_id)
-        stream = provider.stream(rung.model, self._fit(rung, prefix), credential)
+        held: list[Attempt] = []
+        books = self._answer.attempts
+        first = self._request(rung, prefix, lambda attempt: _leave(attempt, held, books))
+        beside = self._beside(first, held)
         try:
-            events = await self._within(entry, stream.__aenter__())
-            ignored: tuple[type[Exception], ...] = ()
             try:
-                while entry.room >= 0:
-                    event = entry.within_room(await self._within(entry, anext(events)))
-                    self._note(entry, event)
-                    yield event
-                    if isinstance(event, Finished):
-                        break
-                else:
-                    self._answer.finished = entry.cut()
-                    yield self._answer.finished
-            except (asyncio.CancelledError, GeneratorExit):
-                ignored = (ProviderError,)  # nobody wants the answer any more: closing may fail
-                raise
-            finally:
-                with suppress(*ignored):
-                    await stream.__aexit__(None, None, None)
-        except ProviderError as error:
-            self._tools.health.failed(
-                rung.key, error.kind, error.retry_after, self._tools.clock(), self._decision.tokens
-            )
-            self._book(entry, kind=error.kind, detail=error.detail)
-            raise
-        except BaseException:
-            self._tools.health.let_go(rung.key)
-            self._book(entry, cancelled=True)
-            raise
-        self._tools.health.succeeded(rung.key)
-        self._book(entry, detail=f"ended at {most} characters" if entry.room < 0 else "")
-
-    async def _within(self, entry: _Entry, awaitable: Awaitable[T]) -> T:
-        """What `awaitable` gives, within the deadline that counts now."""
-        now, budget = self._tools.clock(), self._decision.budget
-        if entry.ttft is None:
-            limit, kind = entry.started + entry.first_token - now, ErrorKind.FIRST_TOKEN
-        else:
-            limit, kind = budget.stall, ErrorKind.STALL
-        left = self._began + max(budget.total, entry.first_token) - now
-        if left < limit:
-            limit, kind = left, ErrorKind.TOTAL
-        self._watch.arm(limit)
-        try:
-            return await awaitable
-        except asyncio.CancelledError:
-            if self._watch.has_fired():
-                raise ProviderError(kind, f"nothing within {limit:.1f} s") from None
-            raise
-        except StopAsyncIteration:
-            raise ProviderError(ErrorKind.INCOMPLETE, "the stream ended without a finish event") from None
+                async with aclosing(first.events()) as events:
+                    async for event in events:
+                        if beside is not None and (is_content(event) or isinstance(event, Finished)):
+                            beside.settle()
+                        self._note(first, event)
+                        yield event
+                return
+            except (ProviderError, Overtaken) as error:
+                if beside is None or not (isinstance(error, Overtaken) or beside.takes_over()):
+                    raise
+            if beside.second is not None:
+                self._answer.rung = beside.second.rung
+                async with aclosing(beside.events()) as events:
+                    async for event in events:
+                        self._note(beside.second, event)
+                        yield event
         finally:
-            self._watch.disarm()
+            if beside is not None:
+                await beside.close()
+                if beside.has_failed and beside.second is not None:
+                    self._gone.add(beside.second.rung)
+            speaker = self._answer.rung
+            books.extend(sorted(held, key=lambda each: each.rung == speaker))
 
-    def _note(self, entry: _Entry, event: StreamEvent) -> None:
-        match event:
-            case TextDelta(text):
-                self._said.append(text)
-                self._first(entry)
-            case Started():
-                entry.model_reported = event.model_reported
-            case UsageSoFar(usage):
-                self._answer.usage = entry.usage = usage
-            case Finished():
-                self._answer.finished = event
-                if event.usage is not None:
-                    self._answer.usage = entry.usage = event.usage
-            case _:
-                self._first(entry)
-
-    def _first(self, entry: _Entry) -> None:
-        if entry.ttft is None:
-            entry.ttft = self._tools.clock() - entry.started
-            if not self._goes_on:
-                self._answer.ttft = entry.ttft
-            self._tools.health.began(
-                entry.rung.key,
-                entry.ttft,
-                self._tools.clock(),
-                self._decision.tokens,
-                self._decision.budget.first_token,
-            )
-
-    def _book(
-        self,
-        entry: _Entry,
-        *,
-        kind: ErrorKind | None = None,
-        detail: str = "",
-        cancelled: bool = False,
-    ) -> None:
-        took = self._tools.clock() - entry.started
-        speed = None
-        if entry.usage is not None and entry.ttft is not None and took > entry.ttft:
-            speed = entry.usage.output_tokens / (took - entry.ttft)
-            if kind is None and not cancelled and entry.usage.output_tokens >= MEASURED_TOKENS:
-                self._tools.health.ran_at(entry.rung.key, speed)
-        attempt = Attempt(
-            rung=entry.rung,
-            number=entry.number,
-            took=took,
-            ttft=entry.ttft,
-            kind=kind,
-            detail=detail,
-            cancelled=cancelled,
-            usage=entry.usage,
-            model_reported=entry.model_reported,
-            speed=speed,
+    def _request(
+        self, rung: Rung, prefix: str, book: Callable[[Attempt], None], *, hedge: bool = False
+    ) -> Request:
+        return Request(
+            rung,
+            self._fit(rung, prefix),
+            self._decision,
+            self._tools,
+            book,
+            number=len(self._answer.attempts) + int(hedge),
+            began=self._began,
+            first_token=self._first_token_limit(rung),
+            hedge=hedge,
         )
-        self._answer.attempts.append(attempt)
-        self._tools.report(attempt)
+
+    def _beside(self, first: Request, held: list[Attempt]) -> Beside | None:
+        """What waits to ask a second rung; None where none may be asked."""
+        tools, hedges = self._tools, self._tools.hedges
+        if not self._may_hedge or self._said or hedges is None:
+            return None
+        planned = plan(self._decision, first.rung, tools.health, tools.clock())
+        if planned is None or planned.rung in self._gone:
+            return None
+
+        def begin() -> Request | None:
+            if (
+                tools.health.breaker(planned.rung.key, tools.clock()) is not Breaker.CLOSED
+                or not hedges.take()
+            ):
+                return None
+            return self._request(planned.rung, "", held.append, hedge=True)
+
+        return Beside(first, begin, planned.after)
+
+    def _note(self, request: Request, event: StreamEvent) -> None:
+        if isinstance(event, TextDelta):
+            self._said.append(event.text)
+        elif isinstance(event, UsageSoFar | Finished):
+            self._answer.usage = request.usage or self._answer.usage
+            if isinstance(event, Finished):
+                self._answer.finished = event
+        if request.ttft is not None and not self._goes_on:
+            self._answer.ttft = request.ttft
 
 
-@dataclass(slots=True)
-class _Entry:
-    """An attempt while it runs."""
-
-    rung: Rung
-    number: int
-    started: float
-    first_token: float
-    room: int
-    """Characters that it may still say; below zero: it said too much."""
-    ttft: float | None = None
-    usage: Usage | None = None
-    model_reported: str = ""
-    thoughts: int = MOST_ROOM
-
-    def within_room(self, event: StreamEvent) -> StreamEvent:
-        """The event, or as much of it as there is room for."""
-        match event:
-            case TextDelta(text):
-                self.room -= len(text)
-                return event if self.room >= 0 else TextDelta(text[: self.room])
-            case ReasoningDelta(text):
-                self.thoughts -= len(text)
-                if self.thoughts < 0:
-                    self.room = -1
-            case ToolCallDelta():
-                self.room -= len(event.arguments)
-            case _:
-                pass
-        return event
-
-    def cut(self) -> Finished:
-        """The end of an answer that was ended here."""
-        return Finished(FinishReason.LENGTH, self.usage, "ended here")
+def _leave(attempt: Attempt, held: list[Attempt], books: list[Attempt]) -> None:
+    """Book the first of two: at once where it is not the one that spoke, so that whoever reads on can tell."""
+    is_speaker = attempt.kind is None and not attempt.cancelled
+    (held if is_speaker else books).append(attempt)
