@@ -26,6 +26,7 @@ from bot.settings.mount import (
     load_specs,
 )
 from bot.settings.problems import Problem, settings_error
+from bot.settings.routing import RoutingSection
 from bot.settings.shapes import Shape
 from bot.settings.sources import Found, Source, read_dotenv, read_environment, read_file
 from bot.settings.tree import (
@@ -61,6 +62,7 @@ class Settings:
     server: ServerSection
     webhooks: WebhooksSection
     media: MediaSection
+    routing: RoutingSection
     auth: AuthSection
     diagnostics: DiagnosticsSection
     logging: LoggingSection
@@ -203,6 +205,7 @@ def build_settings(
         server=tree.server.model_copy(update={"token": secret}),
         webhooks=tree.webhooks,
         media=tree.media,
+        routing=tree.routing,
         auth=tree.auth,
         diagnostics=tree.diagnostics,
         logging=tree.logging,

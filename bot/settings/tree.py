@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bot.settings.fields import Count, Flag, Ids, Name, Port, Ref, Section, Text, Url, Usd
 from bot.settings.mcp import McpSection
 from bot.settings.media import MediaSection
+from bot.settings.routing import RoutingSection
 from bot.settings.shapes import Allowed, Named
 
 DEFAULT_PORT = 8420
@@ -290,6 +291,7 @@ class Tree(BaseSettings):
     media: MediaSection = Field(
         default=MediaSection(), description="What is done with files that people send."
     )
+    routing: RoutingSection = Field(default=RoutingSection(), description="How models are chosen.")
     auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
     diagnostics: DiagnosticsSection = Field(default=DiagnosticsSection(), description="Help for finding out.")
     logging: LoggingSection = Field(default=LoggingSection(), description="What is logged.")

@@ -1,0 +1,57 @@
+"""How models are chosen, and how far a new way of choosing is rolled out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from bot.settings.fields import Flag, Section, Usd
+
+
+def _share(value: Any) -> Any:
+    """20, 50 and 100 are often written as bare numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+StageName = Annotated[Literal["off", "shadow", "20", "50", "100"], BeforeValidator(_share)]
+
+
+class RolloutSection(Section):
+    """Whose models are chosen by figures and difficulty; the others' are asked as the settings list them."""
+
+    stage: StageName = Field(
+        default="100",
+        description="Per cent of the conversations: 20, 50, 100; shadow: decided and compared, never acted on; off. "
+        "/rollout changes it while it runs.",
+    )
+    cost_cap: float = Field(
+        default=1.5,
+        ge=1.0,
+        le=100.0,
+        allow_inf_nan=False,
+        description="An answer may cost so many times what it costs by the settings' order; beyond it is taken back.",
+    )
+    sample: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.02,
+        allow_inf_nan=False,
+        description="In shadow: the share of questions that the other model is really asked too, its answer unseen.",
+    )
+    sample_budget: Usd = Field(
+        default=0.0, description="In shadow: the most that such second answers may cost a day, US dollars."
+    )
+
+
+class RoutingSection(Section):
+    """How models are chosen."""
+
+    rollout: RolloutSection = Field(
+        default=RolloutSection(), description="How far choosing by figures and difficulty is rolled out."
+    )
+    learns: Flag = Field(
+        default=False,
+        description="Whether reactions, /retry and /model move the bound between simple and hard questions, "
+        "by at most 0.02 a day.",
+    )
