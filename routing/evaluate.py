@@ -10,10 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from random import Random
+
+class Chance(Protocol):
+    """What draws the bootstrap's rows; `random.Random` is one."""
+
+    def shuffle(self, x: list[int], /) -> None:
+        """Bring the list into any order."""
+        ...
+
+    def choices(self, population: Sequence[int], *, k: int) -> list[int]:
+        """`k` of the population, each as likely as any other, with repeats."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Bin:
 
 
 def quality(
-    scores: Sequence[float], gains: Sequence[float], chance: Random | None = None, *, rounds: int = 300
+    scores: Sequence[float], gains: Sequence[float], chance: Chance | None = None, *, rounds: int = 300
 ) -> Quality:
     """All figures of one ranking. `chance`: draws the bootstrap's rows; None: no interval."""
     curve = _curve(scores, gains)
@@ -99,7 +108,7 @@ def _share_for(curve: Sequence[tuple[float, float]], wanted: float) -> float:
 
 
 def _interval(
-    scores: Sequence[float], gains: Sequence[float], chance: Random, rounds: int
+    scores: Sequence[float], gains: Sequence[float], chance: Chance, rounds: int
 ) -> tuple[float, float]:
     # Shuffled, so that rows of equal score stand in no order; sorted once, so that a draw is how often each is taken.
     order = list(range(len(gains)))
@@ -110,7 +119,7 @@ def _interval(
     return found[int(rounds * 0.025)], found[min(int(rounds * 0.975), rounds - 1)]
 
 
-def _drawn(chance: Random, won: Sequence[float]) -> float:
+def _drawn(chance: Chance, won: Sequence[float]) -> float:
     """The area of one draw with replacement."""
     count = len(won)
     times = [0] * count

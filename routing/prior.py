@@ -116,7 +116,7 @@ RULES: Sequence[Rule] = (
         1.0,
         _any(
             "solve calculate compute equation equations integer integers integral derivative polynomial probability "
-            "triangle theorem prove proof matrix modulo remainder divisible quadratic algebra geometry arithmetic"
+            "triangle theorem prove proof modulo remainder divisible quadratic algebra geometry arithmetic"
         ),
     ),
     Rule(

@@ -48,7 +48,7 @@ class Recipe:
     hold_plain: float = 3_000.0
     hold_choosing: float = 300.0
     question_alone: float = 0.05
-    rules: float = 0.06
+    rules: float = 0.08
     length: float = 0.2
     steps: int = 60
     folds: int = 3

@@ -52,6 +52,24 @@ def _part(key: str, title: str) -> tuple[Line, ...]:
     )
 
 
+def _router(key: str, title: str, must: float, aim: float) -> tuple[Line, ...]:
+    """How well prompts are ranked. CPT and calibration have bars for the models that were learnt from, no others."""
+    calls = {"routing.exam": ((31, 28), (63, 58))}.get(key, ((None, None), (None, None)))
+    off = (0.05, 0.03) if key == "routing.exam" else (None, None)
+    return (
+        Line(f"{key}.apgr", f"{title}: APGR", "", must, aim, more_is_better=True, digits=3),
+        Line(f"{key}.low", f"{title}: APGR, 95 % of draws above", "", digits=3),
+        Line(f"{key}.high", f"{title}: APGR, 95 % of draws below", "", digits=3),
+        Line(f"{key}.random", f"{title}: APGR of chance", "", digits=3),
+        Line(f"{key}.length", f"{title}: APGR of the length alone", "", digits=3),
+        Line(f"{key}.rules", f"{title}: APGR of the rules of thumb alone", "", digits=3),
+        Line(f"{key}.cpt50", f"{title}: strong calls for half of the gap", "%", *calls[0], digits=1),
+        Line(f"{key}.cpt80", f"{title}: strong calls for 80 % of it", "%", *calls[1], digits=1),
+        Line(f"{key}.auc", f"{title}: AUC", "", digits=3),
+        Line(f"{key}.off", f"{title}: expected gain off by", "", *off, digits=3),
+    )
+
+
 LINES = (
     Line("start.ready", "start to ready (Telegram, web)", "s", 2.5, 1.0),
     Line("start.first", "first message after ready, offered to complete", "ms", 100, 30, digits=1),
@@ -136,6 +154,11 @@ LINES = (
     Line("mixed500.memory", "500 streams in four channels: memory a stream", "KB", digits=1),
     Line("mixed500.refused", "500 streams in four channels: answers 429", "", 0, 0, digits=0),
     Line("mixed500.lost", "500 streams in four channels: lost", "", 0, 0, digits=0),
+    *_router("routing.exam", "router, examinations", 0.64, 0.67),
+    *_router("routing.whole", "router, whole tasks left out", 0.78, 0.83),
+    Line("routing.chat.p50", "router, what a chat message needs: CPU p50", "ms"),
+    Line("routing.chat.p99", "router, what a chat message needs: CPU p99", "ms", 1.0, 0.2),
+    Line("routing.hostile", "router, the worst of 100 kB of hostile text", "ms", 2.0, 2.0),
 )
 OWN_TABLES = ("providers", "streams1000")
 """Rows that compare many askers, each a line of a table of their own (provider_table.py)."""
