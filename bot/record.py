@@ -17,13 +17,14 @@ from bot.ending import Ending
 from bot.lanes import Turn
 from bot.pin import pin_of
 from bot.prices import cost
+from bot.remedies import remedy
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from channels.delivery import Delivery, Reply
 from channels.events import AnswerNote
 from providers.base import Role
 from providers.errors import ErrorKind
 from routing.execute import Answer, Attempt
-from routing.policy import Decision
+from routing.policy import NO_CREDENTIAL, Decision
 from routing.replay import record_of
 
 log = structlog.get_logger()
@@ -190,6 +191,7 @@ def attempt_detail(attempt: Attempt) -> dict[str, Any]:
         "ttft": attempt.ttft,
         "tokens_per_s": attempt.speed,
         "error": str(attempt.kind) if attempt.kind is not None else None,
+        "detail": attempt.detail or None,
         "cancelled": attempt.cancelled,
         "model_reported": attempt.model_reported,
     }
@@ -222,7 +224,8 @@ def report_attempt(attempt: Attempt) -> None:
         log.error("credential refused", provider=spec.provider, credential=attempt.rung.credential_id)
     if attempt.kind is ErrorKind.RATE_LIMIT:
         metrics.provider_limited(spec.provider)
-    log.info(
+    say = log.info if attempt.kind is None else log.warning
+    say(
         "attempt finished",
         provider=spec.provider,
         model=spec.model,
@@ -230,6 +233,7 @@ def report_attempt(attempt: Attempt) -> None:
         outcome=outcome,
         error=str(attempt.kind) if attempt.kind is not None else None,
         reason=attempt.detail or None,
+        todo=_todo(attempt),
         ttft=_round(attempt.ttft),
         queued=_round(usage.queued) if usage is not None else None,
         tokens_per_s=_round(attempt.speed),
@@ -237,6 +241,16 @@ def report_attempt(attempt: Attempt) -> None:
         cached_tokens=usage.cached_tokens if usage is not None else None,
         output_tokens=usage.output_tokens if usage is not None else None,
         cost_usd=price,
+    )
+
+
+def _todo(attempt: Attempt) -> str | None:
+    """What the owner can do about a failed attempt."""
+    if attempt.kind is None:
+        return None
+    rung = attempt.rung
+    return remedy(
+        attempt.kind, rung.model.provider, model=rung.model.model, has_key=rung.credential_id != NO_CREDENTIAL
     )
 
 
