@@ -20,6 +20,8 @@ def prompt_of(asked: Asked, persona: str) -> Prompt:
     messages = [_message(said) for said in asked.said]
     if persona and not any(each.role is Role.SYSTEM for each in messages):
         messages.insert(0, PromptMessage(Role.SYSTEM, persona))
+    if all(each.role is Role.SYSTEM for each in messages):  # vendors refuse a prompt in which nobody asks
+        messages[-1] = replace(messages[-1], role=Role.USER)
     lines = tuple(Line(each, tokens_of(each) + PICTURE_TOKENS * len(each.images)) for each in messages)
     prompt = Prompt((), (), lines, asked.lineage, wishes=asked.wishes)
     if asked.tools:
