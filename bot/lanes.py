@@ -200,6 +200,8 @@ class Lanes:
             return False
         if turn.consent is not None or running.consent is not None or running.has_acted:
             return False
+        if turn.message.asked is not None or running.message.asked is not None:
+            return False  # every request of a program has an answer of its own
         if (
             running.is_resumed
             or running.is_closing
@@ -246,6 +248,7 @@ class Lanes:
         is_same_person = other.message.sender.id == turn.message.sender.id
         return (
             is_same_person
+            and other.message.asked is None is turn.message.asked
             and other.one_shot == turn.one_shot
             and not (other.is_retry or other.say or turn.say)
             and turn.consent is None is other.consent
