@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from routing.execute import Attempt
+    from routing.attempt import Attempt
 
 
 class RoutingError(Exception):

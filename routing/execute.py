@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from providers.base import CompletionRequest, Finished, StreamEvent, TextDelta, Usage, UsageSoFar
 from providers.errors import ErrorKind, ProviderError
-from routing.attempt import Attempt, Overtaken, Request, Tools, is_content
+from routing.attempt import Attempt, Overtaken, Request, Terms, Tools, is_content
 from routing.beside import Beside
 from routing.budgets import first_token_deadline
 from routing.errors import NoModel
-from routing.health import Breaker
+from routing.health import Breaker, Key
 from routing.hedge import plan
 from routing.policy import Decision, Rung
 from routing.retry import RULES, Next, retry_delay
@@ -106,44 +106,45 @@ class _Run:
         if answer.began is None:
             answer.began = self._started
         self._began = answer.began
-        self._retried: Counter[Rung] = Counter()
-        self._gone: set[Rung] = set()
-        self._may_hedge = may_hedge and tools.hedges is not None
+        self._retried: Counter[Key] = Counter()
+        self._gone: set[Key] = set()
+        self._passed: list[Rung] = []
+        self._may_hedge = may_hedge
 
     async def ladder(self) -> AsyncGenerator[AnswerEvent, None]:
         """Every event of every rung, until one ends."""
         rung = self._decision.rungs[0] if self._decision.rungs else None
         prefix = ""
-        try:
-            while rung is not None:
-                try:
-                    async with aclosing(self._ask(rung, prefix)) as events:
-                        async for event in events:
-                            yield event
-                    return
-                except ProviderError as error:
-                    following = await self._after(rung, error)
-                if following is not None and self._said:
-                    prefix = "".join(self._said) if following.model.profile.prefill else ""
-                    if not prefix:
-                        if not self._may_restart():
-                            break
-                        self._said.clear()
-                        yield Restarted(following)
-                rung = following
-        finally:
-            pass
+        if self._tools.hedges is not None and not self._goes_on:
+            self._tools.hedges.asked()
+        while rung is not None:
+            try:
+                async with aclosing(self._ask(rung, prefix)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except ProviderError as error:
+                following = await self._after(self._answer.rung or rung, error)
+            if following is not None and self._said:
+                prefix = "".join(self._said) if following.model.profile.prefill else ""
+                if not prefix:
+                    if not self._may_restart():
+                        break
+                    self._said.clear()
+                    yield Restarted(following)
+            rung = following
         raise NoModel(self._answer.attempts)
 
     async def _after(self, rung: Rung, error: ProviderError) -> Rung | None:
         """The rung to ask now that this one failed; None when the answer cannot be had."""
-        limit = self._first_token_limit(rung)
+        limit, waited = self._first_token_limit(rung), self._tools.clock() - self._started
         delay = retry_delay(
             error.kind,
             retry=self._retries,
             roll=self._tools.roll(),
             retry_after=error.retry_after,
-            time_left=limit - (self._tools.clock() - self._started),
+            time_left=limit - waited,
+            here=self._retried[rung.key],
         )
         following = self._next(rung, error)
         if delay is None:
@@ -151,12 +152,12 @@ class _Run:
         # With another rung left a retry is worth its pause only while a first word would still be in time,
         # and no pause is worth it where another key opens the same model at once.
         if following is not None and (
-            delay >= self._decision.budget.target
+            delay >= self._decision.budget.target - waited
             or (error.kind is ErrorKind.RATE_LIMIT and following.model.ref == rung.model.ref)
         ):
             return following
         self._retries += 1
-        self._retried[rung] += 1
+        self._retried[rung.key] += 1
         await self._tools.sleep(delay)
         return rung
 
@@ -182,15 +183,18 @@ class _Run:
     def _below(self, rung: Rung) -> list[Rung]:
         """The rungs that may still be asked: those that rest meanwhile only where there is no other."""
         health, now = self._tools.health, self._tools.clock()
-        rungs = self._decision.rungs[self._decision.rungs.index(rung) + 1 :]
-        usable = [each for each in rungs if not health.is_disabled(each.key)]
+        usable = [each for each in self._untried(rung) if not health.is_disabled(each.key)]
         return [each for each in usable if health.breaker(each.key, now) is not Breaker.OPEN] or usable
 
+    def _untried(self, rung: Rung) -> list[Rung]:
+        """What stands behind a rung, and what was passed over when a second request took its place."""
+        rungs = [*self._decision.rungs[self._decision.rungs.index(rung) + 1 :], *self._passed]
+        return [each for each in rungs if each.key not in self._gone and each.key != rung.key]
+
     def _first_token_limit(self, rung: Rung) -> float:
-        below = self._decision.rungs[self._decision.rungs.index(rung) + 1 :]
         return first_token_deadline(
             self._decision.budget,
-            is_last=all(each.model.ref == rung.model.ref for each in below),
+            is_last=all(each.model.ref == rung.model.ref for each in self._untried(rung)),
             is_local=rung.model.is_local,
             p95=self._tools.health.ttft(rung.key, 0.95),
         )
@@ -198,9 +202,9 @@ class _Run:
     async def _ask(self, rung: Rung, prefix: str) -> AsyncGenerator[AnswerEvent, None]:
         """One request, and perhaps a second one beside it; both stand in the books afterwards, the speaker last."""
         self._answer.rung = rung
+        self._passed = [each for each in self._passed if each.key != rung.key]
         held: list[Attempt] = []
-        books = self._answer.attempts
-        first = self._request(rung, prefix, lambda attempt: _leave(attempt, held, books))
+        first = self._request(rung, prefix, lambda attempt: self._leave(attempt, held))
         beside = self._beside(first, held)
         try:
             try:
@@ -212,21 +216,34 @@ class _Run:
                         yield event
                 return
             except (ProviderError, Overtaken) as error:
-                if beside is None or not (isinstance(error, Overtaken) or beside.takes_over()):
+                is_left = isinstance(error, Overtaken)
+                if beside is None or beside.second is None or not (is_left or beside.takes_over()):
                     raise
-            if beside.second is not None:
-                self._answer.rung = beside.second.rung
-                async with aclosing(beside.events()) as events:
-                    async for event in events:
-                        self._note(beside.second, event)
-                        yield event
+            second = beside.second
+            self._pass_over(rung, second.rung, is_left=is_left)
+            async with aclosing(beside.events()) as events:
+                async for event in events:
+                    self._note(second, event)
+                    yield event
         finally:
             if beside is not None:
                 await beside.close()
                 if beside.has_failed and beside.second is not None:
-                    self._gone.add(beside.second.rung)
+                    self._gone.add(beside.second.rung.key)
             speaker = self._answer.rung
-            books.extend(sorted(held, key=lambda each: each.rung == speaker))
+            self._answer.attempts.extend(sorted(held, key=lambda each: each.rung == speaker))
+
+    def _pass_over(self, first: Rung, second: Rung, *, is_left: bool) -> None:
+        """The second one speaks. Should it fail, there is still what stood before it, the silent first one too."""
+        rungs = self._decision.rungs
+        between = rungs[rungs.index(first) + (0 if is_left else 1) : rungs.index(second)]
+        self._passed.extend(between)
+        self._answer.rung = second
+
+    def _leave(self, attempt: Attempt, held: list[Attempt]) -> None:
+        """Book the first of two: at once where it is not the one that spoke, so that whoever reads on can tell."""
+        is_speaker = attempt.kind is None and not attempt.cancelled
+        (held if is_speaker else self._answer.attempts).append(attempt)
 
     def _request(
         self, rung: Rung, prefix: str, book: Callable[[Attempt], None], *, hedge: bool = False
@@ -237,10 +254,7 @@ class _Run:
             self._decision,
             self._tools,
             book,
-            number=len(self._answer.attempts) + int(hedge),
-            began=self._began,
-            first_token=self._first_token_limit(rung),
-            hedge=hedge,
+            Terms(len(self._answer.attempts) + int(hedge), self._began, self._first_token_limit(rung), hedge),
         )
 
     def _beside(self, first: Request, held: list[Attempt]) -> Beside | None:
@@ -249,7 +263,7 @@ class _Run:
         if not self._may_hedge or self._said or hedges is None:
             return None
         planned = plan(self._decision, first.rung, tools.health, tools.clock())
-        if planned is None or planned.rung in self._gone:
+        if planned is None or planned.rung.key in self._gone:
             return None
 
         def begin() -> Request | None:
@@ -271,9 +285,3 @@ class _Run:
                 self._answer.finished = event
         if request.ttft is not None and not self._goes_on:
             self._answer.ttft = request.ttft
-
-
-def _leave(attempt: Attempt, held: list[Attempt], books: list[Attempt]) -> None:
-    """Book the first of two: at once where it is not the one that spoke, so that whoever reads on can tell."""
-    is_speaker = attempt.kind is None and not attempt.cancelled
-    (held if is_speaker else books).append(attempt)

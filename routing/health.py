@@ -14,7 +14,7 @@ from typing import Any
 from providers.errors import ErrorKind
 from routing.baseline import Baseline
 from routing.retry import RULES
-from routing.tempo import NEVER, Share, Tempo
+from routing.tempo import NEVER, SAMPLES, Share, Tempo
 
 FAILURES_TO_OPEN = 5
 FAILURE_WINDOW = 300.0
@@ -55,6 +55,15 @@ class Expectation:
     ttft_p50: float
     ttft_p95: float
     speed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A rung's first-token times lately, those counted that never came. Seconds; infinite where they did not come."""
+
+    p50: float
+    p90: float
+    p95: float
 
 
 @dataclass(slots=True)
@@ -219,6 +228,24 @@ class Health:
         self._tick += 1
         state.tempos.setdefault(size_of(tokens), Tempo()).add(ttft, now, self._tick)
         state.all_sizes.add(ttft, now, self._tick)
+
+    def overtaken(self, key: Key, now: float, tokens: int = 0) -> None:
+        """Another began to answer while the rung was silent, and it was left: it was late, by how much nobody knows."""
+        self.let_go(key)
+        self._note(self._states.setdefault(key, _State()), NEVER, now, tokens)
+
+    def tail(self, key: Key, now: float, tokens: int = 0) -> Tail | None:
+        """The first-token times lately for prompts of about that size; None where fewer than ten are known."""
+        state = self._states.get(key)
+        if state is None:
+            return None
+        of_size = state.tempos.get(size_of(tokens))
+        for tempo in (of_size, state.all_sizes):
+            times = sorted(tempo.recent(SAMPLES, now, FRESH_FOR)) if tempo is not None else []
+            if len(times) >= SLOW_SAMPLES:
+                p50, p90, p95 = (times[min(len(times) - 1, int(q * len(times)))] for q in (0.5, 0.9, 0.95))
+                return Tail(p50, p90, p95)
+        return None
 
     def ran_at(self, key: Key, speed: float) -> None:
         """A whole answer came at so many tokens a second."""

@@ -82,17 +82,19 @@ def retry_delay(
     roll: float,
     retry_after: float | None,
     time_left: float,
+    here: int = 0,
 ) -> float | None:
     """Seconds to wait before asking the same rung again; None: do not.
 
-    `retry`: how many retries this turn has had. `time_left`: what remains of the time in which a first word
-    is still useful on this rung. A 429 is waited for only when its Retry-After fits into that.
+    `retry`: how many retries this turn has had, `here` those of them on this rung. `time_left`: what remains of the
+    time in which a first word is still useful on this rung. A 429 is waited for only when its Retry-After fits into
+    that.
     """
     if retry >= MAX_RETRIES_A_TURN:
         return None
     if kind is ErrorKind.RATE_LIMIT:
         return retry_after if retry_after is not None and retry_after < time_left else None
-    if retry >= RULES[kind].retries:
+    if here >= RULES[kind].retries:
         return None
     delay = backoff(retry, roll)
     return delay if delay < time_left else None

@@ -32,6 +32,12 @@ class Watch:
             self._timer = self._loop.call_at(self._deadline, self._fire)
         self._is_armed = True
 
+    def interrupt(self) -> None:
+        """End the wait now, as if its time were over; where nobody waits, nothing happens."""
+        if self._is_armed and not self._is_fired and self._task is not None:
+            self._is_fired = True
+            self._task.cancel()
+
     def disarm(self) -> None:
         """The wait is over."""
         self._is_armed = False
@@ -48,7 +54,7 @@ class Watch:
 
     def _fire(self) -> None:
         self._timer = None
-        if not self._is_armed or self._task is None:
+        if not self._is_armed or self._is_fired or self._task is None:
             return
         if self._loop.time() >= self._deadline:
             self._is_fired = True

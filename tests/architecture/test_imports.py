@@ -88,6 +88,7 @@ PURE = (
     "routing.tempo",
     "routing.budgets",
     "routing.health",
+    "routing.hedge",
     "routing.retry",
     "routing.catalog",
     "routing.complexity",

@@ -48,13 +48,16 @@ def test_a_rate_limit_is_waited_for_only_when_it_ends_in_time() -> None:
     assert delay(None, 60.0) is None
 
 
-def test_a_server_error_is_retried_once_where_time_is_left() -> None:
-    def delay(retry: int, time_left: float) -> float | None:
-        return retry_delay(ErrorKind.SERVER, retry=retry, roll=0.5, retry_after=None, time_left=time_left)
+def test_a_server_error_is_retried_once_on_a_rung_where_time_is_left() -> None:
+    def delay(retry: int, here: int, time_left: float) -> float | None:
+        return retry_delay(
+            ErrorKind.SERVER, retry=retry, roll=0.5, retry_after=None, time_left=time_left, here=here
+        )
 
-    assert delay(0, 15.0) == 1.0
-    assert delay(1, 15.0) is None
-    assert delay(0, 0.5) is None
+    assert delay(0, 0, 15.0) == 1.0
+    assert delay(1, 1, 15.0) is None
+    assert delay(1, 0, 15.0) == 2.0, "another rung has its own retry"
+    assert delay(0, 0, 0.5) is None
 
 
 @given(st.sampled_from(list(ErrorKind)), st.integers(0, 9), st.floats(0, 1), st.floats(0, 600) | st.none())
