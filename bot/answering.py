@@ -55,7 +55,8 @@ class Answering:
     """Asks models. `catalog` gives an agent's models, None for the default agent's.
 
     `difficulty`: of what a person wrote. `box`: what models may call. `latch` keeps a key of a channel's account for
-    good; False: it was kept before. `wall`: seconds since the epoch.
+    good; False: it was kept before. `wall`: seconds since the epoch. `press`: a query with the room and the money that
+    are left.
     """
 
     catalog: Callable[[str | None], Catalog]
@@ -66,6 +67,7 @@ class Answering:
     attachments: Attachments
     wall: Callable[[], float]
     difficulty: Callable[[str], Difficulty]
+    press: Callable[[RouteQuery, Catalog], RouteQuery]
 
     async def ask(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         """Ask until there is an answer or nobody wants one; the text goes into `reply` as it comes."""
@@ -150,7 +152,8 @@ class Answering:
                 difficulty=self.difficulty(_own_words(turn, ending)),
                 has_images=any(line.message.images for line in prompt.question),
             )
-            decision = decide(suited(query, turn.message.asked), catalog, self.tools.health)
+            query = self.press(suited(query, turn.message.asked, catalog), catalog)
+            decision = decide(query, catalog, self.tools.health)
         except UnknownModel as error:
             ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
             ending.failure = Failure.UNKNOWN_MODEL

@@ -9,6 +9,7 @@ from bot.prompt import Line, Prompt, tokens_of
 from bot.tools import OfferedTool
 from channels.programs import Asked, Said
 from providers.base import Effort, Image, PromptMessage, Role, Tool, ToolCall
+from routing.catalog import AUTO, Catalog
 from routing.policy import RouteQuery
 
 PICTURE_TOKENS = 1000
@@ -33,13 +34,22 @@ def prompt_of(asked: Asked, persona: str) -> Prompt:
     return prompt
 
 
-def suited(query: RouteQuery, asked: Asked | None) -> RouteQuery:
-    """The query with what a program needs; as it is for people."""
+def suited(query: RouteQuery, asked: Asked | None, catalog: Catalog) -> RouteQuery:
+    """The query with what a program needs; as it is for people.
+
+    A strict schema is for models that are known to follow one, where there are any and the program names none.
+    """
     if asked is None:
         return query
-    effort = Effort(asked.wishes.effort) if asked.wishes.effort is not None else query.effort
-    needs_tools = bool(asked.tools) or any(said.calls for said in asked.said)
-    return replace(query, effort=effort, needs_tools=needs_tools)
+    wishes = asked.wishes
+    is_strict = wishes.form is not None and wishes.form.is_strict and asked.model.lower() in ("", AUTO)
+    return replace(
+        query,
+        effort=Effort(wishes.effort) if wishes.effort is not None else query.effort,
+        needs_tools=bool(asked.tools) or any(said.calls for said in asked.said),
+        needs_schema=is_strict and any(spec.profile.schema for spec in catalog.models.values()),
+        answer_tokens=min(query.answer_tokens, wishes.max_output or query.answer_tokens),
+    )
 
 
 def ours_for(asked: Asked, offered: Sequence[OfferedTool]) -> Sequence[OfferedTool]:

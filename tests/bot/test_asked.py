@@ -37,11 +37,13 @@ from providers.base import (
 from providers.errors import ErrorKind
 from providers.profile import ModelProfile
 from routing.budgets import BUDGETS
+from routing.catalog import Catalog, Choice
 from routing.execute import Answer, Attempt
 from routing.policy import Decision, Excluded, Exclusion, Reason, RouteQuery, Rung
 
 MODEL = ModelSpec("mock", "m", context_window=1000, max_output=100)
 RUNG = Rung(MODEL, options=GenerationOptions(Effort.LOW, 50, 0.1, {"top_p": 0.1, "seed": 1}))
+KNOWN = Catalog({MODEL.ref: MODEL}, Choice(MODEL))
 ASKED = Asked((Said("user", "hello"),), "auto")
 LOOK = ToolOffer("look", "", {"type": "object"})
 CALLED = (
@@ -108,10 +110,20 @@ def test_calls_of_a_history_keep_their_results_when_the_tools_are_not_sent_again
 
 def test_a_query_says_what_a_program_needs() -> None:
     plain = RouteQuery(LatencyClass.ASYNC, Streaming.NONE, 0.0, effort=Effort.LOW)
-    assert suited(plain, None) == suited(plain, ASKED) == plain
-    assert suited(plain, Asked(CALLED)).needs_tools
-    needs = suited(plain, replace(ASKED, tools=(LOOK,), wishes=Wishes(effort="off")))
-    assert (needs.needs_tools, needs.effort) == (True, Effort.OFF)
+    assert suited(plain, None, KNOWN) == suited(plain, ASKED, KNOWN) == plain
+    assert suited(plain, Asked(CALLED), KNOWN).needs_tools
+    needs = suited(plain, replace(ASKED, tools=(LOOK,), wishes=Wishes(effort="off", max_output=9)), KNOWN)
+    assert (needs.needs_tools, needs.effort, needs.answer_tokens) == (True, Effort.OFF, 9)
+
+
+def test_a_strict_schema_is_for_models_that_follow_one_unless_a_model_is_named() -> None:
+    plain = RouteQuery(LatencyClass.ASYNC, Streaming.NONE, 0.0)
+    strict = replace(ASKED, wishes=Wishes(form=Form("f", {})))
+    follows = replace(MODEL, model="f", profile=ModelProfile(schema=True))
+    both = Catalog({MODEL.ref: MODEL, follows.ref: follows}, Choice(MODEL))
+    assert suited(plain, strict, both).needs_schema
+    assert not suited(plain, replace(strict, model="mock/m"), both).needs_schema
+    assert not suited(plain, strict, KNOWN).needs_schema
 
 
 def test_our_tools_are_for_those_who_ask_and_bring_none() -> None:
