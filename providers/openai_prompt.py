@@ -61,14 +61,17 @@ def unmarked(messages: Sequence[Message]) -> list[Message]:
 
 
 def tools_of(tools: Sequence[Tool]) -> list[dict[str, Any]]:
-    """The tools in their order: a changed order would miss the cache."""
+    """The tools in their order: a changed order would miss the cache.
+
+    OpenAI refuses an object that does not say `properties`: GitHub langchain-ai/langchain-mcp-adapters 137, 2026-11.
+    """
     return [
         {
             "type": "function",
             "function": {
                 "name": tool.name,
                 **({"description": tool.description} if tool.description else {}),
-                "parameters": {"type": "object", **tool.parameters},
+                "parameters": {"type": "object", "properties": {}, **tool.parameters},
             },
         }
         for tool in tools

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from bot.access import Trust
 from bot.lanes import Spawn
-from bot.mcp.server import Server
+from bot.mcp.server import MAX_TOOLS, Server
 from bot.settings import ToolServer
 from bot.settings.mcp import McpServer
 from bot.tools import NoTools, OfferedTool, ToolBox, ToolResult, ToolSource
+
+log = structlog.get_logger()
 
 DEFAULTS = "defaults"
 
@@ -45,15 +49,23 @@ class McpBox:
 
     def __init__(self, servers: Sequence[Server]) -> None:
         self._servers = servers
+        self._is_told = False
 
     def offered(self, agent: str | None, trust: Trust) -> Sequence[OfferedTool]:
-        """What a model may call for somebody of this trust who talks to this agent (None: the default one)."""
-        return [
+        """What a model may call for somebody of this trust who talks to this agent (None: the default one).
+
+        At most MAX_TOOLS, those of the servers that stand first in the settings.
+        """
+        found = [
             tool
             for server in self._servers
             if is_for(server.settings, agent or DEFAULTS, trust)
             for tool in server.offered
         ]
+        if len(found) > MAX_TOOLS and not self._is_told:
+            self._is_told = True
+            log.warning("too many tools", tools=len(found), offered=MAX_TOOLS)
+        return found[:MAX_TOOLS]
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
         """Call a tool by its name. Never raises but for cancellation; within CALL_DEADLINE and MAX_RESULT."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
-from bot.mcp.naming import is_listed, offered_name
+from bot.mcp.naming import described, is_listed, offered_name
 from bot.mcp.results import result_of
 from bot.settings import ToolServer
 from bot.tools import CALL_DEADLINE, OfferedTool, ToolResult, ToolSource
@@ -46,7 +46,7 @@ SHORT_BREAK = 5.0
 """Seconds for which a call waits rather than fails; half of what it has."""
 
 MAX_TOOLS = 128
-"""Tools of one server: models take no more at a time (OpenAI, docs 2026-11)."""
+"""Tools of all servers together: models take no more at a time (OpenAI, docs 2026-11)."""
 
 MAX_DESCRIPTION = 1024
 MAX_SCHEMA = 16_384
@@ -231,11 +231,14 @@ class Server:
         settings = self.settings
         if not own or (settings.tools and not is_listed(own, settings.tools)):
             return None
-        schema = {"type": "object", **row.get("inputSchema", {})}
-        if len(orjson.dumps(schema)) > MAX_SCHEMA:
-            log.warning(
-                "tool left out", server=self.name, tool=own[:MAX_REMARK], reason="its schema is too long"
+        schema = described(row.get("inputSchema", {}))
+        if schema is None or len(orjson.dumps(schema)) > MAX_SCHEMA:
+            reason = (
+                "it needs a parameter whose name models do not take"
+                if schema is None
+                else "its schema is too long"
             )
+            log.warning("tool left out", server=self.name, tool=own[:MAX_REMARK], reason=reason)
             return None
         description = str(row.get("description") or row.get("title") or own)
         if len(description) > MAX_DESCRIPTION:

@@ -3,8 +3,9 @@
 Faults: `chatty` never stops telling that its tools have changed. `garbage` prints lines that are no messages.
 `stubborn` ends neither at the end of its input nor at SIGTERM, and leaves a child behind. `silent` answers nothing.
 `unread` reads nothing after the handshake. `loud` writes to standard error. `once` ends by itself with code 7 after
-the handshake, the first time, `ever` each time. It keeps its process ids and those of what it starts in the folder
-that the variable PIDS names, and shows its whole environment in the tool `environment`.
+the handshake, the first time, `ever` each time. `many` offers a hundred tools more. It keeps its process ids and
+those of what it starts in the folder that the variable PIDS names, and shows its whole environment in the tool
+`environment`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from typing import Any
 FAULTS = frozenset(sys.argv[1:])
 TOOLS = (
     "environment slow flood flood_at_the_end endless answer_garbage odd.näme/with*letters same_as_above exit "
-    "schema_too_long described_at_length structured ask"
+    "schema_too_long described_at_length structured ask takes_either takes_strange wants_strange"
 ).split()
+if "many" in FAULTS:
+    TOOLS += [f"tool{at}" for at in range(100)]
 PIECE = b"x" * 65_536
 
 
@@ -38,6 +41,15 @@ def tool(name: str) -> dict[str, Any]:
     row: dict[str, Any] = {"name": name, "description": name, "inputSchema": {"type": "object"}}
     if name == "schema_too_long":
         row["inputSchema"] = {"type": "object", "description": "x" * 20_000}
+    if name == "takes_either":
+        row["inputSchema"] |= {
+            "properties": {"a": {}, "b": {}},
+            "anyOf": [{"required": ["a"]}, {"required": ["b"]}],
+        }
+    if name.endswith("strange"):
+        row["inputSchema"] |= {"properties": {"$top": {}, "plain": {}}}
+    if name == "wants_strange":
+        row["inputSchema"]["required"] = ["$top"]
     if name == "described_at_length":
         row["description"] = "word " * 1_000
     if name != "ask":

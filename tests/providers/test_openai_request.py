@@ -247,6 +247,12 @@ def test_a_choice_of_tools_is_said_as_far_as_the_model_takes_it(choice: str, for
     ]
 
 
+def test_a_tool_without_parameters_says_that_it_has_none() -> None:
+    """OpenAI answers 400 to an object without the word."""
+    (told,) = said(CompletionRequest((QUESTION,), tools=(Tool("now", "", {"type": "object"}),)))["tools"]
+    assert told["function"]["parameters"] == {"type": "object", "properties": {}}
+
+
 def test_nothing_is_said_of_tools_where_there_are_none_or_the_model_takes_none() -> None:
     bare = CompletionRequest((QUESTION,), tool_choice="required", parallel_tools=True)
     unable = CompletionRequest((QUESTION,), tools=(TOOL,), tool_choice="auto", parallel_tools=True)

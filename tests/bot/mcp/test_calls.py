@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.access import Trust
 from bot.mcp.lines import MAX_MESSAGE
+from bot.mcp.server import MAX_TOOLS
 from bot.tools import MAX_RESULT
 from tests.bot.mcp.kit import bare, connected, is_running, library, names, offered, pids, serving, until
 
@@ -175,6 +177,23 @@ async def test_long_descriptions_are_cut_and_long_schemas_refused() -> None:
         assert "bare__schema_too_long" not in names(box)
     assert len(described) == 1024
     assert described.endswith("…")
+
+
+async def test_a_schema_is_what_every_vendor_takes() -> None:
+    """One that is not would be answered with 400, whatever is asked."""
+    async with connected(bare=bare()) as box:
+        schemas = {each.tool.name: each.tool.parameters for each in box.offered(None, Trust.OWNER)}
+    assert schemas["bare__ask"] == {"type": "object", "properties": {}}
+    assert schemas["bare__takes_either"] == {"type": "object", "properties": {"a": {}, "b": {}}}
+    assert schemas["bare__takes_strange"] == {"type": "object", "properties": {"plain": {}}}
+    assert "bare__wants_strange" not in schemas
+
+
+async def test_all_servers_together_offer_no_more_than_models_take() -> None:
+    async with connected(one=bare("many"), two=bare("many")) as box:
+        assert len(names(box)) == MAX_TOOLS
+        assert names(box)[0].startswith("one__")
+        assert names(box)[-1].startswith("two__")
 
 
 async def test_a_new_tool_is_offered_once_the_server_tells_of_it(tmp_path: Path) -> None:

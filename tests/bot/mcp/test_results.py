@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.mcp.lines import Lines, TooLong
-from bot.mcp.naming import offered_name
+from bot.mcp.naming import described, offered_name
 from bot.mcp.results import NOTHING, cut, result_of
 
 NAMES = st.text(max_size=80) | st.from_regex(r"[a-z_]{0,6}(_[0-9a-f]{10})?", fullmatch=True)
@@ -24,6 +24,38 @@ def test_a_cut_text_fits_and_begins_as_the_whole_did(text: str, most: int) -> No
 @given(NAMES, NAMES)
 def test_a_name_is_what_every_provider_takes(server: str, tool: str) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", offered_name(server, tool))
+
+
+_JSON = st.recursive(
+    st.none() | st.text(max_size=5) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+_WORDS = st.sampled_from(["type", "properties", "required", "anyOf", "oneOf", "allOf", "not", "$defs"])
+
+
+@given(st.dictionaries(_WORDS, _JSON))
+def test_a_schema_is_one_of_an_object_with_plain_names_or_none(schema: dict[str, object]) -> None:
+    made = described(schema)
+    if made is not None:
+        assert made["type"] == "object"
+        assert all(re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name) for name in made["properties"])
+        assert not {"anyOf", "oneOf", "allOf", "not"} & made.keys()
+        assert made.get("required", ["x"])
+
+
+def test_what_may_be_given_one_way_or_another_is_named_once() -> None:
+    one = {"properties": {"a": {"type": "string"}}, "required": ["a"]}
+    two = {"properties": {"b": {}}, "required": ["b"]}
+    assert described({"oneOf": [one, two], "$defs": {}}) == {
+        "$defs": {},
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": {}},
+    }
+    assert described({"allOf": [one, two]}) == {
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": {}},
+        "required": ["a", "b"],
+    }
 
 
 @given(st.sets(st.tuples(NAMES, NAMES), min_size=2, max_size=20))

@@ -50,6 +50,14 @@ def _tools(body: Body) -> Wrong | None:
         name = str((tool.get("function") or {}).get("name", ""))
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name):
             return f"tools[{at}].function.name", f"Invalid 'tools[{at}].function.name'"
+        schema = (tool.get("function") or {}).get("parameters", {})
+        if schema.get("type") == "object" and "properties" not in schema:
+            # GitHub langchain-ai/langchain-mcp-adapters 137; the API's own words
+            place = f"tools[{at}].function.parameters"
+            return (
+                place,
+                f"Invalid schema for function '{name}': In context=(), object schema missing properties.",
+            )
     return None
 
 
