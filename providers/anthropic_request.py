@@ -37,6 +37,9 @@ RESERVED = frozenset({"model", "messages", "stream", "system", "tools", "tool_ch
 OURS = frozenset({"cacheControlTtl"})
 """Parameters that speak to this adapter."""
 
+_FOREIGN = frozenset({"seed", "frequency_penalty", "presence_penalty", "response_format"})
+"""Parameters of OpenAI's that have no like here; programs send them to whatever model answers."""
+
 NO_TEXT = "(no text)"
 BEGINNING = "(The beginning of this conversation is left out.)"
 """The API wants a person to speak first, and no text of white space alone."""
@@ -75,7 +78,7 @@ def request_body(
     params = {**style.defaults, **request.options.params}
     ttl = "1h" if params.get("cacheControlTtl") == "1h" else "5m"
     choice = _tool_choice(model, request)
-    given = {key: value for key, value in params.items() if key not in OURS}
+    given = _given(params)
     system, turns = _prompt(model, request)
     body = _head(model, request, style, given, choice, may_think=_may_think(turns))
     tools = _tools(model, request)
@@ -95,6 +98,14 @@ def request_body(
         body["system"] = [block for _, block in system]
     body["messages"] = [{"role": turn.role, "content": turn.blocks} for turn in turns]
     return _leave_out(body, without)
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters in this dialect's words; what only OpenAI's has is left out rather than refused."""
+    given = {key: value for key, value in params.items() if key not in OURS | _FOREIGN}
+    if (stops := given.pop("stop", None)) is not None:
+        given.setdefault("stop_sequences", [stops] if isinstance(stops, str) else list(stops))
+    return given
 
 
 def warming_body(

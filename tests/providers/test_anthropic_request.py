@@ -269,6 +269,13 @@ def test_the_limit_is_the_settings_the_requests_or_the_models() -> None:
     assert request_body(replace(MODEL, max_output=50), asked, STYLE)["max_tokens"] == 50
 
 
+def test_what_programs_send_in_openais_words_is_said_in_claudes_or_left_out() -> None:
+    params = {"stop": "END", "seed": 7, "presence_penalty": 1.0, "response_format": {}, "top_p": 0.5}
+    sent = body(options=GenerationOptions(params=params))
+    assert (sent["stop_sequences"], sent["top_p"]) == (["END"], 0.5)
+    assert not {"stop", "seed", "presence_penalty", "response_format"} & sent.keys()
+
+
 def test_parameters_go_into_the_body_and_ours_do_not() -> None:
     options = GenerationOptions(params={"top_k": 5, "cacheControlTtl": "1h"})
     made = request_body(MODEL, CompletionRequest((ASKED,), options), Style({"top_k": 1, "metadata": {}}))
