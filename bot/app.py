@@ -44,6 +44,7 @@ from bot.warming import Warmer
 from channels.base import ChannelSpec, Route, Routes
 from routing.execute import Tools
 from routing.health import Health
+from routing.hedge import Hedges
 
 log = structlog.get_logger()
 
@@ -236,7 +237,13 @@ def _tools(settings: Settings, models: Models, health: Health) -> Tools:
         sleep=asyncio.sleep,
         report=report_attempt,
         fallback_on_auth_error=settings.auth.fallback_on_auth_error,
+        hedges=_hedges(settings),
     )
+
+
+def _hedges(settings: Settings) -> Hedges | None:
+    hedge = settings.routing.hedge
+    return Hedges(hedge.share) if hedge.enabled else None
 
 
 def _inbox(desk: Desk, table: Table, warm: Warmer) -> Inbox:

@@ -101,6 +101,12 @@ _ATTEMPTS = _counter(
 _FALLBACKS = _counter(
     "fallbacks_total", "Turns that went on with the next rung, by the error's kind.", "provider", "kind"
 )
+_HEDGES = _counter(
+    "hedges_total",
+    "Second requests beside a silent first one, by outcome: won, lost, failed.",
+    "provider",
+    "outcome",
+)
 _TOOL_CALLS = _counter(
     "tool_calls_total", "Calls of tools, by outcome: done, failed, repeated.", "source", "outcome"
 )
@@ -195,6 +201,11 @@ def tokens_used(provider: str, input_tokens: int, cached_tokens: int, output_tok
 def cost(provider: str, usd: float) -> None:
     """A request's known cost."""
     _COST.labels(_bounded(provider)).inc(max(usd, 0.0))
+
+
+def hedged(provider: str, outcome: str) -> None:
+    """`provider` was asked beside a silent one."""
+    _HEDGES.labels(_bounded(provider), outcome).inc()
 
 
 def fell_back(provider: str, kind: str) -> None:

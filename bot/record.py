@@ -72,7 +72,7 @@ def answer_note(ending: Ending, reply: Reply) -> AnswerNote | None:
 def _why(decision: Decision, answer: Answer) -> str:
     said = words.reason(decision.reason, decision.wanted)
     for each in answer.attempts:
-        if each.kind is not None:
+        if each.kind is not None and not each.hedge:
             return f"{said}; {each.rung.model.ref}: {words.kind(each.kind)}"
     return said
 
@@ -137,6 +137,10 @@ def history_of(
 def _pin(ending: Ending) -> Mapping[str, Any]:
     if ending.answer is None or ending.answer.rung is None or ending.decision is None:
         return {}
+    attempts = ending.answer.attempts
+    if attempts and attempts[-1].hedge and all(each.kind is None for each in attempts):
+        # One late first word is no reason to leave the model that holds the conversation.
+        return pin_of(ending.decision.rungs[0].model.ref, ending.decision)
     return pin_of(ending.answer.rung.model.ref, ending.decision)
 
 
@@ -193,6 +197,7 @@ def attempt_detail(attempt: Attempt) -> dict[str, Any]:
         "error": str(attempt.kind) if attempt.kind is not None else None,
         "detail": attempt.detail or None,
         "cancelled": attempt.cancelled,
+        "hedge": attempt.hedge,
         "model_reported": attempt.model_reported,
     }
 
@@ -214,6 +219,8 @@ def report_attempt(attempt: Attempt) -> None:
     usage = attempt.usage
     outcome = "cancelled" if attempt.cancelled else "failed" if attempt.kind is not None else "done"
     metrics.attempt_finished(spec.provider, spec.model, outcome, attempt.kind, attempt.ttft, attempt.speed)
+    if attempt.hedge:
+        metrics.hedged(spec.provider, "lost" if attempt.cancelled else "failed" if attempt.kind else "won")
     if usage is not None:
         metrics.tokens_used(spec.provider, usage.input_tokens, usage.cached_tokens, usage.output_tokens)
         if usage.queued is not None:
@@ -264,7 +271,7 @@ def log_turn(turn: Turn, ending: Ending, delivery: Delivery) -> None:
     if delivery.edits:
         metrics.edited(channel, delivery.edits)
     attempts = answer.attempts if answer is not None else []
-    for before, after in itertools.pairwise(attempts):
+    for before, after in itertools.pairwise([each for each in attempts if not each.hedge]):
         if before.kind is not None and before.rung != after.rung:
             metrics.fell_back(before.rung.model.provider, before.kind)
     log.info(

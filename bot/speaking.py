@@ -136,7 +136,12 @@ class Speaker:
         if after is not None and thoughts.pass_on(len(after.attempts)):
             _part(reply, self._clean, replaceable=replaceable)
         async with open_stream(
-            decision, prompt.fit, self.tools, lambda: replaceable or not reply.is_visible, after
+            decision,
+            prompt.fit,
+            self.tools,
+            lambda: replaceable or not reply.is_visible,
+            after,
+            may_hedge=not (self.turn.has_acted or self.steps),
         ) as answer:
             self.ending.answer = answer
             attempt = len(answer.attempts)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from bot.settings.fields import Flag, Section, Usd
+from routing.hedge import SHARE
 
 
 def _share(value: Any) -> Any:
@@ -44,9 +45,29 @@ class RolloutSection(Section):
     )
 
 
+class HedgeSection(Section):
+    """A second provider that is asked beside a first one which has not begun to answer when it usually would have."""
+
+    enabled: Flag = Field(
+        default=True,
+        description="Whether the next model of another provider is asked too, when the first one is later than "
+        "nearly always; the one that begins first answers, the other is cancelled.",
+    )
+    share: float = Field(
+        default=SHARE,
+        ge=0.0,
+        le=1.0,
+        allow_inf_nan=False,
+        description="The share of questions for which that may happen at most, three of them at once; 0: none.",
+    )
+
+
 class RoutingSection(Section):
     """How models are chosen."""
 
+    hedge: HedgeSection = Field(
+        default=HedgeSection(), description="Asking another provider beside a silent one."
+    )
     rollout: RolloutSection = Field(
         default=RolloutSection(), description="How far choosing by figures and difficulty is rolled out."
     )
