@@ -72,3 +72,19 @@ def spoken(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
         elif each.text:
             plain.append(PromptMessage(each.role, each.text))
     return plain
+
+
+def reported(steps: Sequence[PromptMessage]) -> list[PromptMessage]:
+    """The calls of the answer that is under way as one message, for a model that takes no tools and goes on from there.
+
+    Without their results it would begin anew, and after words before a call it would seem to be asked to continue them.
+    """
+    called = {call.id: call for each in steps for call in each.calls}
+    parts = [
+        f"{call.name} {call.arguments or '{}'}\n{each.text}"
+        for each in steps
+        if each.role is Role.TOOL and (call := called.get(each.call_id)) is not None
+    ]
+    if not parts:
+        return []
+    return [PromptMessage(Role.USER, "\n\n".join(("What was looked up for this question so far:", *parts)))]

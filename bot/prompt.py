@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from bot.exchange import spoken
+from bot.exchange import reported, spoken
 from bot.store.base import HistoryRow, Outcome
 from bot.wishes import wished
 from channels.programs import Wishes
@@ -98,12 +98,15 @@ class Prompt:
         reserve = min(reserve, rung.model.context_window // 2)
         room = rung.model.context_window - reserve - self.least_tokens
         history = self._fitting(room)
-        messages = [line.message for line in (*self.system, *history, *self.question, *self.steps)]
+        messages = [line.message for line in (*self.system, *history, *self.question)]
+        steps = [line.message for line in self.steps]
         tools = self.tools if rung.model.profile.tools else ()
         if not tools:
             messages = spoken(messages)
         # The question is history next time, word for word; its pictures are not sent again.
-        seen = next((at for at, each in enumerate(messages) if each.images), len(messages))
+        least = len(messages) + (len(steps) if tools else 0)
+        messages += steps if tools else reported(steps)
+        seen = next((at for at, each in enumerate(messages) if each.images), least)
         if so_far:
             messages.append(PromptMessage(Role.ASSISTANT, so_far))
         choice = "none" if tools and self.must_answer else None

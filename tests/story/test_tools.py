@@ -17,6 +17,7 @@ from providers.base import (
     Finished,
     FinishReason,
     Memo,
+    ModelSpec,
     ReasoningDelta,
     Role,
     Started,
@@ -25,6 +26,7 @@ from providers.base import (
 )
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer
+from providers.profile import ModelProfile
 from tests.story.inside import Inside, address, inside, message
 from tests.story.toolbox import Box, calling
 
@@ -32,6 +34,7 @@ BUTTONS = Capabilities(LatencyClass.SYNC, Streaming.EDIT, deletes=True, buttons=
 KNOWN = Policy(allow=frozenset({"ann", "bob"}))
 NOW = ("clock__now", "{}")
 WRITE = ("notes__write", '{"text": "milk"}')
+PLAIN = ModelSpec("two", "plain", profile=ModelProfile(tools=False))
 LOG = ("notes__log", '{"line": "x"}')
 
 
@@ -271,6 +274,23 @@ async def test_a_model_that_fails_in_the_middle_is_followed_by_the_next_which_go
         assert [each.role for each in two.asked[0].request.messages] == [Role.USER, Role.ASSISTANT, Role.TOOL]
 
 
+async def test_a_model_without_tools_that_takes_over_in_the_middle_is_told_the_results(
+    tmp_path: Path,
+) -> None:
+    box = Box()
+    one = FakeProvider(
+        "one", calling(NOW, text="Let me look."), (Started(), ProviderError(ErrorKind.OVERLOADED))
+    )
+    two = FakeProvider("two", answer("Noon."), models=(PLAIN,))
+    async with inside(tmp_path, one, box=box, policy=KNOWN, two=two) as world:
+        assert await told(world, "time?") == "Let me look.\n\nNoon."
+        asked = two.asked[0].request
+        assert [each.role for each in asked.messages] == [Role.USER, Role.USER]
+        assert "clock__now {}\n12:00" in asked.messages[1].text
+        assert asked.stable == 1
+        assert asked.tools == ()
+
+
 async def test_within_the_loop_the_rung_that_answered_stays(tmp_path: Path) -> None:
     """The first model was overloaded once; the second one makes the calls and gives the answer."""
     one = FakeProvider("one", (Started(), ProviderError(ErrorKind.OVERLOADED)), answer("from one"))
@@ -311,14 +331,8 @@ async def test_the_books_hold_every_request_of_a_turn_that_called_tools(tmp_path
 
 
 async def test_a_model_without_tools_is_sent_neither_tools_nor_old_calls(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from providers.base import ModelSpec
-    from providers.profile import ModelProfile
-
     one = FakeProvider("one", calling(NOW), answer("Noon."))
-    plain = ModelSpec("two", "plain", profile=replace(ModelProfile(), tools=False))
-    two = FakeProvider("two", answer("plainly"), models=(plain,))
+    two = FakeProvider("two", answer("plainly"), models=(PLAIN,))
     async with inside(tmp_path, one, box=Box(), policy=KNOWN, two=two) as world:
         await told(world, "time?")
         assert await told(world, "/deep and now?", 2) == "plainly"
