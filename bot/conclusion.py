@@ -62,8 +62,15 @@ def failure_of(attempts: Sequence[Attempt], decision: Decision) -> Failure:
             return failure
     if decision.excluded and all(each.why is Exclusion.WINDOW for each in decision.excluded):
         return Failure.TOO_LONG
+    if is_spent(decision):
+        return Failure.LIMITED
     is_resting = any(each.why in (Exclusion.RESTING, Exclusion.CREDENTIAL) for each in decision.excluded)
     return Failure.UNAVAILABLE if is_resting else Failure.UNFIT
+
+
+def is_spent(decision: Decision) -> bool:
+    """Whether somebody could answer if there were money left for today."""
+    return any(each.why is Exclusion.BUDGET for each in decision.excluded)
 
 
 def route_of(decision: Decision, answer: Answer | None, *, is_over: bool = False) -> RouteTaken:

@@ -11,7 +11,7 @@ import structlog
 
 from bot import metrics, words
 from bot.calls import MAX_RESULTS, Allowed, Collected, Plan, key_of, plan, within
-from bot.conclusion import failure_of, route_of
+from bot.conclusion import failure_of, is_spent, route_of
 from bot.ending import Ending
 from bot.errors import StoreError
 from bot.exchange import MAX_MEMO, Exchange
@@ -264,7 +264,8 @@ class Speaker:
             self.ending.outcome, self.ending.closing = Outcome.CUT, words.CUT
         else:
             self.reply.replace("")
-            self.ending.outcome, self.ending.closing = Outcome.FAILED, words.failure(failures)
+            self.ending.outcome = Outcome.FAILED
+            self.ending.closing = words.failure(failures, is_spent=is_spent(decision))
 
 
 def _fixed(decision: Decision, answer: Answer) -> Decision:

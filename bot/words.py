@@ -40,6 +40,10 @@ ALLOWED = "(I allow this call.)"
 DENIED = "(I do not allow this call.)"
 NO_CONSENT_WANTED = "Nothing waits to be allowed here any more."
 NOT_YOURS_TO_ALLOW = "Only the person whose question it was for can allow this."
+SPENT = (
+    "Today's budget for models is spent, and none is connected that costs nothing. I answer again after midnight UTC; "
+    "the owner can raise it with /budget set."
+)
 WRONG_BUTTON = "That button is no longer in use."
 
 _FAILURES: dict[ErrorKind, str] = {
@@ -142,8 +146,13 @@ def kind(code: ErrorKind) -> str:
     return _FAILURES[code]
 
 
-def failure(attempts: list[tuple[str, ErrorKind]]) -> str:
-    """No model answered: each one's reason, then what to do. `attempts`: (model ref, kind), in order."""
+def failure(attempts: list[tuple[str, ErrorKind]], *, is_spent: bool = False) -> str:
+    """No model answered: each one's reason, then what to do. `attempts`: (model ref, kind), in order.
+
+    `is_spent`: what could be asked costs more than is left for today.
+    """
+    if not attempts and is_spent:
+        return SPENT
     if not attempts:
         return "No model can take this. /models shows what there is; the owner can add one."
     seen = dict(attempts)

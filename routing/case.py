@@ -108,7 +108,8 @@ class RouteQuery:
     will be. `local_only`: nothing may leave the machine. `allowed`: the refs that may be asked, None for all.
     `task`: the kind of work, of tasks.json; an unknown one says nothing. `judged`: what a classifier said: an alias or
     model, a task, or a difficulty; anything else says nothing. `full`: (provider, credential id) pairs without room.
-    `ceiling`: what costs more comes last, US dollars as of spend.price_of; with 0 it is not asked at all.
+    `ceiling`: what costs more comes last, US dollars as of spend.price_of; `is_spent`: what costs
+    anything is not asked at all.
     `policy`: whether figures and difficulty count.
     """
 
@@ -135,6 +136,7 @@ class RouteQuery:
     judged: str | None = None
     full: frozenset[tuple[str, str]] = frozenset()
     ceiling: float = math.inf
+    is_spent: bool = False
     policy: Policy = Policy.SMART
 
     @property
@@ -326,7 +328,7 @@ def _unfit(model: ModelSpec, query: RouteQuery) -> Exclusion | None:
         (query.needs_tools and not profile.tools, Exclusion.NO_TOOLS),
         (query.local_only and not model.is_local, Exclusion.NOT_LOCAL),
         (query.allowed is not None and model.ref not in query.allowed, Exclusion.NOT_ALLOWED),
-        (query.ceiling <= 0 < price_of(model), Exclusion.BUDGET),
+        (query.is_spent and price_of(model) > 0, Exclusion.BUDGET),
     )
     return next((why for is_so, why in rules if is_so), None)
 

@@ -128,4 +128,4 @@ def _meters(use: _Use, tokens: int) -> list[tuple[_Meter, int]]:
 
 def _share(limit: int, kept: float) -> int:
     """What the background may use of a limit. At least one, or it would never end."""
-    return max(1, int(limit * (1 - kept)))
+    return max(1, int(limit * (1 - kept) + 1e-9))

@@ -41,6 +41,8 @@ class Budget:
 
     def level(self, spent: float) -> Level:
         """The step of the ladder after so much was spent. Never falls while `spent` rises."""
+        if math.isinf(self.per_day):
+            return Level.ALL
         if spent >= self.per_day * self.hard:
             return Level.FREE
         if spent >= self.per_day * (self.soft + self.hard) / 2:
@@ -68,7 +70,8 @@ class Purse:
     def _turn(self, wall: float) -> None:
         day = int(wall // DAY)
         if day > self.day:
-            self.day, self.spent = day, 0.0
+            self.spent = 0.0
+        self.day = day
 
 
 def price_of(model: ModelSpec) -> float:
@@ -82,7 +85,7 @@ def price_of(model: ModelSpec) -> float:
 
 
 def ceiling(level: Level, catalog: Catalog) -> float:
-    """The price above which models come last, or at FREE are not asked. Never rises with the level."""
+    """The price above which models come last. Never rises with the level."""
     default = price_of(catalog.primary.model)
     match level:
         case Level.ALL:

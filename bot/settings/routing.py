@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from bot.settings.fields import Flag, Section, Usd
+from bot.settings.pressure import BudgetSection
 from routing.hedge import SHARE
 
 
@@ -71,6 +72,14 @@ class RoutingSection(Section):
     rollout: RolloutSection = Field(
         default=RolloutSection(), description="How far choosing by figures and difficulty is rolled out."
     )
+    kept_for_people: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=0.95,
+        allow_inf_nan=False,
+        description="The share of each of models.providers.NAME.limits that mail and schedules never use.",
+    )
+    budget: BudgetSection = Field(default=BudgetSection(), description="Money for a day.")
     learns: Flag = Field(
         default=False,
         description="Whether reactions, /retry and /model move the bound between simple and hard questions, "

@@ -136,6 +136,9 @@ class Store(Protocol):
     def finish_turn(self, record: TurnRecord) -> asyncio.Future[None]:
         """History, inbox rows and turn in one transaction. Doing it twice changes nothing."""
 
+    def note_feedback(self, turn_id: str, name: str, value: str | None) -> asyncio.Future[None]:
+        """Keep under detail["feedback"] what somebody said of an ended turn; None takes it back. `name`: a-z0-9_."""
+
     async def pending(self) -> Sequence[PendingTurn]:
         """Turns to take up again, oldest first. Raises their attempts before it returns."""
 
@@ -150,6 +153,9 @@ class Store(Protocol):
 
     async def turns(self, key: str | None, limit: int) -> Sequence[TurnRecord]:
         """The last ended turns, of one conversation or of all, newest first (their `history` left empty)."""
+
+    async def spent(self, since: float) -> float:
+        """US dollars of the turns that ended at or after `since`, as far as their costs are known."""
 
     async def cursor(self, channel: str, account: str, name: str) -> str | None:
         """A stored cursor."""

@@ -174,6 +174,11 @@ _TURN_COLUMNS = """turn_id, conversation, session, inbox_ids, outcome, parts, mo
 TURNS = f"SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own columns
 TURNS_OF = f"""SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' AND conversation = ?
     ORDER BY id DESC LIMIT ?"""  # noqa: S608 - our own columns
+SPENT = "SELECT coalesce(sum(cost_usd), 0.0) FROM turn WHERE state = 'done' AND ended_at >= ?"
+SET_FEEDBACK = """UPDATE turn SET detail = json_set(coalesce(detail, '{}'), '$.feedback.' || ?, ?)
+    WHERE turn_id = ? AND state = 'done'"""
+UNSET_FEEDBACK = """UPDATE turn SET detail = json_remove(detail, '$.feedback.' || ?)
+    WHERE turn_id = ? AND state = 'done'"""
 ADD_HISTORY = Rows(
     """INSERT INTO history (conversation, session, role, text, message_id, at, speaker, outcome, turn_id, note,
         added_at, exchange)

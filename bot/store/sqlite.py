@@ -173,6 +173,15 @@ class SqliteStore:
         self._remember(("turns",), future)
         return future
 
+    def note_feedback(self, turn_id: str, name: str, value: str | None) -> asyncio.Future[None]:
+        """See Store."""
+        if value is None:
+            future = self._write(kinds.STATEMENT, (sql.UNSET_FEEDBACK, (name, turn_id)))
+        else:
+            future = self._write(kinds.STATEMENT, (sql.SET_FEEDBACK, (name, value, turn_id)))
+        self._remember(("turns",), future)
+        return future
+
     async def history(self, key: str, session: int, limit: int) -> Sequence[HistoryRow]:
         """See Store."""
         await self._settled("history", key, str(session))
@@ -182,6 +191,11 @@ class SqliteStore:
         """See Store."""
         await self._settled("turns")
         return await self._reader.run(functools.partial(turns.turns, key=key, limit=limit))
+
+    async def spent(self, since: float) -> float:
+        """See Store.spent."""
+        await self._settled("turns")
+        return await self._reader.run(functools.partial(turns.spent, since=since))
 
     # Conversations, cursors, choices
 
