@@ -238,9 +238,14 @@ def _problem(turn: Turn, talk: Talk) -> str | None:
     if turn.consent is None:
         return None
     held = _held(talk)
-    if held is None or (turn.is_press and talk.lines[-1].message_id != turn.message.message_id):
+    if held is None or not _means(turn, talk.lines[-1]):
         return words.NO_CONSENT_WANTED
     return None if held.asked == turn.message.sender.id else words.NOT_YOURS_TO_ALLOW
+
+
+def _means(turn: Turn, asked: HistoryRow) -> bool:
+    """Whether an answer is to what was asked last: a button's is where it stands, words came after it was shown."""
+    return asked.message_id == turn.message.message_id if turn.is_press else asked.at <= turn.received_at
 
 
 def _questions(turn: Turn, talk: Talk) -> tuple[Sequence[tuple[str, str]], Sequence[HistoryRow]]:

@@ -16,6 +16,9 @@ from providers.base import ToolCall, ToolCallDelta
 MAX_CALLS = 16
 """Calls that one answer may make; the others are told so."""
 
+MAX_HELD = 5
+"""Calls that a person is asked about at once: more could not be looked at one by one."""
+
 MAX_ARGUMENTS = 65_536
 """Characters of one call's arguments."""
 
@@ -24,6 +27,9 @@ MAX_RESULTS = 65_536
 
 _TOO_LONG = "its arguments are longer than {limit:,} characters; it was not called"
 _TOO_MANY = "more than {limit} calls at once; it was not called. Call again what is still needed."
+_TOO_MANY_HELD = (
+    "more than {limit} calls at once that a person has to allow; it was not called. Call it again."
+)
 _UNKNOWN = "there is no tool “{name}” here; it was not called. There is: {known}."
 _NOT_JSON = "its arguments are not a JSON object ({reason}); it was not called"
 
@@ -118,7 +124,10 @@ def plan(
             if problem:
                 refused[call.id] = _refusal(_NOT_JSON.format(reason=problem))
             elif tool.needs_consent and not has_consent:
-                held.append(call)
+                if len(held) < MAX_HELD:
+                    held.append(call)
+                else:
+                    refused[call.id] = _refusal(_TOO_MANY_HELD.format(limit=MAX_HELD))
             else:
                 run.append(Allowed(call, arguments, tool))
     return Plan(tuple(run), tuple(held), refused)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Container, Sequence
 
 from channels.events import UnreadableReason
@@ -118,7 +120,6 @@ _BREAKERS = {
 }
 
 
-MAX_SHOWN_CALLS = 5
 MAX_SHOWN_CALL = 300
 
 _NAMED = re.compile(r"(?<![\w/:.])/([a-z_]{2,32})\b")
@@ -187,14 +188,30 @@ def stand_in(origin: str, advice: str) -> str:
 
 
 def consent(calls: Sequence[tuple[str, str]]) -> str:
-    """May these tools be called? `calls`: (name, arguments as JSON)."""
-    lines = [
-        f"- {quoted(f'{name} {arguments}', MAX_SHOWN_CALL)}" for name, arguments in calls[:MAX_SHOWN_CALLS]
-    ]
-    if len(calls) > MAX_SHOWN_CALLS:
-        lines.append(f"- and {len(calls) - MAX_SHOWN_CALLS} more")
+    """May these tools be called? `calls`: (name, arguments as JSON), all of which are shown."""
+    lines = []
+    for name, arguments in calls:
+        said = " ".join(_visible(f"{name} {_plainly(arguments)}").split())
+        hidden = len(said) - MAX_SHOWN_CALL
+        lines.append(f"- {quoted(said)}" + (f" and {hidden:,} characters more" if hidden > 0 else ""))
     asked = "\n".join(lines)
     return f"To answer this I would call:\n{asked}\n\n/allow lets me, /deny does not."
+
+
+def _plainly(arguments: str) -> str:
+    """Arguments as their tool would read them: without escapes, and each name once."""
+    try:
+        return json.dumps(json.loads(arguments or "{}"), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _visible(text: str) -> str:
+    """With characters that hide, or that turn what follows around, written as numbers."""
+    return "".join(
+        f"\\u{ord(char):04x}" if unicodedata.category(char)[0] == "C" and not char.isspace() else char
+        for char in text
+    )
 
 
 def quoted(text: str, limit: int = MAX_SHOWN_CALL) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from bot import words
 from bot.access import Policy
+from bot.calls import MAX_CALLS, MAX_HELD
 from bot.store.base import Outcome
 from bot.tools import MAX_STEPS
 from channels.capabilities import Capabilities, LatencyClass, Streaming
@@ -192,6 +193,40 @@ async def test_what_was_asked_before_a_new_question_can_no_longer_be_allowed(tmp
         assert roles == [Role.USER, Role.ASSISTANT, Role.TOOL, Role.ASSISTANT, Role.USER]
         assert await told(world, "/allow", 3) == words.NO_CONSENT_WANTED
         assert box.calls == []
+
+
+async def test_words_that_came_before_the_question_was_shown_allow_nothing(tmp_path: Path) -> None:
+    other = ("notes__write", '{"text": "beer"}')
+    box, provider = Box(), FakeProvider("one", calling(WRITE), calling(other))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        await told(world, "note milk")
+        await world.say("/allow", 2)
+        await world.say("/allow", 3)  # meant the same; the second question is not there yet
+        await world.quiet()
+        assert box.calls == [("notes__write", {"text": "milk"})]
+        assert world.channel.visible()[-1] == words.NO_CONSENT_WANTED
+        assert await told(world, "/allow", 4) != words.NO_CONSENT_WANTED
+        assert box.calls[1:] == [("notes__write", {"text": "beer"})]
+
+
+async def test_a_person_is_shown_every_call_that_waits(tmp_path: Path) -> None:
+    """What a person cannot look at is not asked about, and what is written as something else is shown as it is."""
+    hidden = ("notes__write", '{"text": "\\u0072m\u202e", "text": "' + "x" * 400 + '"}')
+    turned = ("notes__write", '{"text": "\\u0072m \u202e"}')
+    box = Box()
+    provider = FakeProvider("one", calling(hidden, turned, *[WRITE] * 98), answer("Done."))
+    async with inside(tmp_path, provider, BUTTONS, box=box, policy=KNOWN) as world:
+        shown = await told(world, "write all that")
+        assert [line for line in shown.splitlines() if line.startswith("- ")][1] == (
+            r'- `notes__write {"text": "rm \u202e"}`'
+        )
+        assert shown.count("\n- `") == MAX_HELD
+        assert "characters more" in shown
+        assert await told(world, "/allow", 2) == "Done."
+        assert len(box.calls) == MAX_HELD
+        results = [each.text for each in provider.asked[1].request.messages if each.role is Role.TOOL]
+        assert len(results) == 100 + MAX_HELD
+        assert sum("that a person has to allow" in text for text in results) == MAX_CALLS - MAX_HELD
 
 
 async def test_a_question_for_consent_survives_a_restart(tmp_path: Path) -> None:
