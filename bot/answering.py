@@ -22,6 +22,7 @@ from bot.media.material import Material
 from bot.media.words import note
 from bot.pin import pinned
 from bot.prompt import Prompt, assemble
+from bot.rollout import Rolling
 from bot.speaking import Speaker
 from bot.store.base import HistoryRow, Outcome
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
@@ -56,7 +57,7 @@ class Answering:
 
     `difficulty`: of what a person wrote. `box`: what models may call. `latch` keeps a key of a channel's account for
     good; False: it was kept before. `wall`: seconds since the epoch. `press`: a query with the room and the money that
-    are left.
+    are left. `rolling`: who is served by which policy.
     """
 
     catalog: Callable[[str | None], Catalog]
@@ -68,6 +69,7 @@ class Answering:
     wall: Callable[[], float]
     difficulty: Callable[[str], Difficulty]
     press: Callable[[RouteQuery, Catalog], RouteQuery]
+    rolling: Rolling
 
     async def ask(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         """Ask until there is an answer or nobody wants one; the text goes into `reply` as it comes."""
@@ -159,6 +161,8 @@ class Answering:
             ending.failure = Failure.UNKNOWN_MODEL
             return
         ending.decision = decision
+        fit = prompt.fit if turn.message.asked is None else None
+        ending.shadow = self.rolling.shadow(query, decision, catalog, self.tools, fit)
         if material is None:  # else most of it was spent on files, which are not our own work
             metrics.inbound(turn.account.channel.name, self.tools.clock() - turn.accepted_at)
         thoughts = Thoughts(talk.state.choices.get(SHOWN, OFF))
@@ -217,6 +221,7 @@ class Answering:
             chosen_for_account=await self.chosen.model_for(account.scope),
             chosen_for_all=await self.chosen.model_for("global"),
             effort=wanted_effort(talk.state.choices.get(EFFORT)),
+            policy=self.rolling.policy(capabilities.latency, str(address.key)),
         )
 
 

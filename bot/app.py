@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import secrets
 import time
@@ -25,6 +26,7 @@ from bot.commands.table import all_commands
 from bot.conversations import Conversations
 from bot.difficulty import judge
 from bot.errors import BotError
+from bot.feedback import Feedback
 from bot.fetch import Fetcher, look_up
 from bot.home import Home
 from bot.host import AccountHost
@@ -34,17 +36,24 @@ from bot.lanes import Lanes, Spawn
 from bot.mcp import open_box
 from bot.media.extract import Extractor
 from bot.record import report_attempt
+from bot.rollout import Rolling
+from bot.seconds import Seconds
 from bot.settings import AccountSettings, Settings
 from bot.sources import Models
+from bot.spending import Spending, pressed
 from bot.store.base import Store
 from bot.tools import ToolBox
 from bot.turn import Turns
 from bot.vectors import embed
 from bot.warming import Warmer
 from channels.base import ChannelSpec, Route, Routes
-from routing.execute import Tools
+from providers.rows import LimitSettings
+from routing.execute import Attempt, Tools
 from routing.health import Health
 from routing.hedge import Hedges
+from routing.places import Places
+from routing.pressure import Pressure
+from routing.spend import Budget
 
 log = structlog.get_logger()
 
@@ -159,6 +168,8 @@ async def open_app(
         app = _build(settings, home, store, models, spawn, box or open_box(settings.tool_servers, spawn))
         metrics.watch_queue("turns", lambda: app.lanes.waiting)
         metrics.watch_running(lambda: app.lanes.running)
+        await app.desk.spending.load()
+        await app.desk.rolling.load()
         yield app
         for task in list(alive):
             task.cancel()
@@ -168,15 +179,21 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
     clock = time.monotonic
     health, table = Health(epoch=time.time() - clock()), all_commands()
     conversations, choices = Conversations(store), WiderChoices(store)
+    spending = Spending(_budget(settings), store, time.time)
+    tools = _tools(settings, models, health, spending)
+    rolling = _rolling(settings, store, spawn, spending)
+    feedback = Feedback(store, rolling, time.time)
     answering = Answering(
         catalog=models.catalog,
-        tools=_tools(settings, models, health),
+        tools=tools,
         chosen=choices,
         box=box,
         latch=store.add_key,
         attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
         wall=time.time,
         difficulty=judge(),
+        press=lambda query, catalog: pressed(query, catalog, tools.places, spending),
+        rolling=rolling,
     )
     turns = Turns(
         store=store,
@@ -185,6 +202,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
         wall=time.time,
+        feedback=feedback,
         names=table.index.keys(),
     )
     lanes = Lanes(turns.run, spawn, clock)
@@ -199,6 +217,9 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         started_at=clock(),
         version=version("firstword"),
         model_origin=lambda: models.origin,
+        spending=spending,
+        rolling=rolling,
+        feedback=feedback,
         tools=box,
     )
     warmer = Warmer(
@@ -227,7 +248,30 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
     )
 
 
-def _tools(settings: Settings, models: Models, health: Health) -> Tools:
+def _rolling(settings: Settings, store: Store, spawn: Spawn, spending: Spending) -> Rolling:
+    section = settings.routing.rollout
+    sample, most = section.sample, section.sample_budget
+    seconds = Seconds(sample, most, spawn, time.time, spending.book) if sample else None
+    return Rolling(section, store, time.time, seconds)
+
+
+def _budget(settings: Settings) -> Budget:
+    budget = settings.routing.budget
+    return Budget(math.inf if budget.per_day is None else budget.per_day, budget.soft, budget.hard)
+
+
+def _places(settings: Settings, clock: Callable[[], float]) -> Places:
+    """What the settings let each provider's keys use; other adapters' settings have no limits."""
+    found = {row.name: getattr(row.settings, "limits", None) for row in settings.providers}
+    limits = {name: each.plain() for name, each in found.items() if isinstance(each, LimitSettings)}
+    return Places(Pressure(limits, settings.routing.kept_for_people), clock)
+
+
+def _tools(settings: Settings, models: Models, health: Health, spending: Spending) -> Tools:
+    def report(attempt: Attempt) -> None:
+        report_attempt(attempt)
+        spending.book(attempt)
+
     return Tools(
         providers=models.providers,
         credential=models.credential,
@@ -235,9 +279,10 @@ def _tools(settings: Settings, models: Models, health: Health) -> Tools:
         clock=time.monotonic,
         roll=random.SystemRandom().random,
         sleep=asyncio.sleep,
-        report=report_attempt,
+        report=report,
         fallback_on_auth_error=settings.auth.fallback_on_auth_error,
         hedges=_hedges(settings),
+        places=_places(settings, time.monotonic),
     )
 
 
@@ -257,6 +302,7 @@ def _inbox(desk: Desk, table: Table, warm: Warmer) -> Inbox:
         clock=desk.clock,
         wall=time.time,
         new_id=lambda: new_turn_id(time.time(), secrets.randbits),
+        feedback=desk.feedback,
     )
 
 

@@ -20,6 +20,7 @@ class Ending:
     `leaves`: show and record nothing; the turn is not over, or not ours. `questions`: what was asked. `said`: the
     answer without the thoughts that were shown before it, None where none were. `exchange`: what later prompts need
     of the answer beside its text. `calls`: for the program that asked to make. `failure`: why there is no whole answer.
+    `shadow`: whom the policy that does not serve would have asked first, "" where it is the same.
     """
 
     outcome: Outcome
@@ -32,6 +33,7 @@ class Ending:
     exchange: Exchange | None = None
     calls: Sequence[ToolCall] = ()
     failure: Failure | None = None
+    shadow: str = ""
 
     @property
     def asks_consent(self) -> bool:

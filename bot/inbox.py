@@ -17,6 +17,7 @@ from bot.accounts import Account
 from bot.commands.registry import Ask, Command
 from bot.conversations import Conversations
 from bot.errors import StoreError
+from bot.feedback import Feedback
 from bot.interrupt import StopReason
 from bot.lanes import Lanes, Mode, Turn
 from bot.record import end_turn
@@ -84,6 +85,7 @@ class Inbox:
     clock: Callable[[], float]
     wall: Callable[[], float]
     new_id: Callable[[], str]
+    feedback: Feedback
     recent: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
     told: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
     arriving: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
@@ -132,6 +134,7 @@ class Inbox:
                 return await self._unreadable(account, event)
             case Reaction():
                 metrics.event_accepted(channel, "reaction")
+                self.feedback.reacted(event)
             case _:
                 assert_never(event)
         return True

@@ -112,6 +112,14 @@ _TOOL_CALLS = _counter(
 )
 _TOKENS = _counter("tokens_total", "Tokens by direction: input, cached, output.", "provider", "direction")
 _COST = _counter("cost_usd_total", "Known cost of requests, US dollars.", "provider")
+_SHADOW = _counter(
+    "shadow_decisions_total", "Decisions that both policies made, by whether they agree.", "agree"
+)
+_SHADOW_COST = _counter("shadow_cost_usd_total", "Known cost of answers that nobody was shown, US dollars.")
+_ROLLED_BACK = _counter(
+    "rollbacks_total", "Latency classes that the rollout of routing took back.", "latency_class"
+)
+_FEEDBACK = _counter("feedback_total", "What people did after an answer: good, bad, again, switched.", "kind")
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
 _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
 _ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
@@ -201,6 +209,26 @@ def tokens_used(provider: str, input_tokens: int, cached_tokens: int, output_tok
 def cost(provider: str, usd: float) -> None:
     """A request's known cost."""
     _COST.labels(_bounded(provider)).inc(max(usd, 0.0))
+
+
+def shadow_decided(*, is_same: bool) -> None:
+    """Both policies decided one question."""
+    _SHADOW.labels("yes" if is_same else "no").inc()
+
+
+def shadow_cost(usd: float) -> None:
+    """The known cost of an answer that nobody was shown."""
+    _SHADOW_COST.inc(usd)
+
+
+def rolled_back(latency: str) -> None:
+    """A latency class is served by the old policy again."""
+    _ROLLED_BACK.labels(latency).inc()
+
+
+def feedback(kind: str) -> None:
+    """Somebody did something that tells what they think of an answer."""
+    _FEEDBACK.labels(kind).inc()
 
 
 def hedged(provider: str, outcome: str) -> None:

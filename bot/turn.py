@@ -15,6 +15,7 @@ from bot.conclusion import conclusion_of
 from bot.conversations import Conversations, Talk
 from bot.ending import Ending
 from bot.errors import StoreError
+from bot.feedback import Feedback
 from bot.interrupt import StopReason
 from bot.lanes import Turn
 from bot.record import answer_note, detail_of, end_turn, footer, history_of, log_turn, total_cost
@@ -48,6 +49,7 @@ class Turns:
     command: Callable[[Turn], Awaitable[str]]
     clock: Callable[[], float]
     wall: Callable[[], float]
+    feedback: Feedback
     names: Container[str] = ()
 
     async def run(self, turn: Turn) -> None:
@@ -177,8 +179,17 @@ class Turns:
         talk.add(turn.session, rows)
         log_turn(turn, ending, delivery)
         end_turn(self.store, record)
+        self._note(turn, ending, delivery)
         if turn.message.address.handle:
             await self.conversations.note_handle(turn.key, turn.message.address.handle)
+
+    def _note(self, turn: Turn, ending: Ending, delivery: Delivery) -> None:
+        """What the rollout and later reactions need of it."""
+        if turn.is_retry:
+            self.feedback.asked_again(turn)
+        if not turn.is_resumed:
+            self.feedback.rolling.ended(ending, delivery)
+        self.feedback.answered(turn, ending, delivery)
 
     def _marked(self, turn: Turn, text: str) -> str:
         return words.marked(text, turn.account.mark, self.names)

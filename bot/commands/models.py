@@ -54,6 +54,8 @@ async def switch(call: Call, name: str, scope: str = "-s") -> str:
         chosen = name
         title = title or (f" ({first.ref})" if first.ref.lower() != name.lower() else "")
     await _store(call, scope, chosen)
+    if scope == "-s":
+        call.desk.feedback.switched(call.turn)
     where = _SCOPES[scope]
     if chosen is None:
         return f"Nothing is chosen {where} any more; the default answers."

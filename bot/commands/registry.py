@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from bot import words
 from bot.choices import WiderChoices
 from bot.conversations import Conversations, Talk
+from bot.feedback import Feedback
 from bot.lanes import Lanes, Turn
+from bot.rollout import Rolling
+from bot.spending import Spending
 from bot.store.base import Store
 from bot.tools import NoTools, ToolBox
 from channels.commands import CommandSpec, index_commands, parse_command
@@ -30,6 +33,9 @@ class Desk:
     started_at: float
     version: str
     model_origin: Callable[[], str]
+    spending: Spending
+    rolling: Rolling
+    feedback: Feedback
     tools: ToolBox = field(default_factory=NoTools)
 
 

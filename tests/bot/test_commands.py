@@ -26,7 +26,7 @@ from routing.catalog import Choice
 from routing.replay import replay
 from tests.story.inside import Inside, address, inside
 
-OWED = "help commands start status whoami model models fast reason deep new reset stop retry why ping usage queue think reasoning tools mcp".split()
+OWED = "help commands start status whoami model models fast reason deep new reset stop retry why ping usage queue think reasoning tools mcp rollout".split()
 
 
 async def ask(world: Inside, text: str, number: int) -> str:
@@ -50,7 +50,7 @@ def test_every_command_that_is_owed_is_there_with_a_summary() -> None:
         ("/help", "/model"),
         ("/help model", "Show or switch the model"),
         ("/help nonsense", "There is no command"),
-        ("/commands", "/queue"),
+        ("/commands 2", "/queue"),
         ("/commands 99", "Page 2 of 2."),
         ("/start", "one/m"),
         ("/whoami", "You are `ann` (member) on fake, account main in `room`; class sync."),
