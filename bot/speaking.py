@@ -98,7 +98,7 @@ class Speaker:
                 self._keep(step)
                 raise
             has_text, has_thought = has_text or bool(step.said), has_thought or step.has_thought
-            calls = self._wanted(step, answer, number)
+            calls = self._wanted(step, answer, number, now)
             if self.turn.message.asked is not None and not self.offered:
                 self.ending.calls = calls  # they are the program's own
                 break
@@ -178,8 +178,8 @@ class Speaker:
         if not step.said:
             self.reply.spoken_by(route_of(decision, answer))
 
-    def _wanted(self, step: Step, answer: Answer, number: int) -> tuple[ToolCall, ...]:
-        """The calls to make now. What the length limit cut off is no call."""
+    def _wanted(self, step: Step, answer: Answer, number: int, asked: Prompt) -> tuple[ToolCall, ...]:
+        """The calls to make now, each with an id of its own. What the length limit cut off is no call."""
         if answer.finished is None or answer.finished.reason not in (
             FinishReason.TOOL_CALLS,
             FinishReason.STOP,
@@ -187,7 +187,7 @@ class Speaker:
             return ()
         if number == MAX_STEPS:
             return ()
-        taken = [call.id for each in self.steps for call in each.calls]
+        taken = [call.id for line in (*asked.history, *asked.steps) for call in line.message.calls]
         return step.calls.calls(taken, f"{self.turn.turn_id}_{number}")
 
     async def _call(self, step: Step, calls: Sequence[ToolCall]) -> bool:

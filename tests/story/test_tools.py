@@ -90,6 +90,18 @@ async def test_what_was_called_stays_in_the_conversation_and_its_prefix_stays_eq
         assert provider.asked[0].request.messages[: len(third.messages)] == third.messages
 
 
+async def test_no_two_calls_of_a_conversation_have_one_id(tmp_path: Path) -> None:
+    """Some servers count from the beginning in each answer; Anthropic refuses a conversation in which one comes twice."""
+    provider = FakeProvider("one", *[calling(NOW), answer("noon")] * 3)
+    async with inside(tmp_path, provider, box=Box(), policy=KNOWN) as world:
+        for number in (1, 2, 3):
+            await told(world, "time?", number)
+    messages = provider.asked[-1].request.messages
+    ids = [call.id for each in messages for call in each.calls]
+    assert len(ids) == len(set(ids)) == 3
+    assert ids == [each.call_id for each in messages if each.role is Role.TOOL]
+
+
 async def test_calls_of_one_answer_run_side_by_side(tmp_path: Path) -> None:
     """Each waits for the other: one after the other they would never end."""
     box = Box(together=asyncio.Barrier(2))
