@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from providers.base import PromptMessage, Role, ToolCall
 
 MAX_MEMO = 32_768
 """Characters of a provider's memo that are kept with an answer."""
+
+MAX_STEP_MEMO = 1_048_576
+"""Characters of one that goes back as long as the answer is under way: without its thoughts a model thinks no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Exchange:
             for each in plain["messages"]
         )
         return cls(messages, _calls(plain.get("held", ())), plain.get("asked", ""))
+
+
+def kept(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:
+    """The messages without the memos that are too long to be kept."""
+    return tuple(replace(each, memo="") if len(each.memo) > MAX_MEMO else each for each in messages)
 
 
 def _calls(plain: Sequence[Mapping[str, str]]) -> tuple[ToolCall, ...]:

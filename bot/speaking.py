@@ -14,7 +14,7 @@ from bot.calls import MAX_RESULTS, Allowed, Collected, Plan, key_of, plan, withi
 from bot.conclusion import failure_of, is_spent, route_of
 from bot.ending import Ending
 from bot.errors import StoreError
-from bot.exchange import MAX_MEMO, Exchange
+from bot.exchange import MAX_STEP_MEMO, Exchange, kept
 from bot.lanes import Turn
 from bot.prompt import Prompt
 from bot.store.base import Outcome
@@ -165,7 +165,7 @@ class Speaker:
                     case ToolCallDelta():
                         step.calls.add(event)
                     case Memo(data):
-                        step.memo = data if len(data) <= MAX_MEMO else ""
+                        step.memo = data if len(data) <= MAX_STEP_MEMO else ""
                     case Restarted():
                         thoughts.clear()
                         step.said.clear()
@@ -208,7 +208,9 @@ class Speaker:
             return False
         question = words.consent([(call.name, call.arguments) for call in judged.held])
         exchange = Exchange(
-            (*self.steps, PromptMessage(Role.ASSISTANT, question)), judged.held, self.turn.message.sender.id
+            kept((*self.steps, PromptMessage(Role.ASSISTANT, question))),
+            judged.held,
+            self.turn.message.sender.id,
         )
         self.ending.exchange, self.ending.closing = exchange, question
         return True
@@ -255,7 +257,7 @@ class Speaker:
 
     def _remember(self, said: str, memo: str = "") -> None:
         last = PromptMessage(Role.ASSISTANT, said or _NO_WORDS, memo=memo)
-        self.ending.exchange = Exchange((*self.steps, last))
+        self.ending.exchange = Exchange(kept((*self.steps, last)))
 
     def _no_model(self, error: NoModel, decision: Decision) -> None:
         self.ending.failure = failure_of(error.attempts, decision)

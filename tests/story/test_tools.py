@@ -10,6 +10,7 @@ import pytest
 from bot import words
 from bot.access import Policy
 from bot.calls import MAX_CALLS, MAX_HELD
+from bot.exchange import MAX_MEMO
 from bot.store.base import Outcome
 from bot.tools import MAX_STEPS
 from channels.capabilities import Capabilities, LatencyClass, Streaming
@@ -88,6 +89,17 @@ async def test_what_was_called_stays_in_the_conversation_and_its_prefix_stays_eq
     async with inside(tmp_path, provider, box=Box(), policy=KNOWN) as world:
         await told(world, "again?", 3)
         assert provider.asked[0].request.messages[: len(third.messages)] == third.messages
+
+
+async def test_long_thoughts_go_back_while_the_answer_is_under_way_and_are_not_kept(tmp_path: Path) -> None:
+    memo = "t" * (MAX_MEMO + 1)
+    thinking = (*calling(NOW)[:-1], Memo(memo), Finished(FinishReason.TOOL_CALLS))
+    provider = FakeProvider("one", thinking, answer("Noon."), answer("Still."))
+    async with inside(tmp_path, provider, box=Box(), policy=KNOWN) as world:
+        await told(world, "time?")
+        await told(world, "and now?", 2)
+    memos = [[each.memo for each in asked.request.messages if each.calls] for asked in provider.asked[1:]]
+    assert memos == [[memo], [""]]
 
 
 async def test_no_two_calls_of_a_conversation_have_one_id(tmp_path: Path) -> None:
