@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
-import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,6 +30,7 @@ from bot.host import AccountHost
 from bot.ids import new_turn_id
 from bot.inbox import Inbox
 from bot.lanes import Lanes, Spawn
+from bot.machine import MACHINE, Machine
 from bot.mcp import open_box
 from bot.media.extract import Extractor
 from bot.record import report_attempt
@@ -149,12 +147,18 @@ class App:
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, home: Home, store: Store, models: Models, box: ToolBox | None = None
+    settings: Settings,
+    home: Home,
+    store: Store,
+    models: Models,
+    box: ToolBox | None = None,
+    *,
+    machine: Machine = MACHINE,
 ) -> AsyncIterator[App]:
     """The daemon's inside, running while the context is open: lanes work, nothing is connected yet.
 
-    `box`: what models may call; None: what the servers of the settings offer. The tasks that it starts end with the
-    context, whatever they wait for; a fault in one of them ends all.
+    `box`: what models may call; None: what the servers of the settings offer. `machine`: its time and chance. The
+    tasks that it starts end with the context, whatever they wait for; a fault in one of them ends all.
     """
     alive: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as tasks:
@@ -165,7 +169,8 @@ async def open_app(
             task.add_done_callback(alive.discard)
             return task
 
-        app = _build(settings, home, store, models, spawn, box or open_box(settings.tool_servers, spawn))
+        box = box or open_box(settings.tool_servers, spawn)
+        app = _build(settings, home, store, models, spawn, box, machine=machine)
         metrics.watch_queue("turns", lambda: app.lanes.waiting)
         metrics.watch_running(lambda: app.lanes.running)
         await app.desk.spending.load()
@@ -175,14 +180,23 @@ async def open_app(
             task.cancel()
 
 
-def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: Spawn, box: ToolBox) -> App:
-    clock = time.monotonic
-    health, table = Health(epoch=time.time() - clock()), all_commands()
+def _build(
+    settings: Settings,
+    home: Home,
+    store: Store,
+    models: Models,
+    spawn: Spawn,
+    box: ToolBox,
+    *,
+    machine: Machine,
+) -> App:
+    clock, wall = machine.clock, machine.wall
+    health, table = Health(epoch=wall() - clock()), all_commands()
     conversations, choices = Conversations(store), WiderChoices(store)
-    spending = Spending(_budget(settings), store, time.time)
-    tools = _tools(settings, models, health, spending)
-    rolling = _rolling(settings, store, spawn, spending)
-    feedback = Feedback(store, rolling, time.time)
+    spending = Spending(_budget(settings), store, wall)
+    tools = _tools(settings, models, health, spending, machine)
+    rolling = _rolling(settings, store, spawn, spending, wall)
+    feedback = Feedback(store, rolling, wall)
     answering = Answering(
         catalog=models.catalog,
         tools=tools,
@@ -190,7 +204,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         box=box,
         latch=store.add_key,
         attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
-        wall=time.time,
+        wall=wall,
         difficulty=judge(),
         press=lambda query, catalog: pressed(query, catalog, tools.places, spending),
         rolling=rolling,
@@ -201,7 +215,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         answering=answering,
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
-        wall=time.time,
+        wall=wall,
         feedback=feedback,
         names=table.index.keys(),
     )
@@ -229,7 +243,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         lambda agent: settings.agent(agent).warm_prompts,
         spawn,
         clock,
-        time.time,
+        wall,
     )
     return App(
         home=home,
@@ -237,7 +251,7 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
         models=models,
         health=health,
         lanes=lanes,
-        inbox=_inbox(desk, table, warmer),
+        inbox=_inbox(desk, table, warmer, machine),
         conversations=conversations,
         choices=choices,
         desk=desk,
@@ -248,11 +262,13 @@ def _build(settings: Settings, home: Home, store: Store, models: Models, spawn: 
     )
 
 
-def _rolling(settings: Settings, store: Store, spawn: Spawn, spending: Spending) -> Rolling:
+def _rolling(
+    settings: Settings, store: Store, spawn: Spawn, spending: Spending, wall: Callable[[], float]
+) -> Rolling:
     section = settings.routing.rollout
     sample, most = section.sample, section.sample_budget
-    seconds = Seconds(sample, most, spawn, time.time, spending.book) if sample else None
-    return Rolling(section, store, time.time, seconds)
+    seconds = Seconds(sample, most, spawn, wall, spending.book) if sample else None
+    return Rolling(section, store, wall, seconds)
 
 
 def _budget(settings: Settings) -> Budget:
@@ -267,7 +283,7 @@ def _places(settings: Settings, clock: Callable[[], float]) -> Places:
     return Places(Pressure(limits, settings.routing.kept_for_people), clock)
 
 
-def _tools(settings: Settings, models: Models, health: Health, spending: Spending) -> Tools:
+def _tools(settings: Settings, models: Models, health: Health, spending: Spending, machine: Machine) -> Tools:
     def report(attempt: Attempt) -> None:
         report_attempt(attempt)
         spending.book(attempt)
@@ -276,13 +292,13 @@ def _tools(settings: Settings, models: Models, health: Health, spending: Spendin
         providers=models.providers,
         credential=models.credential,
         health=health,
-        clock=time.monotonic,
-        roll=random.SystemRandom().random,
+        clock=machine.clock,
+        roll=machine.roll,
         sleep=asyncio.sleep,
         report=report,
         fallback_on_auth_error=settings.auth.fallback_on_auth_error,
         hedges=_hedges(settings),
-        places=_places(settings, time.monotonic),
+        places=_places(settings, machine.clock),
     )
 
 
@@ -291,7 +307,7 @@ def _hedges(settings: Settings) -> Hedges | None:
     return Hedges(hedge.share) if hedge.enabled else None
 
 
-def _inbox(desk: Desk, table: Table, warm: Warmer) -> Inbox:
+def _inbox(desk: Desk, table: Table, warm: Warmer, machine: Machine) -> Inbox:
     return Inbox(
         store=desk.store,
         lanes=desk.lanes,
@@ -300,8 +316,8 @@ def _inbox(desk: Desk, table: Table, warm: Warmer) -> Inbox:
         specs=table.index,
         warm=warm,
         clock=desk.clock,
-        wall=time.time,
-        new_id=lambda: new_turn_id(time.time(), secrets.randbits),
+        wall=machine.wall,
+        new_id=lambda: new_turn_id(machine.wall(), machine.bits),
         feedback=desk.feedback,
     )
 
