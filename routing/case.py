@@ -181,11 +181,12 @@ class Case:
     difficulty: Difficulty
     candidates: tuple[Candidate, ...]
     policy: Policy = Policy.SMART
+    judged: str | None = None
 
 
 def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, tuple[Rung, ...]]:
     """The case, and the rung behind each of its candidates. Raises UnknownModel when a one-shot names nobody."""
-    query = _as_judged(query)
+    judged, query = query.judged, _as_judged(query)
     wanted, reason, chosen = _chosen(query, catalog)
     is_smart = query.policy is Policy.SMART
     needed = _needed(query, catalog) if is_smart and not chosen else []
@@ -220,7 +221,9 @@ def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, t
             rungs.append(rung)
     # The pin gives way to what a hard question needs.
     kept = pinned.model.ref if pinned is not None and is_plain else None
-    case = Case(query.latency, reason, wanted, kept, query.difficulty, tuple(candidates), query.policy)
+    case = Case(
+        query.latency, reason, wanted, kept, query.difficulty, tuple(candidates), query.policy, judged
+    )
     return case, tuple(rungs)
 
 
