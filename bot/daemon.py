@@ -16,14 +16,17 @@ import structlog
 from bot import metrics
 from bot.accounts import Account
 from bot.app import App, open_app
+from bot.baselines import baselines_path, expectations, keep_baselines, read_baselines, write_baselines
 from bot.control import Method, open_control
 from bot.errors import BotError
 from bot.home import Home
 from bot.interrupt import StopReason
 from bot.model_notes import notes_on, refs_in_use
 from bot.plugins import collisions
+from bot.priors import priors_path, read_priors
 from bot.recovery import resume
 from bot.refresh import keep_lists_fresh, model_methods
+from bot.route_methods import route_methods
 from bot.server import Health, Listening, open_servers
 from bot.settings import AccountSettings, Settings, load_settings
 from bot.sources import open_models
@@ -60,6 +63,8 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self._account(account)) for account in self.app.accounts.values()]
             running.append(tasks.create_task(_measure_lag()))
+            usual = baselines_path(self.app.home)
+            running.append(tasks.create_task(keep_baselines(usual, self.app.health)))
             running.append(tasks.create_task(keep_lists_fresh(self.app.models)))
             running.append(tasks.create_task(warm_local(self.app.models)))
             await self.stopping.wait()
@@ -158,6 +163,7 @@ async def open_daemon(
         store.writer.on_commit = metrics.committed
         models = await stack.enter_async_context(open_models(settings))
         app = await stack.enter_async_context(open_app(settings, home, store, models))
+        _know_models(app, stack)
         for row in settings.accounts:
             if not row.spec.is_foreground:
                 _open_account(app, row)
@@ -174,6 +180,7 @@ async def open_daemon(
         methods = {
             **control_methods(app, listening),
             **model_methods(models, app.health, app.clock, lambda: _reread(settings), hide),
+            **route_methods(app),
         }
         await stack.enter_async_context(open_control(home, methods))
         resumed = await resume(store, app.accounts, app.inbox, app.clock, time.time)
@@ -183,6 +190,15 @@ async def open_daemon(
             log.warning("model left", reason=note)
         metrics.started(app.desk.version)
         yield Daemon(app, listening, tell, asyncio.Event(), asyncio.Event())
+
+
+def _know_models(app: App, stack: AsyncExitStack) -> None:
+    """Take up what was measured before, and write down at the end what is usual by then."""
+    app.health.expected = expectations(read_priors(priors_path(app.home)))
+    usual = baselines_path(app.home)
+    read_baselines(usual, app.health)
+    stack.callback(write_baselines, usual, app.health)
+    stack.callback(app.desk.rolling.save)
 
 
 def _reread(settings: Settings) -> Settings:

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from bot.baselines import expectations
 from bot.control import Method
 from bot.draft import address_of, listing_of
 from bot.listings import (
@@ -21,6 +22,7 @@ from bot.listings import (
     write_listings,
 )
 from bot.model_notes import notes_on, refs_in_use
+from bot.priors import priors_path, read_priors
 from bot.settings import Settings
 from bot.sources import Models
 from providers.errors import ErrorKind, ProviderError
@@ -128,6 +130,8 @@ def model_methods(
         proved = [(str(pair[0]), str(pair[1])) for pair in params.get("proved", ())]
         for provider, credential_id in (*changed, *proved):
             health.credential_changed(provider, credential_id)
+        priors = await asyncio.to_thread(read_priors, priors_path(settings.home))
+        health.expected = expectations(priors)
         model = models.catalog().primary.model.ref
         log.info("models reloaded", model=model, changed=len(changed))
         return {"model": model, "origin": models.origin, "changed": [list(each) for each in changed]}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bot.cli.context import FAULT, OK, USAGE, CommandError, Context
 from bot.cli.loop import run_async
 from bot.cli.parser import Verbs
+from bot.cli.telling import tell_daemon
 
 if TYPE_CHECKING:
     from bot.priors import Prior
@@ -35,7 +36,9 @@ def add(below: Verbs) -> None:
     bench.add_argument("--n", type=int, default=3, metavar="N", help="answers of each model; 3")
     bench.add_argument("--prompt-set", metavar="FILE", help="a prompt a line, in place of the built-in ones")
     bench.add_argument(
-        "--write-priors", action="store_true", help="keep the figures in the home's data folder"
+        "--write-priors",
+        action="store_true",
+        help="keep the figures in the home's data folder, for the router to begin with",
     )
 
 
@@ -54,6 +57,7 @@ def _bench(arguments: argparse.Namespace, context: Context) -> int:
         settings.home.prepare()
         path = priors_path(settings.home)
         write_priors(path, {**read_priors(path), **priors})
+        tell_daemon(context)
     context.say(
         {"models": rows, "written": bool(arguments.write_priors and priors)}, [_line(row) for row in rows]
     )

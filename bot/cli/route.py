@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bot.cli import route_train
+from bot.cli import route_explain, route_train
 from bot.cli.parser import Verbs
 
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
     below = verbs.under(verbs.add("route", "what the router goes by"))
+    route_explain.add(below)
     route_train.add(below)

@@ -20,7 +20,12 @@ _WHAT = {
 
 async def rollout(call: Call) -> str:
     """Show or change the stage. It holds over restarts, until routing.rollout.stage is changed."""
-    rolling, order = call.desk.rolling, call.argument.lower().removeprefix("set ").strip().rstrip("%")
+    return change(call.desk.rolling, call.argument)
+
+
+def change(rolling: Rolling, argument: str) -> str:
+    """Do what was asked for, and say it."""
+    order = argument.lower().removeprefix("set ").strip().rstrip("%")
     match order:
         case "" | "status":
             return status(rolling)
