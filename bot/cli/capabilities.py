@@ -33,7 +33,7 @@ DIRECT_THREAD = "direct thread"
 _DIRECT_IDS = ("1", "1" * 18, "D00000000")
 _SHARED_IDS = ("-1", "1" * 18, "C00000000")
 _FEATURES = (
-    "threads reactions buttons deletes notes attachments_in attachments_out replaceable durable".split()
+    "threads reactions buttons deletes notes attachments_in attachments_out replaceable durable raw".split()
 )
 
 

@@ -67,6 +67,7 @@ def _row(name: str, plugins: Plugins, settings: Settings) -> dict[str, Any]:
                 "owner": len(each.owner),
                 "groups": len(each.groups),
                 "local": each.spec.is_local,
+                "token": getattr(each.settings, "token", None) is not None,
                 "foreground": each.spec.is_foreground,
             }
             for each in accounts
@@ -91,7 +92,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
     lines = []
     for each in row["accounts"]:
         if each["local"]:
-            who = "whoever is at this machine"
+            who = "whoever shows its token" if each["token"] else "whoever is at this machine"
         elif not each["allow"] and not each["owner"]:
             who = f"nobody yet; add ids to channels.{row['channel']}.accounts.{each['account']}.owner"
         else:

@@ -161,12 +161,12 @@ class ApiChannel:
 
         async def serve(request: web.Request) -> web.StreamResponse:
             if not self._is_allowed(request):
-                self._host.signal("not_permitted")
+                self._host.signal("request_refused")
                 return refusal(NOT_AUTHORIZED)
             if not self._is_running:
                 return refusal(CLOSED)
             if self._active >= self._settings.max_requests:
-                self._host.signal("rate_limited")
+                self._host.signal("request_refused")
                 return refusal(CROWDED)
             self._active += 1
             try:

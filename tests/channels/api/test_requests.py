@@ -219,7 +219,7 @@ async def test_without_the_token_nothing_is_told(site: Site, host: RecordingHost
         for method, path in (("POST", "chat/completions"), ("GET", "models"), ("GET", "nothing")):
             response = await client.request(method, f"/v1/{path}")
             assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
-    assert host.events == [] and set(host.signals) == {"not_permitted"}
+    assert host.events == [] and set(host.signals) == {"request_refused"}
 
 
 async def test_more_requests_than_the_limit_are_told_to_wait(host: RecordingHost) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.cli.main import main
 from bot.errors import BotError, SettingsError
 from bot.home import Home
 from bot.settings import AccountSettings, load_settings
@@ -59,6 +61,17 @@ async def test_two_accounts_need_two_paths(tmp_path: Path) -> None:
         team = {"token": TOKEN, "path": "/team/v1"}
         world.app.open_account(accounts(tmp_path, channels={"api": {"accounts": {"team": team}}})["team"])
         assert {route.path for route in world.app.routes()} >= {"/v1/models", "/team/v1/models"}
+
+
+def test_the_list_of_channels_says_who_may_ask(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRSTWORD_API_TOKEN", TOKEN)
+    assert main(["--home", str(tmp_path), "channels", "list"]) == 0
+    assert "api/main: API for programs, on; whoever shows its token\n" in capsys.readouterr().out
+    assert main(["--home", str(tmp_path), "channels", "capabilities", "api"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^raw +yes$", shown, re.MULTILINE) and TOKEN not in shown
 
 
 def test_no_route_is_public(tmp_path: Path) -> None:
