@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bot import words
 from bot.access import Policy
 from bot.calls import MAX_CALLS, MAX_HELD
 from bot.exchange import MAX_MEMO
+from bot.recovery import resume
 from bot.store.base import Outcome
 from bot.tools import MAX_STEPS
 from channels.capabilities import Capabilities, LatencyClass, Streaming
@@ -285,6 +287,24 @@ async def test_a_call_with_effects_is_not_made_again_when_its_turn_is_taken_up_a
         assert len(box.calls) == 3  # the third was not made before
         results = [each.text for each in provider.asked[1].request.messages if each.role is Role.TOOL]
         assert ["made before" in text for text in results[-3:]] == [True, True, False]
+
+
+async def test_an_allowed_call_is_not_made_again_when_its_turn_is_taken_up(tmp_path: Path) -> None:
+    """The process ended while the call was under way; whether it took effect is not known."""
+    box = Box(together=asyncio.Barrier(2))  # nobody else comes
+    async with inside(tmp_path, FakeProvider("one", calling(WRITE)), box=box, policy=KNOWN) as world:
+        await told(world, "note milk")
+        await world.say("/allow", 2)
+        await asyncio.wait_for(box.begun.wait(), 10)
+    again, provider = Box(), FakeProvider("one", answer("Please look whether it is there."))
+    async with inside(tmp_path, provider, box=again, policy=KNOWN) as world:
+        app = world.app
+        assert await resume(app.store, app.accounts, app.inbox, app.clock, time.time) == 1
+        await world.quiet()
+        assert world.channel.visible() == ["Please look whether it is there."]
+        assert "made before" in provider.asked[0].request.messages[-1].text
+        assert await told(world, "/allow", 3) == words.NO_CONSENT_WANTED
+    assert (len(box.calls), again.calls) == (1, [])
 
 
 async def test_stop_ends_a_call_and_the_model_hears_of_it_later(tmp_path: Path) -> None:
