@@ -19,6 +19,7 @@ PAGE = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>ng
 HTML = {"Content-Type": "text/html"}
 OSLO = {"name": "weather", "arguments": '{"city": "Oslo"}', "id": "call_1"}
 ROME = {"name": "weather", "arguments": '{"city": "Rome"}', "id": "call_2"}
+AGAIN = {**OSLO, "id": "call_3"}
 SEVEN_LATER = {"Date": "Sat, 21 Nov 2026 10:00:00 GMT", "Retry-After": "Sat, 21 Nov 2026 10:00:07 GMT"}
 
 
@@ -33,7 +34,7 @@ BEHAVIOURS: dict[Scene, dict[str, Any]] = {
     Scene.NOTHING: {"tokens": []},
     Scene.TOO_MUCH: {"text": SAID, "finish": "length"},
     Scene.FILTERED: {"text": SAID, "finish": "content_filter"},
-    Scene.TOOL_CALL: {"tokens": [], "tool_calls": [OSLO]},
+    Scene.TOOL_CALL: {"tokens": [], "tool_calls": [AGAIN]},
     Scene.TWO_CALLS: {"tokens": [], "tool_calls": [OSLO, ROME]},
     Scene.SLOW: {"text": SAID, "ttft": 0.2, "headers_late": True},
     Scene.NEGATIVE: {"text": SAID, "prompt_tokens": -5, "completion_tokens": -3, "cached_tokens": -1},
