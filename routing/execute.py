@@ -116,7 +116,7 @@ class _Run:
         rung = self._decision.rungs[0] if self._decision.rungs else None
         prefix = ""
         if self._tools.hedges is not None and not self._goes_on:
-            self._tools.hedges.asked()
+            self._tools.hedges.asked(self._started)
         while rung is not None:
             try:
                 async with aclosing(self._ask(rung, prefix)) as events:
@@ -262,7 +262,7 @@ class _Run:
         tools, hedges = self._tools, self._tools.hedges
         if not self._may_hedge or self._said or hedges is None:
             return None
-        planned = plan(self._decision, first.rung, tools.health, tools.clock())
+        planned = plan(self._decision, first.rung, tools.health, tools.clock(), hedges.scarcity)
         if planned is None or planned.rung.key in self._gone:
             return None
 

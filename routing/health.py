@@ -14,7 +14,7 @@ from typing import Any
 from providers.errors import ErrorKind
 from routing.baseline import Baseline
 from routing.retry import RULES
-from routing.tempo import NEVER, SAMPLES, Share, Tempo
+from routing.tempo import NEVER, Share, Tempo
 
 FAILURES_TO_OPEN = 5
 FAILURE_WINDOW = 300.0
@@ -78,6 +78,7 @@ class _State:
     all_sizes: Tempo = field(default_factory=Tempo)
     fresh: deque[tuple[float, float, int]] = field(default_factory=deque)
     speeds: deque[float] = field(default_factory=lambda: deque(maxlen=SPEEDS))
+    waits: deque[tuple[float, float, int]] = field(default_factory=lambda: deque(maxlen=FRESH))
 
 
 def size_of(tokens: int) -> int:
@@ -228,6 +229,7 @@ class Health:
         self._tick += 1
         state.tempos.setdefault(size_of(tokens), Tempo()).add(ttft, now, self._tick)
         state.all_sizes.add(ttft, now, self._tick)
+        state.waits.append((ttft, now, size_of(tokens)))
 
     def overtaken(self, key: Key, now: float, tokens: int = 0) -> None:
         """Another began to answer while the rung was silent, and it was left: it was late, by how much nobody knows."""
@@ -239,13 +241,15 @@ class Health:
         state = self._states.get(key)
         if state is None:
             return None
-        of_size = state.tempos.get(size_of(tokens))
-        for tempo in (of_size, state.all_sizes):
-            times = sorted(tempo.recent(SAMPLES, now, FRESH_FOR)) if tempo is not None else []
-            if len(times) >= SLOW_SAMPLES:
-                p50, p90, p95 = (times[min(len(times) - 1, int(q * len(times)))] for q in (0.5, 0.9, 0.95))
-                return Tail(p50, p90, p95)
-        return None
+        size = size_of(tokens)
+        recent = [(seconds, of_size) for seconds, at, of_size in state.waits if now - at <= FRESH_FOR]
+        times = sorted(seconds for seconds, of_size in recent if of_size == size)
+        if len(times) < SLOW_SAMPLES:
+            times = sorted(seconds for seconds, _ in recent)
+        if len(times) < SLOW_SAMPLES:
+            return None
+        p50, p90, p95 = (times[min(len(times) - 1, int(share * len(times)))] for share in (0.5, 0.9, 0.95))
+        return Tail(p50, p90, p95)
 
     def ran_at(self, key: Key, speed: float) -> None:
         """A whole answer came at so many tokens a second."""

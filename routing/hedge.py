@@ -20,48 +20,64 @@ SHARE = 0.05
 """Second requests for each request, at most."""
 
 BURST = 3
-"""Second requests that may follow one another at once."""
+"""Second requests that may always be saved up."""
+
+SPAN = 300.0
+"""Seconds of questions whose share may be saved up."""
 
 LEAST = 0.1
 """Seconds before which no second request is made: a connection alone may take that."""
 
-BEYOND_P90 = 1.3
+BEYOND_P90 = 1.2
 """A p95 beyond this many times the p90 lies in another distribution, a queue, and is nothing to wait for."""
 
 BEYOND_P50 = 2.25
 """A request is never late before this many times the usual: the few that may be doubled are kept for the tail."""
+
+THRIFT = 0.15
+"""By how much longer a request is waited for as the last second requests are given out."""
 
 UNKNOWN_SHARE = 0.5
 """The share of the target that an unmeasured model is taken to need for its first token."""
 
 
 class Hedges:
-    """How many second requests there may still be: a bucket that every request fills by `share`.
+    """How many second requests there may still be: a bucket that every question fills by `share`.
 
-    So in any stretch of time there are at most `burst` + `share` of its requests, also where all of them are late.
-    A share of 0 allows none.
+    It keeps what the questions of the last five minutes brought, and `burst` at least. So there are never more than
+    `burst` + `share` of all questions, also where every answer is late; in five minutes no more than `share` of the
+    questions of these and the five before them. `share` 0 allows none. `now`: seconds on any clock.
     """
 
-    __slots__ = ("_burst", "_share", "_tokens")
+    __slots__ = ("_before", "_burst", "_most", "_now", "_share", "_since", "_tokens")
 
     def __init__(self, share: float = SHARE, burst: int = BURST) -> None:
         self._share = share
         self._burst = float(burst if share > 0 else 0)
-        self._tokens = self._burst
+        self._tokens = self._most = self._burst
+        self._since = 0.0
+        self._before = self._now = 0
 
     @property
-    def has_any(self) -> bool:
-        """Whether a second request could be made now."""
-        return self._tokens >= 1
+    def scarcity(self) -> float:
+        """How little is left, 0..1: the fewer second requests there may be, the surer should one be needed."""
+        return 1.0 - self._tokens / self._most if self._most else 1.0
 
-    def asked(self) -> None:
+    def asked(self, now: float) -> None:
         """Somebody asked something."""
+        gone = now - self._since
+        if not 0 <= gone < SPAN:  # a clock that was set back begins anew, too
+            self._before = self._now if 0 <= gone < 2 * SPAN else 0
+            self._now, self._since = 0, now
+        self._now += 1
+        if self._share > 0:
+            self._most = max(self._burst, self._share * max(self._before, self._now))
         # Rounded, so that twenty twentieths are one.
-        self._tokens = min(self._burst, round(self._tokens + self._share, 9))
+        self._tokens = min(self._most, round(self._tokens + self._share, 9))
 
     def take(self) -> bool:
         """A second request begins; False: it may not."""
-        if not self.has_any:
+        if self._tokens < 1:
             return False
         self._tokens = round(self._tokens - 1, 9)
         return True
@@ -75,8 +91,11 @@ class Plan:
     after: float
 
 
-def plan(decision: Decision, first: Rung, health: Health, now: float) -> Plan | None:
-    """Whom to ask beside the first rung, and when; None where that does not pay or may not be."""
+def plan(decision: Decision, first: Rung, health: Health, now: float, scarcity: float = 0.0) -> Plan | None:
+    """Whom to ask beside the first rung, and when; None where that does not pay or may not be.
+
+    `scarcity`: how few second requests are left, 0..1.
+    """
     if decision.latency is LatencyClass.BATCH or health.breaker(first.key, now) is not Breaker.CLOSED:
         return None
     for other in decision.rungs[decision.rungs.index(first) + 1 :]:
@@ -89,7 +108,8 @@ def plan(decision: Decision, first: Rung, health: Health, now: float) -> Plan | 
             continue
         target = decision.budget.target
         usual = health.expected_ttft(other.key, 0.5)
-        return Plan(other, patience(target, health.tail(first.key, now, decision.tokens), usual))
+        alone = patience(target, health.tail(first.key, now, decision.tokens), usual)
+        return Plan(other, alone * (1 + THRIFT * scarcity))
     return None
 
 
