@@ -12,6 +12,7 @@ from bot.access import trust_in
 from bot.accounts import Account
 from bot.asked import ours_for, prompt_of, suited
 from bot.attachments import Attachments, TurnFiles
+from bot.cascading import Cascading
 from bot.conversations import Talk
 from bot.ending import Ending
 from bot.errors import StoreError
@@ -57,7 +58,8 @@ class Answering:
 
     `difficulty`: of what a person wrote. `box`: what models may call. `latch` keeps a key of a channel's account for
     good; False: it was kept before. `wall`: seconds since the epoch. `press`: a query with the room and the money that
-    are left. `rolling`: who is served by which policy.
+    are left. `rolling`: who is served by which policy. `judge`: what a
+    classifier says of a person's words.
     """
 
     catalog: Callable[[str | None], Catalog]
@@ -70,6 +72,8 @@ class Answering:
     difficulty: Callable[[str], Difficulty]
     press: Callable[[RouteQuery, Catalog], RouteQuery]
     rolling: Rolling
+    judge: Callable[[str], Awaitable[str | None]]
+    cascading: Cascading
 
     async def ask(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         """Ask until there is an answer or nobody wants one; the text goes into `reply` as it comes."""
@@ -144,6 +148,7 @@ class Answering:
     ) -> None:
         catalog = self.catalog(turn.account.agent)
         prompt, offered = self._prompt(turn, ending, history, material)
+        own = _own_words(turn, ending)
         try:
             query = await self.query(turn.account, turn.message.address, talk)
             query = replace(
@@ -151,7 +156,8 @@ class Answering:
                 one_shot=turn.one_shot,
                 least_tokens=prompt.least_tokens,
                 tokens=prompt.tokens,
-                difficulty=self.difficulty(_own_words(turn, ending)),
+                difficulty=self.difficulty(own),
+                judged=await self.judge(own) if own else None,
                 has_images=any(line.message.images for line in prompt.question),
             )
             query = self.press(suited(query, turn.message.asked, catalog), catalog)
@@ -180,7 +186,7 @@ class Answering:
         try:
             if turn.consent is not None and (held := _held(talk)) is not None:
                 await speaker.settle(held.held, is_allowed=turn.consent)
-            await speaker.speak(decision, prompt)
+            await self.cascading.speak(speaker, decision, prompt, query, catalog)
         finally:
             ending.said = thoughts.answer
         if material is not None and material.unread:

@@ -17,7 +17,9 @@ from bot.access import Policy
 from bot.accounts import Account
 from bot.answering import Answering
 from bot.attachments import Attachments
+from bot.cascading import Cascading
 from bot.choices import WiderChoices
+from bot.classifying import Classifying
 from bot.commands.registry import Desk, Table, answer_command
 from bot.commands.table import all_commands
 from bot.conversations import Conversations
@@ -41,6 +43,7 @@ from bot.sources import Models
 from bot.spending import Spending, pressed
 from bot.store.base import Store
 from bot.tools import ToolBox
+from bot.tries import Tries
 from bot.turn import Turns
 from bot.vectors import embed
 from bot.warming import Warmer
@@ -197,6 +200,7 @@ def _build(
     tools = _tools(settings, models, health, spending, machine)
     rolling = _rolling(settings, store, spawn, spending, wall)
     feedback = Feedback(store, rolling, wall)
+    classifying = Classifying(settings.routing.semantic, models)
     answering = Answering(
         catalog=models.catalog,
         tools=tools,
@@ -208,9 +212,14 @@ def _build(
         difficulty=judge(),
         press=lambda query, catalog: pressed(query, catalog, tools.places, spending),
         rolling=rolling,
+        judge=classifying.judge,
+        cascading=Cascading(settings.routing.cascade, tools),
     )
+    if classifying.is_wanted:
+        spawn(classifying.prepare(), "classifier")
     turns = Turns(
         store=store,
+        tries=Tries(store, wall, lambda: lanes.is_draining),
         conversations=conversations,
         answering=answering,
         command=lambda turn: answer_command(turn, table, desk),

@@ -21,6 +21,7 @@ class Ending:
     answer without the thoughts that were shown before it, None where none were. `exchange`: what later prompts need
     of the answer beside its text. `calls`: for the program that asked to make. `failure`: why there is no whole answer.
     `shadow`: whom the policy that does not serve would have asked first, "" where it is the same.
+    `cascade`: (ref, what was found) of the answers that were judged before they counted.
     """
 
     outcome: Outcome
@@ -34,6 +35,7 @@ class Ending:
     calls: Sequence[ToolCall] = ()
     failure: Failure | None = None
     shadow: str = ""
+    cascade: tuple[tuple[str, str], ...] = ()
 
     @property
     def asks_consent(self) -> bool:

@@ -120,6 +120,16 @@ _ROLLED_BACK = _counter(
     "rollbacks_total", "Latency classes that the rollout of routing took back.", "latency_class"
 )
 _FEEDBACK = _counter("feedback_total", "What people did after an answer: good, bad, again, switched.", "kind")
+_JUDGED = _counter(
+    "messages_judged_total",
+    "Messages that a classifier read, by outcome: named, none, late, failed.",
+    "outcome",
+)
+_CASCADED = _counter(
+    "answers_judged_total",
+    "Answers of a cascade: kept, spared, failed, or what was wrong with them.",
+    "outcome",
+)
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
 _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
 _ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
@@ -229,6 +239,16 @@ def rolled_back(latency: str) -> None:
 def feedback(kind: str) -> None:
     """Somebody did something that tells what they think of an answer."""
     _FEEDBACK.labels(kind).inc()
+
+
+def judged(outcome: str) -> None:
+    """A classifier read a message."""
+    _JUDGED.labels(outcome).inc()
+
+
+def cascaded(outcome: str) -> None:
+    """An answer was judged before it counted."""
+    _CASCADED.labels(outcome).inc()
 
 
 def hedged(provider: str, outcome: str) -> None:

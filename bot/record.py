@@ -158,6 +158,8 @@ def detail_of(turn: Turn, ending: Ending, delivery: Delivery) -> Mapping[str, An
         detail["target"] = ending.decision.budget.target
         detail["ladder"] = [rung.model.ref for rung in ending.decision.rungs]
         detail["excluded"] = [[each.ref, str(each.why)] for each in ending.decision.excluded]
+        if ending.cascade:
+            detail["cascade"] = [list(each) for each in ending.cascade]
         if ending.shadow:
             detail["shadow"] = ending.shadow
         detail["prompt_tokens"] = ending.decision.tokens

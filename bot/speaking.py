@@ -62,7 +62,8 @@ class Step:
 class Speaker:
     """Gives the answer to one question. `latch` keeps a key for good; False: it was kept before.
 
-    `steps`: calls and results that the answer begins with, their own included as the turn goes on.
+    `steps`: calls and results that the answer begins with, their own included as the turn goes on. `begun`: an answer
+    to the same question that this one takes the place of.
     """
 
     turn: Turn
@@ -74,6 +75,7 @@ class Speaker:
     offered: Sequence[OfferedTool]
     latch: Callable[[str], Awaitable[bool]]
     steps: list[PromptMessage] = field(default_factory=list)
+    begun: Answer | None = None
     _made: Counter[str] = field(default_factory=Counter)
     _results: int = 0
     _clean: str = ""
@@ -81,7 +83,7 @@ class Speaker:
     async def speak(self, decision: Decision, prompt: Prompt) -> None:
         """Until the model has said its last word, or nobody can go on; how it ended stands in `ending`."""
         has_text = has_thought = False
-        answer: Answer | None = None
+        answer = self.begun
         self._clean = self.reply.text
         number = 0
         while True:

@@ -25,7 +25,14 @@ STOPPING = "Stopped."
 NOTHING_TO_RETRY = "There is no question to ask again yet."
 QUEUE_FULL = "Too many messages are waiting here. Please wait for the answers; this one was not taken."
 STALE = "I was away and found your message too late to answer it unasked. Send it again if it still matters."
-POISONED = "Something in this message makes me fail each time, so I have set it aside. The owner can see it in the log."
+POISONED = (
+    "Something in this message makes me fail each time, so I have set it aside. "
+    "The owner finds it with firstword deadletters."
+)
+SET_ASIDE = (
+    "I could not show you the answer to a message of yours, so I have set it aside. "
+    "The owner finds it with firstword deadletters."
+)
 BROKEN = "Something went wrong on my side, and it has been logged. /retry asks again."
 OWNER_ONLY = "Only the owner of this bot may do that."
 NEW_SESSION = "A new conversation begins. What was said before is no longer sent to the model."
@@ -100,6 +107,7 @@ _REASONS: dict[Reason, str] = {
     Reason.TOO_SLOW: "the first choice would be late now",
     Reason.UNFIT: "the first choice cannot take this",
     Reason.TASK: "for this kind of work",
+    Reason.CASCADE: "asked in turn until one was good enough",
     Reason.JUDGED: "for a question of this kind",
     Reason.FULL: "the first choice has no room left now",
     Reason.SPARING: "the first choice costs more than is left for today",

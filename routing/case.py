@@ -49,6 +49,7 @@ class Reason(StrEnum):
     UNFIT = "unfit"  # the one that should stand first cannot take this
     TASK = "task"  # what the kind of work asks for
     JUDGED = "judged"  # what a classifier said of the question
+    CASCADE = "cascade"  # models are asked one after another until an answer is good enough
     FULL = "full"  # the one that should stand first has used up what its provider allows
     SPARING = "sparing"  # the one that should stand first costs more than is left for today
 

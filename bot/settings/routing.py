@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from bot.settings.classifying import CascadeSection, SemanticSection
 from bot.settings.fields import Flag, Section, Usd
 from bot.settings.pressure import BudgetSection
 from routing.hedge import SHARE
@@ -80,6 +81,13 @@ class RoutingSection(Section):
         description="The share of each of models.providers.NAME.limits that mail and schedules never use.",
     )
     budget: BudgetSection = Field(default=BudgetSection(), description="Money for a day.")
+    semantic: SemanticSection = Field(
+        default=SemanticSection(), description="Routes told by likeness to sample messages."
+    )
+    cascade: CascadeSection = Field(
+        default=CascadeSection(),
+        description="A small model first, a larger one where that was not good enough.",
+    )
     learns: Flag = Field(
         default=False,
         description="Whether reactions, /retry and /model move the bound between simple and hard questions, "
