@@ -14,7 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bench import mixed, pacer, provider_table, providers, router, rows, sampler, streams, surfaces
+from tests.bench import (
+    hedges,
+    mixed,
+    pacer,
+    provider_table,
+    providers,
+    router,
+    rows,
+    sampler,
+    streams,
+    surfaces,
+)
 from tests.bench.daemon import PROFILE
 from tests.bench.figures import GROUPS, OWN_TABLES, ROWS
 from tests.bench.processes import cores, machine, pin
@@ -34,6 +45,7 @@ RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
     **{name: partial(surfaces.channel, name) for name in surfaces.GROUNDS},
     "mixed500": mixed.mixed500,
     "routing": router.routing,
+    "hedge": hedges.hedge,
     "providers": providers.providers,
     "streams1000": providers.streams1000,
 }
