@@ -4,7 +4,8 @@ RoutingError
  |-- UnknownModel(name, nearest)   nobody is called that
  |-- NoModel(attempts)             every rung failed before anything was visible
  |-- WeightsError                  the table of the complexity of messages is missing, wrong or of another version
- +-- RecordError                   what should be the record of a decision is none
+ |-- RecordError                   what should be the record of a decision is none
+ +-- TraceError                    what should be a recorded day of questions cannot be read
 """
 
 from __future__ import annotations
@@ -43,3 +44,7 @@ class WeightsError(RoutingError):
 
 class RecordError(RoutingError):
     """What was given is no record of a decision, or one of a version that knew other things; the text says which."""
+
+
+class TraceError(RoutingError):
+    """What should be a recorded day of questions cannot be read; the text names the line."""
