@@ -128,8 +128,6 @@ class _Run:
             if following is not None and self._said:
                 prefix = "".join(self._said) if following.model.profile.prefill else ""
                 if not prefix:
-                    if not self._may_restart():
-                        break
                     self._said.clear()
                     yield Restarted(following)
             rung = following
@@ -147,7 +145,7 @@ class _Run:
             here=self._retried[rung.key],
         )
         following = self._next(rung, error)
-        if delay is None:
+        if delay is None or not self._can_go_on(rung):
             return following
         # With another rung left a retry is worth its pause only while a first word would still be in time,
         # and no pause is worth it where another key opens the same model at once.
@@ -183,8 +181,13 @@ class _Run:
     def _below(self, rung: Rung) -> list[Rung]:
         """The rungs that may still be asked: those that rest meanwhile only where there is no other."""
         health, now = self._tools.health, self._tools.clock()
-        usable = [each for each in self._untried(rung) if not health.is_disabled(each.key)]
+        rungs = [each for each in self._untried(rung) if self._can_go_on(each)]
+        usable = [each for each in rungs if not health.is_disabled(each.key)]
         return [each for each in usable if health.breaker(each.key, now) is not Breaker.OPEN] or usable
+
+    def _can_go_on(self, rung: Rung) -> bool:
+        """Whether it can take up what was said: from the start where that can be taken back, else by a prefill."""
+        return not self._said or rung.model.profile.prefill or self._may_restart()
 
     def _untried(self, rung: Rung) -> list[Rung]:
         """What stands behind a rung, and what was passed over when a second request took its place."""
