@@ -2,7 +2,8 @@
 
 BotError
  |-- SettingsError   the configuration is wrong; the text says which field, what it was, what is allowed
- +-- StoreError      the disk failed or is not ours
+ |-- StoreError      the disk failed or is not ours
+ +-- Undelivered     the channel did not take an answer
 """
 
 from __future__ import annotations
@@ -35,3 +36,14 @@ class SettingsError(BotError):
 
 class StoreError(BotError):
     """A write or read of the store failed, or another process owns the home folder."""
+
+
+class Undelivered(BotError):
+    """The channel did not take an answer that is kept.
+
+    `is_away`: it cannot be reached, which says nothing of the answer.
+    """
+
+    def __init__(self, text: str, *, is_away: bool) -> None:
+        super().__init__(text)
+        self.is_away = is_away

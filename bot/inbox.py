@@ -152,7 +152,10 @@ class Inbox:
         turn = self._turn(account, message, is_owner=is_owner)
         turn.is_press = is_press
         metrics.event_accepted(account.channel.name, "message")
-        turn.committed = self.store.add_message(turn.message, turn.turn_id, turn.received_at)
+        turn.has_begun = not self.lanes.is_busy(turn.key)
+        turn.committed = self.store.add_message(
+            turn.message, turn.turn_id, turn.received_at, is_begun=turn.has_begun
+        )
         self.arriving[known] = turn.committed
         turn.committed.add_done_callback(lambda _: self.arriving.pop(known, None))
         await self.dispatch(turn)

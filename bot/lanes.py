@@ -43,8 +43,9 @@ class Turn:
     takes no more of them. `orphans`: merged ones that go back to their lane. `is_command`: answered beside the
     lane; `is_press`: by a button, which shows by itself that it was taken. `session` and `started_at`: the
     conversation's session and the wall time when the turn began. `consent`: it allows or forbids the calls that wait;
-    `has_acted`: it called something that changes the world. `is_resumed` and what follows: from an earlier
-    life of the process.
+    `has_acted`: it called something that changes the world. `has_begun`: this attempt at it is counted. `is_pausing`:
+    it waits to be tried again. `burial`: why its message is set aside once `say` is shown. `is_resumed` and what
+    follows: from an earlier life of the process, or an earlier try.
     """
 
     turn_id: str
@@ -60,6 +61,9 @@ class Turn:
     is_retry: bool = False
     consent: bool | None = None
     has_acted: bool = False
+    has_begun: bool = False
+    is_pausing: bool = False
+    burial: str = ""
     merged: list[Turn] = field(default_factory=list)
     merges: int = 0
     is_closing: bool = False
@@ -133,7 +137,7 @@ class Lanes:
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
         self._waiting = 0
-        self._beside = 0
+        self._beside: set[Turn] = set()
         self._is_draining = False
         self.idle = asyncio.Event()
         self.idle.set()
@@ -159,7 +163,7 @@ class Lanes:
 
     def beside(self, turn: Turn) -> None:
         """Run a command at once."""
-        self._beside += 1
+        self._beside.add(turn)
         self.idle.clear()
         self._spawn(self._alone(turn), f"command {turn.turn_id}")
 
@@ -167,7 +171,7 @@ class Lanes:
         try:
             await self._run(turn)
         finally:
-            self._beside -= 1
+            self._beside.discard(turn)
             self._note_idle()
 
     def _note_idle(self) -> None:
@@ -305,11 +309,37 @@ class Lanes:
         return True
 
     def drain(self) -> None:
-        """Start nothing new: what waits stays in the inbox for the next start."""
+        """Start nothing new: what waits, be it for its next try, stays in the inbox for the next start."""
         self._is_draining = True
+        for turn in self._active():
+            if turn.is_pausing:
+                turn.interrupt.fire(StopReason.SHUTDOWN)
 
     def interrupt_all(self, reason: StopReason) -> None:
         """End every running answer."""
         for lane in self._lanes.values():
             if lane.running is not None:
                 lane.running.interrupt.fire(reason)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether nothing new is started."""
+        return self._is_draining
+
+    def dismiss(self, is_theirs: Callable[[Turn], bool]) -> int:
+        """Take turns away as if their messages had been deleted. How many of them still run and are about to end.
+
+        Those that wait leave no trace; the caller ends them in the store.
+        """
+        for lane in self._lanes.values():
+            kept = [turn for turn in lane.waiting if not is_theirs(turn)]
+            self._waiting -= len(lane.waiting) - len(kept)
+            lane.waiting = deque(kept)
+        running = [turn for turn in self._active() if is_theirs(turn)]
+        for turn in running:
+            turn.interrupt.fire(StopReason.DELETED)
+        return len(running)
+
+    def _active(self) -> list[Turn]:
+        running = [lane.running for lane in self._lanes.values() if lane.running is not None]
+        return [*running, *self._beside]

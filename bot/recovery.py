@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import structlog
@@ -13,23 +14,12 @@ from bot.access import authorise
 from bot.accounts import Account
 from bot.inbox import Inbox
 from bot.lanes import Turn
+from bot.patience import MAX_CRASHES, MAX_ERRORS, age_limit
 from bot.record import end_turn
 from bot.store.base import Outcome, PendingTurn, Store, TurnRecord
-from channels.capabilities import Surface
+from bot.tries import set_aside
 
 log = structlog.get_logger()
-
-MAX_AGE = 15 * 60.0
-"""An interactive message older than this is not answered unasked after a restart (a rival sent 110 answers
-up to 15 hours late: openclaw issue 39138)."""
-
-MAX_AGE_SLOW = 24 * 3600.0
-"""The same for mail and jobs."""
-
-MAX_ATTEMPTS = 3
-"""A message that was being answered when the process died this often is set aside."""
-
-_SLOW = frozenset({Surface.EMAIL, Surface.JOB})
 
 
 class Verdict(StrEnum):
@@ -48,10 +38,9 @@ def judge(pending: PendingTurn, account: Account, now: float) -> Verdict:
         return Verdict.CLOSED
     if not account.channel.capabilities(pending.message.address).durable:
         return Verdict.UNWANTED
-    if pending.attempts > MAX_ATTEMPTS and not pending.is_final:
+    if (pending.attempts >= MAX_CRASHES or pending.errors >= MAX_ERRORS) and not pending.is_final:
         return Verdict.POISONED
-    limit = MAX_AGE_SLOW if pending.message.address.surface in _SLOW else MAX_AGE
-    if now - pending.received_at > limit and not pending.parts:
+    if now - pending.received_at > age_limit(pending.message.address.surface) and not pending.parts:
         return Verdict.STALE
     return Verdict.RESUME
 
@@ -64,32 +53,57 @@ async def resume(
     wall: Callable[[], float],
 ) -> int:
     """Put every unfinished turn back into its lane; returns how many. Call it before anything new comes in."""
-    resumed = 0
-    told: set[str] = set()
-    for pending in await store.pending():
+    recovery = Recovery(store, accounts, inbox, clock, wall)
+    verdicts = [await recovery.take_up(each) for each in await store.pending()]
+    return verdicts.count(Verdict.RESUME)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Takes unfinished turns up again. `told`: conversations that were told of an end already; once is enough."""
+
+    store: Store
+    accounts: Mapping[tuple[str, str], Account]
+    inbox: Inbox
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    told: set[str] = field(default_factory=set)
+
+    async def take_up(self, pending: PendingTurn) -> Verdict | None:
+        """Put a turn back into its lane, or end it as the verdict says. None: its account is switched off; it waits."""
         key = pending.message.address.key
-        account = accounts.get((key.channel, key.account))
+        account = self.accounts.get((key.channel, key.account))
         if account is None:
-            continue  # switched off for now; it waits in the inbox
-        turn = _turn(pending, account, clock())
-        verdict = judge(pending, account, wall())
+            return None
+        turn = _turn(pending, account, self.clock())
+        verdict = judge(pending, account, self.wall())
         if verdict is Verdict.RESUME:
-            resumed += 1
-            await inbox.dispatch(turn)
-            continue
+            await self.inbox.dispatch(turn)
+            return verdict
         metrics.event_dropped(key.channel, str(verdict))
-        log.warning(
-            "unfinished turn set aside", conversation=str(key), reason=str(verdict), turn_id=turn.turn_id
-        )
-        if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or turn.key in told:
-            outcome = Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED
-            record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=wall())
-            end_turn(store, record)
-            continue
-        told.add(turn.key)
+        log.warning("unfinished turn ended", conversation=str(key), reason=str(verdict), turn_id=turn.turn_id)
+        turn.burial = _reason(pending) if verdict is Verdict.POISONED else ""
+        if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or turn.key in self.told:
+            self._end(turn, Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED)
+            return verdict
+        self.told.add(turn.key)
         turn.say = words.STALE if verdict is Verdict.STALE else words.POISONED
-        await inbox.dispatch(turn)
-    return resumed
+        await self.inbox.dispatch(turn)
+        return verdict
+
+    def _end(self, turn: Turn, outcome: Outcome) -> None:
+        if turn.burial:
+            self.store.bury(turn.turn_id, turn.burial, keeps_answer=False)
+            set_aside(turn, turn.burial)
+            return
+        record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=self.wall())
+        end_turn(self.store, record)
+
+
+def _reason(pending: PendingTurn) -> str:
+    if pending.attempts >= MAX_CRASHES:
+        return f"the process ended {pending.attempts} times while this was being answered"
+    return f"its answer failed {pending.errors} times"
 
 
 def _turn(pending: PendingTurn, account: Account, now: float) -> Turn:

@@ -14,16 +14,17 @@ from bot.answering import Answering
 from bot.conclusion import conclusion_of
 from bot.conversations import Conversations, Talk
 from bot.ending import Ending
-from bot.errors import StoreError
+from bot.errors import StoreError, Undelivered
 from bot.feedback import Feedback
 from bot.interrupt import StopReason
 from bot.lanes import Turn
 from bot.record import answer_note, detail_of, end_turn, footer, history_of, log_turn, total_cost
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.store.outbox import LooseJournal, TurnJournal
+from bot.tries import Tries, set_aside
 from channels.base import Channel
 from channels.delivery import Delivery, Reply, open_reply
-from channels.errors import ChannelError, Gone, Refused
+from channels.errors import ChannelError, Gone, RateLimited, Refused, Unavailable
 from channels.events import Action, AnswerNote
 from channels.programs import Conclusion, Failure
 from channels.steps import Past
@@ -40,10 +41,11 @@ DENY = Action("deny", words.DENY_BUTTON)
 class Turns:
     """Runs turns. `clock` is monotonic, `wall` seconds since the epoch.
 
-    `command` answers a command turn; `names` are those of all commands.
+    `command` answers a command turn; `names` are those of all commands. `tries`: what follows on one that failed.
     """
 
     store: Store
+    tries: Tries
     conversations: Conversations
     answering: Answering
     command: Callable[[Turn], Awaitable[str]]
@@ -61,14 +63,26 @@ class Turns:
             channel=address.key.channel,
             message_id=turn.message.message_id,
         ):
-            try:
-                await self._story(turn)
-            except StoreError as error:
-                log.error("turn not stored", error=str(error))
-                metrics.turn_ended(address.key.channel, "unstored")
-            except Exception as error:  # the lane's edge: one turn's fault must not stop the others
-                log.exception("turn failed", error=type(error).__name__)
-                await self._apologise(turn)
+            since = self.wall() if turn.is_resumed else turn.received_at
+            tries = 0
+            await self.tries.begin(turn)
+            while (error := await self._try(turn)) is not None:
+                tries += 1
+                if not await self.tries.again(turn, error, tries, since):
+                    break
+            if error is not None and turn.burial and turn.say is None:
+                await self._say(turn, words.SET_ASIDE, "x")
+
+    async def _try(self, turn: Turn) -> StoreError | Undelivered | None:
+        """One try; why it has to be repeated, None where the turn is over."""
+        try:
+            await self._story(turn)
+        except (StoreError, Undelivered) as error:
+            return error
+        except Exception as error:  # the lane's edge: one turn's fault must not stop the others
+            log.exception("turn failed", error=type(error).__name__)
+            await self._apologise(turn)
+        return None
 
     async def _story(self, turn: Turn) -> None:
         account, address = turn.account, turn.message.address
@@ -108,22 +122,24 @@ class Turns:
         if turn.interrupt.reason is not StopReason.SHUTDOWN:
             journal.withdraw()
         await reply.leave()
-        if turn.interrupt.reason is StopReason.SHUTDOWN and reply.visible_text:
-            await self.store.progress(turn.turn_id, reply.visible_text)
+        if turn.interrupt.reason is StopReason.SHUTDOWN:
+            self.store.rest(turn.turn_id)
+            if reply.visible_text:
+                await self.store.progress(turn.turn_id, reply.visible_text)
 
     async def _answer(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         if turn.say is not None:
             reply.write(self._marked(turn, turn.say))
             return Ending(Outcome.DONE)
+        if turn.is_final:
+            # The whole answer is written down, a command's effect too; only its last showing is unsure.
+            reply.write(turn.resumed_text)
+            return Ending(Outcome.DONE, questions=turn.texts)
         if turn.is_command:
             if not await asyncio.shield(turn.committed):
                 return Ending(Outcome.DONE, leaves=True)
             reply.write(self._marked(turn, await self.command(turn)))
             return Ending(Outcome.DONE)
-        if turn.is_final:
-            # The whole answer was written down before the restart; only its last showing is unsure.
-            reply.write(turn.resumed_text)
-            return Ending(Outcome.DONE, questions=turn.texts)
         return await self.answering.ask(turn, talk, reply)
 
     async def _show(
@@ -149,9 +165,10 @@ class Turns:
                 await self._say(turn, words.UNSHOWN, "?")
             return Delivery(text=reply.text)
         except ChannelError as error:
-            # Not done: the inbox row stays open and the answer is shown after the next start.
-            log.error("answer not shown", error=type(error).__name__, reason=error.detail)
-            raise StoreError("the channel did not take the answer; it is kept for the next start") from error
+            # Not done: the inbox row stays open, and the answer is shown at the next try or after the next start.
+            is_away = isinstance(error, RateLimited | Unavailable)
+            said = f"the channel did not take the answer: {type(error).__name__} {error.detail}".rstrip()
+            raise Undelivered(said, is_away=is_away) from error
 
     async def _record(
         self,
@@ -175,9 +192,14 @@ class Turns:
             started_at=turn.started_at,
             ended_at=self.wall(),
             detail=detail_of(turn, ending, delivery),
+            sender=turn.message.sender.id,
         )
         talk.add(turn.session, rows)
         log_turn(turn, ending, delivery)
+        if turn.burial:
+            await self.store.bury(turn.turn_id, turn.burial, keeps_answer=False)
+            set_aside(turn, turn.burial)
+            return
         end_turn(self.store, record)
         self._note(turn, ending, delivery)
         if turn.message.address.handle:

@@ -129,10 +129,10 @@ def _last_turns(context: Context) -> list[dict[str, Any]]:
     if not context.home.database.is_file():
         return []
     from bot.store import turns
-    from bot.store.connection import connect
+    from bot.store.connection import connect_to_read
 
     try:
-        connection = connect(context.home.database)
+        connection = connect_to_read(context.home.database)
         try:
             rows = turns.turns(connection, None, _RECENT)
         finally:

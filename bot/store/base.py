@@ -35,16 +35,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PendingTurn:
-    """A message whose turn had not ended when the process did. `attempts` counts this start too.
+    """A message whose turn had not ended when the process did.
 
-    `text`: the visible text that was saved last. `is_final`: that text was the whole answer, only its last
-    writing is unsure, so it is shown again without asking a model.
+    `attempts`: how often an answer was begun and neither ended nor was left in peace, so one crash each.
+    `errors`: how often its showing failed. `text`: the visible text that was saved last. `is_final`: that text was
+    the whole answer, only its last writing is unsure, so it is shown again without asking a model.
     """
 
     turn_id: str
     message: Message
     received_at: float
-    attempts: int
+    attempts: int = 0
+    errors: int = 0
     parts: tuple[SentPart, ...] = ()
     text: str = ""
     is_final: bool = False
@@ -95,7 +97,7 @@ class TurnRecord:
 
     `inbox_ids`: the turn ids of every message that this turn answered (merged ones included). `detail`:
     decision, attempts, usage, timings and cost as plain values, for /why, /status and the command line.
-    `parts`: message ids that the answer stands in, in order.
+    `parts`: message ids that the answer stands in, in order. `sender`: whose turn it is, so whose lines these are.
     """
 
     turn_id: str
@@ -110,13 +112,19 @@ class TurnRecord:
     started_at: float = 0.0
     ended_at: float = 0.0
     detail: Mapping[str, Any] = field(default_factory=dict)
+    sender: str = ""
 
 
 class Store(Protocol):
     """One open store. One process writes at a time (bot.daemon holds the home's lock)."""
 
-    def add_message(self, message: Message, turn_id: str, received_at: float) -> asyncio.Future[bool]:
-        """Keep a message with its turn (intent to answer) in one transaction. False: this event_key is known."""
+    def add_message(
+        self, message: Message, turn_id: str, received_at: float, *, is_begun: bool = False
+    ) -> asyncio.Future[bool]:
+        """Keep a message with its turn (intent to answer) in one transaction. False: this event_key is known.
+
+        `is_begun`: its answer is begun at once, which counts as an attempt.
+        """
 
     def add_key(self, channel: str, account: str, event_key: str) -> asyncio.Future[bool]:
         """Remember the key of an event that has no row of its own. False: it is known."""
@@ -139,8 +147,23 @@ class Store(Protocol):
     def note_feedback(self, turn_id: str, name: str, value: str | None) -> asyncio.Future[None]:
         """Keep under detail["feedback"] what somebody said of an ended turn; None takes it back. `name`: a-z0-9_."""
 
+    def begin(self, turn_id: str) -> asyncio.Future[None]:
+        """Its answer is begun: one attempt more."""
+
+    def rest(self, turn_id: str) -> asyncio.Future[None]:
+        """Its answer was left on purpose and goes on later: this attempt does not count."""
+
+    def note_error(self, turn_id: str, reason: str) -> asyncio.Future[None]:
+        """The showing of its answer failed: one error more."""
+
+    def bury(self, turn_id: str, reason: str, *, keeps_answer: bool) -> asyncio.Future[None]:
+        """Set a waiting message aside as a dead letter. `keeps_answer`: a text that is known is kept for a retry."""
+
     async def pending(self) -> Sequence[PendingTurn]:
-        """Turns to take up again, oldest first. Raises their attempts before it returns."""
+        """Turns to take up again, oldest first."""
+
+    async def waiting(self, turn_id: str) -> PendingTurn | None:
+        """The same of one turn, None when it waits no more."""
 
     async def conversation(self, key: str) -> Conversation:
         """Its state; a fresh one (session 1, nothing chosen) where nothing is stored."""

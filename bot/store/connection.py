@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from bot.errors import StoreError
-from bot.store.sql import APPLICATION_ID, Rows
+from bot.store.sql import APPLICATION_ID, SCHEMA_VERSION, Rows
 
 MIN_SQLITE = (3, 38, 0)  # STRICT tables, JSON functions always built in; released 2022-02
 CACHE_KIB = 4096
@@ -53,6 +53,50 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, beside a running daemon or without one. Raises StoreError.
+
+    Blocks (disk). The file must be there, ours and at this version's schema.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such file")
+    try:
+        connection = _open_to_read(path)
+    except sqlite3.Error as error:
+        raise store_error(error, path) from error
+    try:
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        if owner != APPLICATION_ID:
+            raise StoreError(f"{path} belongs to another program (application id {owner:#x})")
+        if version != SCHEMA_VERSION:
+            age, remedy = ("an older", "start the daemon once") if version < SCHEMA_VERSION else _NEWER
+            raise StoreError(f"{path} was written by {age} Firstword (schema {version}); {remedy}")
+    except sqlite3.Error as error:
+        connection.close()
+        raise store_error(error, path) from error
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Where the folder may not be written to, SQLite cannot keep its books; without a log it needs none."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MILLISECONDS / 1000)
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+    return connection
+
+
 def check(connection: sqlite3.Connection, path: Path, limit_bytes: int) -> bool:
     """Look the whole file through, unless it is larger than `limit_bytes`. False: it was too large.
 
@@ -90,6 +134,7 @@ def concerns_everything(error: Exception) -> bool:
 
 
 _HELP_DAMAGED = "Move it away together with its -wal and -shm files, or put a backup in its place"
+_NEWER = ("a newer", "update Firstword")
 _REASONS = (
     ("SQLITE_FULL", "the disk is full", "Nothing is kept until there is room; nothing else is needed"),
     ("SQLITE_READONLY", "the disk or the file is read-only", "Make it writable; nothing else is needed"),

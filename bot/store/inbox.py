@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,10 @@ class Waiting:
 
 
 def add_messages(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[bool]:
-    """Rows of channel, account, event_key, received_at, turn_id, conversation, payload. False: a known key."""
+    """Rows of channel, account, event_key, received_at, turn_id, conversation, payload, sender, attempts.
+
+    False: a known key.
+    """
     if execute_rows(connection, sql.ADD_MESSAGES, rows) == len(rows):
         added = [True] * len(rows)
     else:
@@ -42,12 +45,21 @@ def add_keys(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[bo
 
 
 def take_pending(connection: sqlite3.Connection) -> Waiting:
-    """Raise every open message's attempts and return them, oldest first; what cannot be read is set aside."""
-    connection.execute(sql.RAISE_ATTEMPTS)
-    parts = _parts(connection)
+    """Every open message, oldest first; what cannot be read is set aside."""
+    return _take(connection, connection.execute(sql.PENDING), connection.execute(sql.PENDING_PARTS))
+
+
+def take_one(connection: sqlite3.Connection, turn_id: str) -> Waiting:
+    """The same of one message; nothing when it waits no more."""
+    rows = execute(connection, sql.PENDING_ONE, (turn_id,))
+    return _take(connection, rows, execute(connection, sql.PENDING_PARTS_OF_ONE, (turn_id,)))
+
+
+def _take(connection: sqlite3.Connection, rows: Iterable[Row], shown: Iterable[Row]) -> Waiting:
+    parts = _parts(shown)
     turns: list[PendingTurn] = []
     unreadable: list[tuple[str, str]] = []
-    for turn_id, payload, edited, received_at, attempts, text, state in connection.execute(sql.PENDING):
+    for turn_id, payload, edited, received_at, attempts, errors, text, state in rows:
         try:
             message = decode_message(payload)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -59,13 +71,14 @@ def take_pending(connection: sqlite3.Connection) -> Waiting:
                 message=message if edited is None else replace(message, text=edited),
                 received_at=received_at,
                 attempts=attempts,
+                errors=errors,
                 parts=tuple(parts.get(turn_id, ())),
                 text=text,
                 is_final=state == "final",
             )
         )
     for turn_id, reason in unreadable:
-        execute(connection, sql.MESSAGE_DEAD, (f"the stored message cannot be read: {reason}", turn_id))
+        execute(connection, sql.BURY, (f"the stored message cannot be read: {reason}", turn_id))
     return Waiting(turns, unreadable)
 
 
@@ -73,8 +86,8 @@ def _is_kept(connection: sqlite3.Connection, turn_id: str) -> bool:
     return execute(connection, sql.KEPT_MESSAGE, (turn_id,)).fetchone() is not None
 
 
-def _parts(connection: sqlite3.Connection) -> dict[str, list[SentPart]]:
+def _parts(rows: Iterable[Row]) -> dict[str, list[SentPart]]:
     parts: dict[str, list[SentPart]] = defaultdict(list)
-    for turn_id, part, message_id, send_key, text in connection.execute(sql.PENDING_PARTS):
+    for turn_id, part, message_id, send_key, text in rows:
         parts[turn_id].append(SentPart(part, message_id, send_key, text or ""))
     return parts

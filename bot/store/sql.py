@@ -5,15 +5,17 @@ Written for SQLite 3.38 and later in words that Postgres 15 knows too, but for S
 
 inbox         every event key of the last days; a row with a message until its payload is pruned.
               state: key (no message) | new | done | dead (could not be read or gave up; `error` says why)
+              sender: whose message; attempts: how often it was begun; errors: how often its showing failed
 turn          one row per message that is answered. state: open | final (whole answer known) | merged | done
 part          the messages in which an answer stands
 history       what was said and shown; within a conversation and session `id` gives the order
-conversation  session and choices; cursor and choice: what channels and people want remembered
+              sender: who said it, or who is answered; '' where that is not known
+conversation  session and choices, `used_at`: saved last; cursor and choice: what channels and people want remembered
 """
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x46577374  # "FWst": a file of anybody else is refused
 
 # The schema at SCHEMA_VERSION. A change here needs a numbered migration that leads to the same tables.
@@ -31,10 +33,14 @@ SCHEMA = (
         edited TEXT,
         attempts INTEGER NOT NULL DEFAULT 0,
         error TEXT,
+        sender TEXT,
+        errors INTEGER NOT NULL DEFAULT 0,
         UNIQUE (channel, account, event_key)
     ) STRICT""",
     "CREATE UNIQUE INDEX inbox_turn ON inbox (turn_id) WHERE turn_id IS NOT NULL",
     "CREATE INDEX inbox_new ON inbox (id) WHERE state = 'new'",
+    "CREATE INDEX inbox_dead ON inbox (id) WHERE state = 'dead'",
+    "CREATE INDEX inbox_sender ON inbox (sender, channel, account) WHERE sender IS NOT NULL",
     """CREATE TABLE turn (
         id INTEGER PRIMARY KEY,
         turn_id TEXT NOT NULL UNIQUE,
@@ -74,14 +80,17 @@ SCHEMA = (
         turn_id TEXT NOT NULL,
         note TEXT,
         added_at REAL NOT NULL,
-        exchange TEXT
+        exchange TEXT,
+        sender TEXT NOT NULL DEFAULT ''
     ) STRICT""",
     "CREATE INDEX history_session ON history (conversation, session, id)",
+    "CREATE INDEX history_sender ON history (sender, conversation) WHERE sender <> ''",
     """CREATE TABLE conversation (
         conversation TEXT PRIMARY KEY,
         session INTEGER NOT NULL,
         choices TEXT NOT NULL,
-        handle TEXT NOT NULL
+        handle TEXT NOT NULL,
+        used_at REAL NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE cursor (
         channel TEXT NOT NULL,
@@ -114,23 +123,43 @@ class Rows:
 
 # Inbox
 ADD_MESSAGES = Rows(
-    """INSERT INTO inbox (channel, account, event_key, state, received_at, turn_id, conversation, payload)
+    """INSERT INTO inbox (channel, account, event_key, state, received_at, turn_id, conversation, payload, sender,
+        attempts)
     VALUES {rows} ON CONFLICT (channel, account, event_key) DO NOTHING""",
-    "(?, ?, ?, 'new', ?, ?, ?, ?)",
+    "(?, ?, ?, 'new', ?, ?, ?, ?, ?, ?)",
 )
 ADD_KEY = """INSERT INTO inbox (channel, account, event_key, state, received_at)
     VALUES (?, ?, ?, 'key', ?) ON CONFLICT (channel, account, event_key) DO NOTHING"""
 KEPT_MESSAGE = "SELECT turn_id FROM inbox WHERE turn_id = ?"
 EDIT_MESSAGE = "UPDATE inbox SET edited = ? WHERE turn_id = ? AND state = 'new'"
 MESSAGES_DONE = Rows("UPDATE inbox SET state = 'done' WHERE turn_id IN ({rows}) AND state = 'new'", "?")
-MESSAGE_DEAD = "UPDATE inbox SET state = 'dead', error = ? WHERE turn_id = ?"
-RAISE_ATTEMPTS = "UPDATE inbox SET attempts = attempts + 1 WHERE state = 'new'"
-PENDING = """SELECT inbox.turn_id, inbox.payload, inbox.edited, inbox.received_at, inbox.attempts, turn.text,
-        turn.state
-    FROM inbox JOIN turn ON turn.turn_id = inbox.turn_id WHERE inbox.state = 'new' ORDER BY inbox.id"""
-PENDING_PARTS = """SELECT part.turn_id, part.part, part.message_id, part.send_key, part.text
-    FROM inbox JOIN part ON part.turn_id = inbox.turn_id WHERE inbox.state = 'new'
-    ORDER BY inbox.id, part.part"""
+BEGIN = "UPDATE inbox SET attempts = attempts + 1 WHERE turn_id = ? AND state = 'new'"
+REST = "UPDATE inbox SET attempts = attempts - 1 WHERE turn_id = ? AND state = 'new' AND attempts > 0"
+NOTE_ERROR = "UPDATE inbox SET errors = errors + 1, error = ? WHERE turn_id = ? AND state = 'new'"
+_WAITING = """SELECT inbox.turn_id, inbox.payload, inbox.edited, inbox.received_at, inbox.attempts, inbox.errors,
+        turn.text, turn.state
+    FROM inbox JOIN turn ON turn.turn_id = inbox.turn_id WHERE inbox.state = 'new'"""
+_PARTS = """SELECT part.turn_id, part.part, part.message_id, part.send_key, part.text
+    FROM inbox JOIN part ON part.turn_id = inbox.turn_id WHERE inbox.state = 'new'"""
+PENDING = f"{_WAITING} ORDER BY inbox.id"
+PENDING_PARTS = f"{_PARTS} ORDER BY inbox.id, part.part"
+PENDING_ONE = f"{_WAITING} AND inbox.turn_id = ?"
+PENDING_PARTS_OF_ONE = f"{_PARTS} AND inbox.turn_id = ? ORDER BY part.part"
+
+# Dead letters
+DEAD = """SELECT inbox.turn_id, inbox.conversation, inbox.payload, inbox.edited, inbox.received_at, inbox.attempts,
+        inbox.errors, inbox.error, turn.text
+    FROM inbox LEFT JOIN turn ON turn.turn_id = inbox.turn_id WHERE inbox.state = 'dead'
+    ORDER BY inbox.id DESC LIMIT ?"""
+BURY = "UPDATE inbox SET state = 'dead', error = ? WHERE turn_id = ? AND state = 'new'"
+REVIVE = """UPDATE inbox SET state = 'new', attempts = 0, errors = 0, error = NULL, received_at = ?
+    WHERE turn_id = ? AND state = 'dead' AND payload IS NOT NULL"""
+DROP_LETTER = """UPDATE inbox SET state = 'key', payload = NULL, edited = NULL, error = NULL, turn_id = NULL,
+        conversation = NULL, sender = NULL
+    WHERE turn_id = ? AND state = 'dead'"""
+BEGIN_ANEW = "UPDATE turn SET state = 'open', text = '' WHERE turn_id = ? AND state IN ('open', 'final')"
+DROP_PARTS_OF_ONE = "DELETE FROM part WHERE turn_id = ?"
+DROP_TURN = "DELETE FROM turn WHERE turn_id = ?"
 
 # Turns
 ADD_TURNS = Rows(
@@ -181,9 +210,9 @@ UNSET_FEEDBACK = """UPDATE turn SET detail = json_remove(detail, '$.feedback.' |
     WHERE turn_id = ? AND state = 'done'"""
 ADD_HISTORY = Rows(
     """INSERT INTO history (conversation, session, role, text, message_id, at, speaker, outcome, turn_id, note,
-        added_at, exchange)
+        added_at, exchange, sender)
     VALUES {rows}""",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 )
 CUT_HISTORY = """DELETE FROM history WHERE conversation = ? AND session = ? AND id <= (SELECT id FROM history
     WHERE conversation = ? AND session = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
@@ -194,9 +223,10 @@ HISTORY = """SELECT json_group_array(json_array(role, text, message_id, printf('
 
 # Conversations, cursors, choices
 CONVERSATION = "SELECT session, choices, handle FROM conversation WHERE conversation = ?"
-SAVE_CONVERSATION = """INSERT INTO conversation (conversation, session, choices, handle) VALUES (?, ?, ?, ?)
+SAVE_CONVERSATION = """INSERT INTO conversation (conversation, session, choices, handle, used_at)
+    VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (conversation) DO UPDATE SET session = excluded.session, choices = excluded.choices,
-        handle = excluded.handle"""
+        handle = excluded.handle, used_at = excluded.used_at"""
 CURSOR = "SELECT value FROM cursor WHERE channel = ? AND account = ? AND name = ?"
 SET_CURSOR = """INSERT INTO cursor (channel, account, name, value) VALUES (?, ?, ?, ?)
     ON CONFLICT (channel, account, name) DO UPDATE SET value = excluded.value"""
@@ -210,6 +240,7 @@ SLICE_OF_INBOX = """SELECT max(id), min(received_at), max(received_at)
     FROM (SELECT id, received_at FROM inbox WHERE id > ? ORDER BY id LIMIT ?) AS slice"""
 DROP_PAYLOADS = """UPDATE inbox SET payload = NULL, edited = NULL WHERE id > ? AND id <= ? AND state = 'done'
     AND received_at < ? AND payload IS NOT NULL"""
+BURIED_LONG_AGO = "SELECT turn_id FROM inbox WHERE state = 'dead' AND received_at < ? LIMIT ?"
 DROP_KEYS = "DELETE FROM inbox WHERE id > ? AND id <= ? AND state IN ('key', 'done') AND received_at < ?"
 SLICE_OF_TURNS = """SELECT max(id), min(added_at), max(added_at)
     FROM (SELECT id, added_at FROM turn WHERE id > ? ORDER BY id LIMIT ?) AS slice"""
@@ -219,3 +250,8 @@ DROP_TURNS = "DELETE FROM turn WHERE id > ? AND id <= ? AND state IN ('done', 'm
 SLICE_OF_HISTORY = """SELECT max(id), min(added_at), max(added_at)
     FROM (SELECT id, added_at FROM history WHERE id > ? ORDER BY id LIMIT ?) AS slice"""
 DROP_HISTORY = "DELETE FROM history WHERE id > ? AND id <= ? AND added_at < ?"
+# Conversations have no number; a slice goes on behind the key where the last one ended.
+SLICE_OF_CONVERSATIONS = """SELECT max(conversation), count(*)
+    FROM (SELECT conversation FROM conversation WHERE conversation > ? ORDER BY conversation LIMIT ?) AS slice"""
+DROP_CONVERSATIONS = """DELETE FROM conversation WHERE conversation > ? AND conversation <= ? AND used_at < ?
+    AND NOT EXISTS (SELECT 1 FROM history WHERE history.conversation = conversation.conversation)"""

@@ -14,12 +14,12 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import structlog
 
 from bot.errors import StoreError
-from bot.store import conversations, inbox, kinds, sql, turns
+from bot.store import conversations, inbox, kinds, letters, sql, turns
 from bot.store.base import Conversation, HistoryRow, PendingTurn, TurnRecord
 from bot.store.codec import encode_message, encode_text
 from bot.store.connection import check, connect
@@ -37,6 +37,7 @@ NEXT_SLICE = 0.25
 
 _log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 Connections = tuple[sqlite3.Connection, sqlite3.Connection, sqlite3.Connection]
 
 
@@ -128,11 +129,14 @@ class SqliteStore:
 
     # Inbox
 
-    def add_message(self, message: Message, turn_id: str, received_at: float) -> asyncio.Future[bool]:
+    def add_message(
+        self, message: Message, turn_id: str, received_at: float, *, is_begun: bool = False
+    ) -> asyncio.Future[bool]:
         """See Store. Refused with StoreError("overloaded ...") while too much waits to be written."""
         key = message.address.key
         payload = encode_message(message)
-        row = (key.channel, key.account, message.event_key, received_at, turn_id, str(key), payload)
+        where = (key.channel, key.account, message.event_key, received_at, turn_id, str(key))
+        row = (*where, payload, message.sender.id, int(is_begun))
         return self._write(kinds.ADD_MESSAGE, row, len(payload))
 
     def add_key(self, channel: str, account: str, event_key: str) -> asyncio.Future[bool]:
@@ -143,13 +147,36 @@ class SqliteStore:
         """See Store. Changes nothing once the message's turn has ended."""
         return self._write(kinds.STATEMENT, (sql.EDIT_MESSAGE, (text, turn_id)), len(text))
 
+    def begin(self, turn_id: str) -> asyncio.Future[None]:
+        """See Store."""
+        return self._write(kinds.STATEMENT, (sql.BEGIN, (turn_id,)))
+
+    def rest(self, turn_id: str) -> asyncio.Future[None]:
+        """See Store."""
+        return self._write(kinds.STATEMENT, (sql.REST, (turn_id,)))
+
+    def note_error(self, turn_id: str, reason: str) -> asyncio.Future[None]:
+        """See Store."""
+        return self._write(kinds.STATEMENT, (sql.NOTE_ERROR, (reason, turn_id)))
+
+    def bury(self, turn_id: str, reason: str, *, keeps_answer: bool) -> asyncio.Future[None]:
+        """See Store."""
+        return self.call(functools.partial(letters.bury, turn_id=turn_id, why=reason, keeps=keeps_answer))
+
     async def pending(self) -> Sequence[PendingTurn]:
         """See Store. A message that cannot be read is set aside as dead, with the reason, and logged."""
-        waiting = await self._write(kinds.CALL, inbox.take_pending)
+        return self._readable(await self.call(inbox.take_pending))
+
+    async def waiting(self, turn_id: str) -> PendingTurn | None:
+        """See Store."""
+        found = self._readable(await self.call(functools.partial(inbox.take_one, turn_id=turn_id)))
+        return found[0] if found else None
+
+    def _readable(self, waiting: inbox.Waiting) -> Sequence[PendingTurn]:
         self.unreadable += len(waiting.unreadable)
         for turn_id, reason in waiting.unreadable:
             _log.error("stored message cannot be read", turn_id=turn_id, error=reason)
-        return cast("Sequence[PendingTurn]", waiting.turns)
+        return waiting.turns
 
     # Turns
 
@@ -207,7 +234,7 @@ class SqliteStore:
     def save_conversation(self, conversation: Conversation) -> asyncio.Future[None]:
         """See Store."""
         choices = encode_text(conversation.choices)
-        row = (conversation.key, conversation.session, choices, conversation.handle)
+        row = (conversation.key, conversation.session, choices, conversation.handle, self._clock())
         future = self._write(kinds.STATEMENT, (sql.SAVE_CONVERSATION, row), len(choices))
         self._remember(("conversation", conversation.key), future)
         return future
@@ -237,6 +264,17 @@ class SqliteStore:
             future = self._write(kinds.STATEMENT, (sql.SET_CHOICE, (scope, name, value)))
         self._remember(("choices", scope), future)
         return future
+
+    # Work of the owner's
+
+    def call(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """What `work` returns, done in a transaction after every write that was handed over before."""
+        return self._write(kinds.CALL, work)
+
+    async def alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, done on the writer's connection outside any transaction, while all writes wait."""
+        await self.call(_nothing)
+        return await Reader(self._connections[0], self.path, self._executors[0]).run(work)
 
     async def close(self) -> None:
         """See Store. Works off the write-ahead log too. A second call does nothing."""

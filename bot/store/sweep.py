@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bot.store import sql
+from bot.store import letters, sql
 
 SLICE_ROWS = 500
 VACUUM_PAGES = 200
@@ -18,6 +18,9 @@ _DAY = 86_400.0
 class Retention:
     """How long rows are kept, in seconds, and how many lines a session holds.
 
+    `history`: what was said, and the choices made in a conversation where nothing was said since. `letters`: messages
+    that were given up.
+
     `keys`: how long a second copy of an event is recognised. `payloads`: the messages of ended turns.
     `turns`: records of turns with their cost (longer than a month, so that a month's spending can be summed).
     `every`: how often the store looks for what is too old.
@@ -27,8 +30,21 @@ class Retention:
     payloads: float = 1 * _DAY
     turns: float = 40 * _DAY
     history: float = 400 * _DAY
+    letters: float = 7 * _DAY
     lines: int = 1000
     every: float = 900.0
+
+    @classmethod
+    def of_days(cls, days: int) -> Retention:
+        """Conversations are kept so many days; records of turns, which hold no words, as long as ever."""
+        kept = days * _DAY
+        usual = cls()
+        return replace(
+            usual,
+            history=kept,
+            payloads=min(usual.payloads, kept),
+            letters=min(usual.letters, kept),
+        )
 
 
 class _Task(StrEnum):
@@ -36,6 +52,8 @@ class _Task(StrEnum):
     KEYS = "keys"
     TURNS = "turns"
     HISTORY = "history"
+    CONVERSATIONS = "conversations"
+    LETTERS = "letters"
     VACUUM = "vacuum"
 
 
@@ -59,6 +77,7 @@ class Sweeper:
         self._at = 0
         self._after = 0
         self._payloads_after = 0
+        self._conversations_after = ""
 
     def step(self, connection: sqlite3.Connection, now: float) -> bool:
         """One slice, inside a transaction. False: this round is over."""
@@ -80,6 +99,10 @@ class Sweeper:
                 return self._drop(connection, sql.SLICE_OF_TURNS, statements, now - keep.turns)
             case _Task.HISTORY:
                 return self._drop(connection, sql.SLICE_OF_HISTORY, (sql.DROP_HISTORY,), now - keep.history)
+            case _Task.CONVERSATIONS:
+                return self._drop_conversations(connection, now - keep.history)
+            case _Task.LETTERS:
+                return self._drop_letters(connection, now - keep.letters)
             case _Task.VACUUM:
                 return _give_back(connection)
 
@@ -91,6 +114,21 @@ class Sweeper:
         if found.whole:
             self._payloads_after = found.last
         return found.whole
+
+    def _drop_conversations(self, connection: sqlite3.Connection, before: float) -> bool:
+        after = self._conversations_after
+        last, count = connection.execute(sql.SLICE_OF_CONVERSATIONS, (after, self._rows)).fetchone()
+        if last is not None:
+            connection.execute(sql.DROP_CONVERSATIONS, (after, last, before))
+        is_more = bool(count == self._rows)
+        self._conversations_after = last if is_more else ""
+        return is_more
+
+    def _drop_letters(self, connection: sqlite3.Connection, before: float) -> bool:
+        old = connection.execute(sql.BURIED_LONG_AGO, (before, self._rows)).fetchall()
+        for (turn_id,) in old:
+            letters.drop(connection, turn_id)
+        return len(old) == self._rows
 
     def _drop(
         self, connection: sqlite3.Connection, look: str, statements: tuple[str, ...], before: float

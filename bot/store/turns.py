@@ -140,6 +140,7 @@ def _line(record: TurnRecord, line: HistoryRow, now: float) -> Row:
         None if line.note is None else encode_text(line.note),
         now,
         None if line.exchange is None else encode_text(line.exchange.to_plain()),
+        record.sender,
     )
 
 

@@ -107,8 +107,8 @@ async def test_a_file_that_may_not_grow_is_told_and_later_writes_work_again(path
         writer = Writer(connection, path, executor)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-        large = ("fake", "main", "large", SOME_TIME, "t1", "fake:main:1", b"x" * 20_000)
-        small = ("fake", "main", "small", SOME_TIME, "t2", "fake:main:1", b"x")
+        large = ("fake", "main", "large", SOME_TIME, "t1", "fake:main:1", b"x" * 20_000, "u-1", 0)
+        small = ("fake", "main", "small", SOME_TIME, "t2", "fake:main:1", b"x", "u-1", 0)
         outcomes = [writer.add(kinds.ADD_MESSAGE, row) for row in (large, small)]
         with pytest.raises(StoreError, match=r"store\.db: the disk is full"):
             await outcomes[0]

@@ -17,7 +17,7 @@ from tests.bot.store.examples import SOME_TIME, message, record
 async def test_a_message_is_pending_until_its_turn_ends(store: SqliteStore) -> None:
     asked = message("e1")
     assert await store.add_message(asked, "t1", SOME_TIME)
-    assert await store.pending() == [PendingTurn("t1", asked, SOME_TIME, attempts=1)]
+    assert await store.pending() == [PendingTurn("t1", asked, SOME_TIME)]
     await store.finish_turn(record("t1"))
     assert await store.pending() == []
 
@@ -67,17 +67,34 @@ async def test_pending_turns_come_in_the_order_of_their_arrival(store: SqliteSto
     assert [turn.turn_id for turn in await store.pending()] == names
 
 
-async def test_attempts_are_raised_durably_before_pending_returns(path: Path) -> None:
+async def test_only_a_message_whose_answer_was_begun_has_an_attempt_more(path: Path) -> None:
+    async with open_store(path) as store:
+        await store.add_message(message("e1"), "t1", SOME_TIME, is_begun=True)
+        await store.add_message(message("e2"), "t2", SOME_TIME)
     for start in (1, 2, 3):
-        store = await SqliteStore.open(path)
-        if start == 1:
-            await store.add_message(message("e1"), "t1", SOME_TIME)
-        (waiting,) = await store.pending()
-        assert waiting.attempts == start
-        with sqlite3.connect(path) as other:
-            assert other.execute("SELECT attempts FROM inbox").fetchone() == (start,)
-        other.close()
-        await store.close()
+        async with open_store(path) as store:
+            assert [turn.attempts for turn in await store.pending()] == [start, 0]
+            await store.begin("t1")
+
+
+async def test_what_was_left_on_purpose_is_no_attempt(store: SqliteStore) -> None:
+    await store.add_message(message("e1"), "t1", SOME_TIME, is_begun=True)
+    await store.rest("t1")
+    await store.rest("t1")
+    assert [turn.attempts for turn in await store.pending()] == [0]
+
+
+async def test_one_waiting_turn_is_read_alone(store: SqliteStore) -> None:
+    await store.add_message(message("e1"), "t1", SOME_TIME)
+    await store.add_message(message("e2"), "t2", SOME_TIME)
+    store.part_sent("t1", 0, "t1.0", Sent("8"))
+    store.part_sent("t2", 0, "t2.0", Sent("9"))
+    await store.note_error("t2", "it is away")
+    found = await store.waiting("t2")
+    assert found is not None
+    assert (found.turn_id, found.errors, [part.message_id for part in found.parts]) == ("t2", 1, ["9"])
+    await store.finish_turn(record("t2"))
+    assert await store.waiting("t2") is None
 
 
 async def test_a_pending_turn_tells_what_was_already_shown(path: Path) -> None:

@@ -21,17 +21,17 @@ from bot.store.sqlite import SqliteStore, open_store
 from tests.bot.store.examples import SOME_TIME, message
 
 _NOW = CURRENT.version
-_LATER = """
+_LATER = f"""
 from alembic import op
 import sqlalchemy as sa
 
-revision = "{version:04d}"
-down_revision = "{before:04d}"
+revision = "{_NOW + 1:04d}"
+down_revision = "{_NOW:04d}"
 
 def upgrade():
     op.add_column("turn", sa.Column("flavour", sa.Text))
     op.create_index("turn_flavour", "turn", ["flavour"])
-""".format(version=_NOW + 1, before=_NOW)
+"""
 _BROKEN = _LATER + "    op.execute('INSERT INTO nowhere VALUES (1)')\n"
 
 

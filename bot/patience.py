@@ -1,0 +1,33 @@
+"""How long and how often an answer is tried again, and when its message is given up. Pure."""
+
+from __future__ import annotations
+
+from channels.capabilities import Surface
+
+MAX_AGE = 15 * 60.0
+"""An interactive message older than this is not answered unasked after a restart (a rival sent 110 answers
+up to 15 hours late: openclaw issue 39138), and its answer is not offered to its channel any longer."""
+
+MAX_AGE_SLOW = 24 * 3600.0
+"""The same for mail and jobs."""
+
+MAX_CRASHES = 3
+"""A message that was being answered when the process died this often is set aside."""
+
+MAX_ERRORS = 5
+"""So is one whose answer failed this often for a reason of its own, the channel and the network being well."""
+
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 300.0
+
+_SLOW = frozenset({Surface.EMAIL, Surface.JOB})
+
+
+def age_limit(surface: Surface) -> float:
+    """Seconds after which nobody waits for an answer there any more."""
+    return MAX_AGE_SLOW if surface in _SLOW else MAX_AGE
+
+
+def pause(tries: int) -> float:
+    """Seconds before the next try, after so many that failed."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries - 1, 16))
