@@ -89,7 +89,9 @@ class Draft:
 
     def _as_served(self, spec: ModelSpec) -> ModelSpec:
         provider = self.providers.get(spec.provider)
-        return provider.describe(spec) if isinstance(provider, Describes) else spec
+        if provider is not None and isinstance(provider, Describes):
+            return provider.describe(spec)
+        return spec
 
     def of(self, name: str) -> Sequence[ModelSpec]:
         """The models of a provider that are known by now."""

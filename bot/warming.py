@@ -79,8 +79,10 @@ class Warmer:
         key = str(event.address.key)
         talk = await self.conversations.get(key)
         rung = await self._rung(account, event, talk)
-        provider = self.models.providers.get(rung.model.provider) if rung is not None else None
-        if rung is None or not isinstance(provider, WarmsPrompts) or self._slots.locked():
+        if rung is None or self._slots.locked():
+            return
+        provider = self.models.providers[rung.model.provider]
+        if not isinstance(provider, WarmsPrompts):
             return
         if not is_wanted(wish, is_local=rung.model.is_local, is_direct=True, since=self._since(key, talk)):
             return

@@ -9,7 +9,9 @@ KEY = "fake:main:room"
 
 
 def lines(count: int, size: int) -> list[HistoryRow]:
-    return [HistoryRow("user", f"{number} " + "x" * size, str(number), float(number)) for number in range(count)]
+    return [
+        HistoryRow("user", f"{number} " + "x" * size, str(number), float(number)) for number in range(count)
+    ]
 
 
 def test_what_is_read_from_the_disk_is_bounded_as_what_was_said_is() -> None:
