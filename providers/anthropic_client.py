@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import orjson
 import structlog
 
+from providers import models
 from providers.allowance import UNLIMITED, Limits
 from providers.anthropic_answer import AnswerReader, EventReader, counts_of, usage_of
 from providers.anthropic_models import described
@@ -131,6 +132,10 @@ class Anthropic:
             raise ProviderError(ErrorKind.TOTAL, f"no list of models within {LIST_TIMEOUT:.0f} s") from error
         except (AttributeError, KeyError, TypeError) as error:
             raise ProviderError(ErrorKind.MALFORMED, "no list of models") from error
+
+    def describe(self, model: ModelSpec) -> ModelSpec:
+        """See providers.base.Describes: under a name of one's own too a model is what its vendor made."""
+        return models.of_vendor("anthropic", model)
 
     async def aclose(self) -> None:
         """Stop reading the ends of finished answers. The connections are the app's."""

@@ -163,6 +163,10 @@ class Gemini:
 
         return await in_batches(texts, EMBED_BATCH, ask)
 
+    def describe(self, model: ModelSpec) -> ModelSpec:
+        """See providers.base.Describes: under a name of one's own too a model is what its vendor made."""
+        return models.of_vendor("gemini", model)
+
     async def aclose(self) -> None:
         """Stop reading the ends of finished answers and making a cache. Caches that exist run out by themselves."""
         await self._drains.aclose()

@@ -63,6 +63,29 @@ def describe(
     )
 
 
+def of_vendor(vendor: str, model: ModelSpec) -> ModelSpec:
+    """A model of a provider that speaks a vendor's dialect under a name of its own, as the vendor made it.
+
+    What the settings say stands, and only they know its price and whether pictures get through to it.
+    """
+    facts = catalogue().get((vendor, model.model))
+    if facts is None or presets.find(model.provider) is not None:
+        return model
+    unsaid = ModelProfile()
+    own = {
+        name: value
+        for name, value in facts.switches.items()
+        if name != "images" and getattr(model.profile, name) == getattr(unsaid, name)
+    }
+    window = facts.context if model.context_window == DEFAULT_CONTEXT else None
+    return replace(
+        model,
+        context_window=window or model.context_window,
+        max_output=model.max_output or facts.max_output,
+        profile=replace(model.profile, **own, source=model.profile.source or facts.source),
+    )
+
+
 def assumed_window(provider: str) -> int:
     """Tokens of a model of which nobody says more."""
     preset = presets.find(provider)

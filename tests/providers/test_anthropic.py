@@ -10,8 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from providers.anthropic import SPEC, AnthropicSettings
-from providers.base import ModelSpec
+from providers.base import Describes, ModelSettings, ModelSpec
+from providers.gemini import SPEC as GEMINI
 from providers.http import Pools
+from providers.models import describe
+from providers.profile import ModelProfile, ReasoningStyle
 
 OFF_THE_LOOP = """
 import asyncio, sys, threading
@@ -49,6 +52,24 @@ def test_a_name_of_ones_own_needs_an_address(pools: Pools) -> None:
     with pytest.raises(ValueError, match=r"models\.providers\.mine\.baseUrl is missing"):
         SPEC.open("mine", AnthropicSettings(), pools)
     assert SPEC.open("anthropic", AnthropicSettings(), pools).name == "anthropic"
+
+
+def test_a_model_at_an_address_of_ones_own_is_what_its_vendor_made(pools: Pools) -> None:
+    for spec, name in ((SPEC, "claude-haiku-4-5"), (GEMINI, "gemini-2.5-flash")):
+        provider = spec.open("mine", spec.settings.model_validate({"baseUrl": "http://127.0.0.1:9"}), pools)
+        assert isinstance(provider, Describes)
+        told = provider.describe(ModelSpec("mine", name, profile=ModelProfile(forced_tools=False)))
+        made = describe(spec.name, ModelSettings(name))
+        assert (told.profile.reasoning, told.context_window, told.max_output) == (
+            ReasoningStyle.BUDGET,
+            made.context_window,
+            made.max_output,
+        )
+        assert not told.profile.forced_tools  # what was said stands
+        assert told.price is None
+        assert provider.describe(made) == made
+        unknown = ModelSpec("mine", "somebody-elses")
+        assert provider.describe(unknown) == unknown
 
 
 def test_the_settings_name_the_dialect_and_describe_models() -> None:
