@@ -56,12 +56,25 @@ async def switch(call: Call, name: str, scope: str = "-s") -> str:
     await _store(call, scope, chosen)
     if scope == "-s":
         call.desk.feedback.switched(call.turn)
-    where = _SCOPES[scope]
+    where, nearer = _SCOPES[scope], await _nearer(call, scope)
     if chosen is None:
-        return f"Nothing is chosen {where} any more; the default answers."
+        return (
+            f"Nothing is chosen {where} any more; what was chosen for more, or the default, answers.{nearer}"
+        )
     if chosen == AUTO:
-        return f"The router chooses {where}."
-    return f"{chosen}{title} answers {where} from the next message on."
+        return f"The router chooses {where}.{nearer}"
+    return f"{chosen}{title} answers {where} from the next message on.{nearer}"
+
+
+async def _nearer(call: Call, scope: str) -> str:
+    """A note on the choice that stands over one of a wider scope, "" where there is none."""
+    found = {"here": (await call.talk()).state.choices.get("model") if scope != "-s" else None}
+    if scope == "-g":
+        found["for this account"] = await call.desk.choices.model_for(call.turn.account.scope)
+    notes = [
+        f" But {where} {name} was chosen, which stands over it." for where, name in found.items() if name
+    ]
+    return notes[0] if notes else ""
 
 
 def is_retired(catalog: Catalog, name: str) -> bool:
