@@ -68,7 +68,9 @@ class CascadeSection(Section):
         default=(), description="Which; what is asked in which order follows from quality and cost."
     )
     max_expected_cost: Usd | None = Field(
-        default=None, description="US dollars that one question may cost on average; none: without limit."
+        default=0.003,
+        description="US dollars that one question may cost on average; none: without limit, which mostly means the "
+        "best model alone.",
     )
     max_depth: Annotated[int, Field(strict=True, ge=1, le=8)] = Field(
         default=3, description="The most models for one question."
