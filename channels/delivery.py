@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import structlog
@@ -38,30 +38,15 @@ from channels.outcome import failed
 from channels.pacing import Budgets
 from channels.programs import Conclusion, RouteTaken
 from channels.script import Script
-from channels.steps import Abilities, Kind, Past, Shown, Step, Wait
+from channels.steps import Abilities, Delivery, Kind, Past, Shown, Step, Wait
 from channels.typing_light import TypingLight
 
 CALL_DEADLINE = 60.0  # above any adapter's own; nothing hangs for ever
 LEAVE_DEADLINE = 5.0  # how long `leave` lets a write in flight come to its end
 
+__all__ = ["Delivery", "Reply", "open_reply"]
+
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What became of a reply.
-
-    `text`: what a person sees, closing note included. `first_visible`: seconds from `since` to the first text on
-    screen, None when nothing new was shown. `edits` counts edits and stream updates, `splits` messages beyond the
-    first. `maybe_doubled`: sends that were repeated although the first try may have arrived.
-    """
-
-    message_ids: tuple[str, ...] = ()
-    text: str = ""
-    first_visible: float | None = None
-    edits: int = 0
-    splits: int = 0
-    maybe_doubled: int = 0
 
 
 class Reply:
@@ -89,6 +74,15 @@ class Reply:
             )
         self._writer.script.replace(text)
         self._writer.text_came()
+
+    def status(self, text: str) -> None:
+        """A word that is shown until there is some of the answer, where the channel can write over it at once.
+
+        It is no part of the answer: nothing counts as visible by it. Nothing happens once there is anything to see.
+        """
+        if not self._is_over and self._writer.script.takes_status:
+            self._writer.script.status = text
+            self._writer.text_came()
 
     def offer(self, actions: Sequence[Action]) -> None:
         """The buttons under the answer while it grows, where the channel shows any."""
@@ -416,14 +410,14 @@ class _Writer:
     def _done(self, step: Step, shown: Shown, sent: Sent | None) -> None:
         now = self._clock()
         self.script.done(step, sent, now)
-        if self.first_visible is None and step.kind is not Kind.REMOVE:
+        if self.first_visible is None and step.kind is not Kind.REMOVE and not step.is_status:
             self.first_visible = now - self.since
         self._typing.is_wanted = self._typing.is_wanted and not self.script.is_visible
         is_preview = self.script.capabilities.preview
         lasts = step.kind is Kind.SEND or step.kind is (Kind.CLOSE if is_preview else Kind.START)
         if lasts and sent is not None:
             self._journal.sent(shown.part, shown.send_key, sent)
-        if not self.script.is_final:
+        if not (self.script.is_final or step.is_status):
             self._journal.progress(self.script.visible)
 
     async def _call(self, step: Step, shown: Shown) -> Sent | None:

@@ -15,7 +15,7 @@ from channels.capabilities import Capabilities, Operation, SendKey, Streaming
 from channels.errors import ChannelError, RateLimited
 from channels.events import Action, Sent
 from channels.journal import SentPart
-from channels.markup import missing_from, reached_by
+from channels.markup import is_blank, missing_from, reached_by
 from channels.pacing import Budgets, EditPacer, Priority
 from channels.parts import Part, Plan
 from channels.steps import Abilities, End, Kind, Next, Past, Shown, Step, Wait
@@ -28,6 +28,7 @@ LIMITED_PATIENCE = (
     300.0  # how long a finished answer waits for its turn; Telegram bans of 30-237 s were reported
 )
 STREAM_SHARE = 0.8  # a native stream is closed by us after this share of its lifetime
+EDITS_FOR_STATUS = 4  # a channel that takes no more than these has none to spare for a word
 WINDOW_MARGIN = 1.0  # seconds before the end of an edit window after which we do not edit any more
 
 
@@ -35,6 +36,7 @@ class Script:
     """One reply's course. `hold`: seconds that a very short first text may wait for more.
 
     `running`: the buttons under the last message while the answer grows; `finished` those under the whole answer.
+    `status`: a word that stands in for the answer until there is some of it; it counts as nothing shown.
     """
 
     __slots__ = (
@@ -58,6 +60,7 @@ class Script:
         "plan",
         "running",
         "shown",
+        "status",
         "trouble",
         "visible_end",
         "wording",
@@ -79,6 +82,7 @@ class Script:
         self.buckets = buckets
         self.mode = _mode(capabilities.streaming, abilities)
         self.wording = Wording(is_raw=capabilities.raw)
+        self.status = ""
         self.plan = Plan(capabilities.max_text, capabilities.unit)
         self.pacer = EditPacer()
         self.shown = [
@@ -105,7 +109,15 @@ class Script:
         self.front = self.visible_end = 0
         for shown in self.shown:
             shown.end = 0
-            shown.is_old = shown.is_sent
+            shown.is_old = shown.is_sent and not self.status
+
+    @property
+    def takes_status(self) -> bool:
+        """Whether a word may stand in for the answer now: nothing is shown, and it can be written over soon."""
+        can, limit = self.capabilities, self.capabilities.max_edits
+        can_replace = can.replaceable and self.abilities.edits and (limit is None or limit > EDITS_FOR_STATUS)
+        is_open = not (self.is_visible or self.is_final or can.raw)
+        return is_open and can_replace and self.mode in {Streaming.EDIT, Streaming.NATIVE}
 
     @property
     def is_final(self) -> bool:
@@ -132,7 +144,7 @@ class Script:
             return Wait(None)
         if self.capabilities.raw:
             return self._next_raw()
-        text = self.wording.current
+        text = self._text()
         if self.is_final and not self.abilities.edits:
             self._adopt(text)
         if self.is_final or self.mode is not Streaming.BLOCK:
@@ -143,6 +155,18 @@ class Script:
         if step is None and self.mode is Streaming.BLOCK:
             step = self._next_block(text, now)
         return step or Wait(None)
+
+    def _text(self) -> str:
+        """What is to be read: the answer, or the word that stands in for it."""
+        text = self.wording.current
+        if not self.status:
+            return text
+        if not self.is_final and is_blank(text):
+            return self.status
+        self.status = ""
+        self.plan.reset()
+        self.front = self.visible_end = 0
+        return text
 
     def _next_raw(self) -> Next:
         """What is new of the text, as it came, in one message and at once."""
@@ -310,6 +334,7 @@ class Script:
             is_whole,
             look_first,
             self._buttons(kind),
+            bool(self.status),
         )
 
     # When.
@@ -328,7 +353,7 @@ class Script:
             self.pacer.wrote(self.buckets, self.capabilities.budgets, step.operation, now)
             if step.index == len(self.shown):
                 self.shown.append(Shown(self.number()))
-            self.is_begun = True
+            self.is_begun = self.is_begun or not step.is_status
             return step
         if self.is_final and wait > LIMITED_PATIENCE:
             self.error = RateLimited(wait, detail="the channel's limits leave no room for the answer")
@@ -408,15 +433,17 @@ class Script:
             shown.stream = sent.id
         elif step.kind is Kind.CLOSE:
             shown.stream = None
-        shown.is_sent = self.is_visible = True
+        shown.is_sent = True
+        self.is_visible = self.is_visible or not step.is_status
         shown.is_gone = shown.is_old = False
         # A send that may have been made in an earlier life shows what that said.
         is_known = self.capabilities.send_key is SendKey.NONE
         may_be_older = step.kind is Kind.SEND or (step.kind is Kind.CLOSE and self.capabilities.preview)
         shown.is_stale = may_be_older and self._past.is_resumed and not is_known
         shown.pending = None
-        shown.text, shown.end, shown.actions = step.text, step.end, step.actions
-        self.visible_end = max(self.visible_end, step.end)
+        end = 0 if step.is_status else step.end
+        shown.text, shown.end, shown.actions = step.text, end, step.actions
+        self.visible_end = max(self.visible_end, end)
         if step.is_whole and sent is not None and sent.shown is not None:
             self._compare(shown, step, sent.shown, now)
         elif step.kind is Kind.CLOSE and not step.is_whole and not self.can_edit(shown, now):

@@ -39,7 +39,7 @@ class Step:
 
     `end`: how far into the answer `text` reaches. `origin`: the answer's character that `text[0]` would be.
     `is_whole`: this message will not grow any more. `look_first`: an earlier try may have succeeded.
-    `actions`: the buttons that it has afterwards.
+    `actions`: the buttons that it has afterwards. `is_status`: it reads a word that stands in for the answer.
     """
 
     kind: Kind
@@ -52,6 +52,24 @@ class Step:
     is_whole: bool = False
     look_first: bool = False
     actions: tuple[Action, ...] = ()
+    is_status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a reply.
+
+    `text`: what a person sees, closing note included. `first_visible`: seconds from `since` to the first text on
+    screen, None when nothing new was shown. `edits` counts edits and stream updates, `splits` messages beyond the
+    first. `maybe_doubled`: sends that were repeated although the first try may have arrived.
+    """
+
+    message_ids: tuple[str, ...] = ()
+    text: str = ""
+    first_visible: float | None = None
+    edits: int = 0
+    splits: int = 0
+    maybe_doubled: int = 0
 
 
 Next = Step | Wait | End
