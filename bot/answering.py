@@ -39,6 +39,7 @@ from routing.errors import UnknownModel
 from routing.execute import Tools
 from routing.policy import RouteQuery, decide
 from routing.strategy import Difficulty
+from routing.tasks import find
 
 _SHARED = frozenset({Surface.GROUP, Surface.THREAD})
 _AGAIN = frozenset({StopReason.MERGED, StopReason.EDITED})
@@ -165,6 +166,10 @@ class Answering:
         except UnknownModel as error:
             ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
             ending.failure = Failure.UNKNOWN_MODEL
+            return
+        if query.task is not None and find(query.task) is None:
+            ending.outcome, ending.closing = Outcome.FAILED, words.unknown_task(query.task)
+            ending.failure = Failure.REFUSED
             return
         ending.decision = decision
         fit = prompt.fit if turn.message.asked is None else None

@@ -48,6 +48,7 @@ def suited(query: RouteQuery, asked: Asked | None, catalog: Catalog) -> RouteQue
         effort=Effort(wishes.effort) if wishes.effort is not None else query.effort,
         needs_tools=bool(asked.tools) or any(said.calls for said in asked.said),
         needs_schema=is_strict and any(spec.profile.schema for spec in catalog.models.values()),
+        task=asked.task or None,
         answer_tokens=min(query.answer_tokens, wishes.max_output or query.answer_tokens),
     )
 

@@ -11,6 +11,7 @@ from channels.events import UnreadableReason
 from providers.errors import ErrorKind
 from routing.health import Breaker
 from routing.policy import Reason
+from routing.tasks import tasks
 
 STOPPED = "(stopped)"
 CUT = "(The model broke off here. /retry asks again.)"
@@ -232,6 +233,12 @@ def unknown_model(name: str, nearest: tuple[str, ...]) -> str:
     """`/model NAME` names nobody."""
     hint = f" Did you mean {', '.join(nearest)}?" if nearest else ""
     return f"No model is called “{name}”.{hint} /models shows all."
+
+
+def unknown_task(name: str) -> str:
+    """A program names a kind of work that there is no row for."""
+    known = ", ".join(each.name for each in tasks())
+    return f"No kind of work is called “{name}”. Allowed: {known}."
 
 
 def retired(ref: str) -> str:

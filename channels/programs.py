@@ -81,7 +81,7 @@ class Asked:
     """A program's request: its own history in place of ours, and how it wants to be answered.
 
     `model`: an alias, "auto" or a reference. `lineage`: equal for requests whose prompts begin alike.
-    `uses_our_tools`: where it brings no tools, those of the daemon may be called on the way.
+    `uses_our_tools`: where it brings no tools, those of the daemon may be called on the way. `task`: the kind of work.
     """
 
     said: tuple[Said, ...]
@@ -90,6 +90,7 @@ class Asked:
     wishes: Wishes = Wishes()
     lineage: str = ""
     uses_our_tools: bool = False
+    task: str = ""
 
 
 class Finish(StrEnum):

@@ -7,6 +7,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ BODY_DEADLINE = 60.0
 
 PICTURE_BYTES = 20_000_000
 LATENCY_HEADER = "x-firstword-latency"
+TASK_HEADER = "x-firstword-task"
+MAX_TASK = 40
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -187,6 +190,8 @@ class ApiChannel:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)
         chat = chat_of(body, self._settings.models, uses_our_tools=self._settings.our_tools)
+        if task := request.headers.get(TASK_HEADER, ""):
+            chat = replace(chat, asked=replace(chat.asked, task=task[:MAX_TASK]))
         latency = _latency(request.headers.get(LATENCY_HEADER), self._settings.latency)
         if chat.addresses:
             chat = chat.with_pictures(await self._pictures(chat.addresses))

@@ -75,3 +75,14 @@ async def test_requests_that_come_together_are_answered_apart(tmp_path: Path) ->
         await asyncio.gather(*(world.accept(asked(text, number)) for number, text in enumerate("ab")))
         await world.quiet()
         assert [each.request.messages[-1].text for each in provider.asked] == ["a", "b"]
+
+
+async def test_a_kind_of_work_decides_who_answers_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    one, two = FakeProvider("one", default=answer("one")), FakeProvider("two", default=answer("two"))
+    async with inside(tmp_path, one, two=two) as world:
+        assert await told(world, asked("sort these", 1, task="classification")) == "one"
+        assert await told(world, asked("think", 2, task="reasoning")) == "two"
+        assert await told(world, asked("think", 3, task="reasoning", model="fast")) == "one"
+        assert "Allowed: extraction, reasoning, volume, classification." in await told(
+            world, asked("think", 4, task="magic")
+        )

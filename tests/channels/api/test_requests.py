@@ -302,6 +302,15 @@ async def test_a_class_that_there_is_not_is_refused(site: Site) -> None:
     assert (response.status_code, response.json()["error"]["param"]) == (400, "x-firstword-latency")
 
 
+async def test_the_kind_of_work_is_the_headers(site: Site, host: RecordingHost) -> None:
+    site.client.headers["x-firstword-task"] = "extraction"
+    task, message = await ask(site, host)
+    assert message.asked is not None
+    assert message.asked.task == "extraction"
+    task.cancel()
+    await host.until_event(MessageDeleted)
+
+
 async def test_pictures_are_fetched_before_anybody_is_asked(site: Site, host: RecordingHost) -> None:
     host.pages["https://a.example/b.png"] = PNG
     content = [{"type": "image_url", "image_url": {"url": "https://a.example/b.png"}}]
