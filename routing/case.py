@@ -217,8 +217,7 @@ def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, t
         seen.add(choice.model.ref)
         unfit = _unfit(choice.model, query)
         for rung in _rungs(choice, catalog, query.effort):
-            found = _candidate(rung, group, unfit, wait, health)
-            candidates.append(replace(found, behind=_behind(rung, query)))
+            candidates.append(_candidate(rung, group, (unfit, _behind(rung, query)), wait, health))
             rungs.append(rung)
     # The pin gives way to what a hard question needs.
     kept = pinned.model.ref if pinned is not None and is_plain else None
@@ -228,7 +227,9 @@ def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, t
     return case, tuple(rungs)
 
 
-def _candidate(rung: Rung, group: Group, unfit: Exclusion | None, wait: Wait, health: Health) -> Candidate:
+def _candidate(
+    rung: Rung, group: Group, why: tuple[Exclusion | None, Exclusion | None], wait: Wait, health: Health
+) -> Candidate:
     key = rung.key
     return Candidate(
         ref=rung.model.ref,
@@ -238,7 +239,8 @@ def _candidate(rung: Rung, group: Group, unfit: Exclusion | None, wait: Wait, he
         is_disabled=health.is_disabled(key),
         last_failure=health.last_failure(key),
         score=score(rung.model.ref, key, wait, health),
-        unfit=unfit,
+        unfit=why[0],
+        behind=why[1],
     )
 
 
