@@ -15,6 +15,7 @@ from bot.attachments import Attachments, TurnFiles
 from bot.cascading import Cascading
 from bot.conversations import Talk
 from bot.ending import Ending
+from bot.etiquette import in_company
 from bot.errors import StoreError
 from bot.exchange import Exchange
 from bot.interrupt import StopReason
@@ -191,7 +192,8 @@ class Answering:
         try:
             if turn.consent is not None and (held := _held(talk)) is not None:
                 await speaker.settle(held.held, is_allowed=turn.consent)
-            await self.cascading.speak(speaker, decision, prompt, query, catalog)
+            with in_company(turn, reply, decision, self.tools.health, self.tools.clock()):
+                await self.cascading.speak(speaker, decision, prompt, query, catalog)
         finally:
             ending.said = thoughts.answer
         if material is not None and material.unread:

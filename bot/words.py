@@ -14,6 +14,8 @@ from routing.policy import Reason
 from routing.tasks import tasks
 
 STOPPED = "(stopped)"
+THINKING = "Thinking…"
+LOADING = "Loading…"
 CUT = "(The model broke off here. /retry asks again.)"
 LENGTH = "(The model reached its length limit here. Say “go on” for the rest.)"
 FILTERED = "(The provider's content filter stopped the answer here.)"
