@@ -115,9 +115,9 @@ class Script:
     def takes_status(self) -> bool:
         """Whether a word may stand in for the answer now: nothing is shown, and it can be written over soon."""
         can, limit = self.capabilities, self.capabilities.max_edits
-        can_replace = can.replaceable and self.abilities.edits and (limit is None or limit > EDITS_FOR_STATUS)
+        has_edits = self.mode is Streaming.EDIT and (limit is None or limit > EDITS_FOR_STATUS)
         is_open = not (self.is_visible or self.is_final or can.raw)
-        return is_open and can_replace and self.mode in {Streaming.EDIT, Streaming.NATIVE}
+        return is_open and can.replaceable and (has_edits or self.mode is Streaming.NATIVE)
 
     @property
     def is_final(self) -> bool:
