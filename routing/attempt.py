@@ -137,11 +137,8 @@ class Request:
 
     async def events(self) -> AsyncGenerator[StreamEvent, None]:
         """What the model says. Raises ProviderError, and Overtaken after `overtake`."""
-        tools, key, decision = self._tools, self.rung.key, self._decision
-        await tools.places.enter(
-            self.rung.account, decision.latency, decision.tokens, decision.budget.total / 3
-        )
-        self._started = tools.clock()
+        tools, key = self._tools, self.rung.key
+        await self._enter()
         tools.health.asked(key, self._started)
         provider = tools.providers[self.rung.model.provider]
         credential = tools.credential(self.rung.model.provider, self.rung.credential_id)
@@ -182,6 +179,17 @@ class Request:
             self._watch.close()
         tools.health.succeeded(key)
         self._book(detail=f"ended at {self._most} characters" if self._room < 0 else "")
+
+    async def _enter(self) -> None:
+        """Begin where there is room. Raises ProviderError."""
+        decision, places = self._decision, self._tools.places
+        patience = decision.budget.total / 3
+        try:
+            await places.enter(self.rung.account, decision.latency, decision.tokens, patience)
+        except ProviderError as error:  # it has no place to leave, and says nothing of the model
+            self._tell(kind=error.kind, detail=error.detail)
+            raise
+        self._started = self._tools.clock()
 
     async def _within(self, awaitable: Awaitable[T]) -> T:
         """What `awaitable` gives, within the deadline that counts now."""
@@ -254,6 +262,11 @@ class Request:
         is_left: bool = False,
     ) -> None:
         self._tools.places.leave(self.rung.account, self._decision.latency)
+        self._tell(kind=kind, detail=detail, cancelled=cancelled, is_left=is_left)
+
+    def _tell(
+        self, *, kind: ErrorKind | None, detail: str, cancelled: bool = False, is_left: bool = False
+    ) -> None:
         took = self._tools.clock() - self._started
         usage, speed = self.usage, None
         if usage is not None and self.ttft is not None and took > self.ttft:

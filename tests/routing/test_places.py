@@ -89,8 +89,9 @@ async def test_waiting_for_room_is_no_failure_and_counts_in_no_time_of_the_model
 async def test_a_mail_that_finds_no_room_for_minutes_fails_and_rests_nobody() -> None:
     site = Site(tokens_per_day=300)
     await site.ask("first mail", BACKGROUND)
-    with pytest.raises(NoModel):
+    with pytest.raises(NoModel) as refused:
         await site.ask("second mail", BACKGROUND)
+    assert [each.kind for each in refused.value.attempts] == [ErrorKind.RATE_LIMIT]
     assert site.health.breaker(site.rung.key, site.loop.time()) is Breaker.CLOSED
     assert await site.ask("ann", PEOPLE) == "hello"
 
