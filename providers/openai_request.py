@@ -53,6 +53,10 @@ _UNKNOWN = (
     "cannot find field",
 )
 
+# How local servers say that they were started without tools: vLLM (GitHub vllm-project/vllm 9986), llama.cpp (500;
+# defilantech/LLMKube 126, ggml-org/llama.cpp 10920); 2026-11.
+_TOOLLESS = ("--enable-auto-tool-choice", "tools param requires", "unsupported param: tools")
+
 # OpenAI: "Invalid schema for response_format ..."; Cerebras: "... not supported in JSON schema".
 _WRONG_SCHEMA = ("invalid schema", "in json schema")
 
@@ -146,6 +150,8 @@ def rejected(status: int, said: Body, body: Mapping[str, Any]) -> dict[str, str 
     Empty for every other error: what the request must say itself is never left out.
     """
     words = said.words
+    if status in {400, 422, 500} and "tools" in body and any(sign in words for sign in _TOOLLESS):
+        return dict.fromkeys(("tools", *_NEED_TOOLS))
     if status not in {400, 422} or not any(sign in words for sign in _UNKNOWN):
         return {}
     if any(sign in words for sign in _WRONG_SCHEMA):  # the schema is wrong, not the wish for one

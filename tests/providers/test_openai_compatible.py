@@ -23,6 +23,7 @@ from providers.base import (
     Role,
     Started,
     TextDelta,
+    Tool,
     ToolCallDelta,
     Usage,
     complete,
@@ -278,6 +279,17 @@ async def test_a_parameter_that_the_model_does_not_know_is_left_out_and_the_ques
     assert (await ask(provider, question(options=options))).text == "ok"
     assert (await ask(provider, question(options=options))).text == "ok"
     assert ["temperature" in chat["body"] for chat in mock_model.chats()] == [True, False, False]
+
+
+async def test_a_server_that_was_started_without_tools_answers_all_the_same(
+    pools: Pools, mock_model: MockModel
+) -> None:
+    told = {"status": 500, "error": {"message": "tools param requires --jinja flag"}, "times": 1}
+    mock_model.script(told, default={"text": "ok"})
+    provider = compatible(pools, mock_model.base_url)
+    asked = replace(question(), tools=(Tool("weather", "", {"type": "object"}),))
+    assert [(await ask(provider, asked)).text for _ in range(2)] == ["ok", "ok"]
+    assert ["tools" in chat["body"] for chat in mock_model.chats()] == [True, False, False]
 
 
 async def test_what_one_model_does_not_know_another_may(pools: Pools, mock_model: MockModel) -> None:

@@ -383,6 +383,21 @@ NO_TOOLS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
+        (500, "tools param requires --jinja flag"),
+        (500, "Unsupported param: tools"),
+    ],
+)
+def test_a_server_that_was_started_without_tools_is_asked_without(status: int, told: str) -> None:
+    """Every message would fail there from the first tool on."""
+    asked = said(CompletionRequest((QUESTION,), tools=(TOOL,), tool_choice="auto"))
+    assert "tools" not in renamed(asked, rejected(status, Body(told, type="server_error"), asked))
+    assert rejected(status, Body(told), said(CompletionRequest((QUESTION,)))) == {}
+
+
 @pytest.mark.parametrize("told", NO_TOOLS)
 def test_tools_that_a_model_does_not_know_are_left_out(told: Body) -> None:
     assert "tools" in rejected(400, told, said(CompletionRequest((QUESTION,), tools=(TOOL,))))
