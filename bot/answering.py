@@ -15,8 +15,8 @@ from bot.attachments import Attachments, TurnFiles
 from bot.cascading import Cascading
 from bot.conversations import Talk
 from bot.ending import Ending
-from bot.etiquette import in_company
 from bot.errors import StoreError
+from bot.etiquette import in_company
 from bot.exchange import Exchange
 from bot.interrupt import StopReason
 from bot.lanes import Turn
@@ -58,7 +58,7 @@ class Chosen(Protocol):
 class Answering:
     """Asks models. `catalog` gives an agent's models, None for the default agent's.
 
-    `difficulty`: of what a person wrote. `box`: what models may call. `latch` keeps a key of a channel's account for
+    `difficulty`: of what was written at an account. `box`: what models may call. `latch` keeps a key of an account for
     good; False: it was kept before. `wall`: seconds since the epoch. `press`: a query with the room and the money that
     are left. `rolling`: who is served by which policy. `judge`: what a
     classifier says of a person's words.
@@ -71,7 +71,7 @@ class Answering:
     latch: Callable[[str, str, str], Awaitable[bool]]
     attachments: Attachments
     wall: Callable[[], float]
-    difficulty: Callable[[str], Difficulty]
+    difficulty: Callable[[str, str], Difficulty]
     press: Callable[[RouteQuery, Catalog], RouteQuery]
     rolling: Rolling
     judge: Callable[[str], Awaitable[str | None]]
@@ -158,7 +158,7 @@ class Answering:
                 one_shot=turn.one_shot,
                 least_tokens=prompt.least_tokens,
                 tokens=prompt.tokens,
-                difficulty=self.difficulty(own),
+                difficulty=self.difficulty(own, turn.account.scope),
                 judged=await self.judge(own) if own else None,
                 has_images=any(line.message.images for line in prompt.question),
             )

@@ -32,6 +32,7 @@ from bot.host import AccountHost
 from bot.ids import new_turn_id
 from bot.inbox import Inbox
 from bot.lanes import Lanes, Spawn
+from bot.learning import Learner
 from bot.machine import MACHINE, Machine
 from bot.mcp import open_box
 from bot.media.extract import Extractor
@@ -178,6 +179,7 @@ async def open_app(
         metrics.watch_running(lambda: app.lanes.running)
         await app.desk.spending.load()
         await app.desk.rolling.load()
+        await app.desk.feedback.learner.load()
         yield app
         for task in list(alive):
             task.cancel()
@@ -199,7 +201,8 @@ def _build(
     spending = Spending(_budget(settings), store, wall)
     tools = _tools(settings, models, health, spending, machine)
     rolling = _rolling(settings, store, spawn, spending, wall)
-    feedback = Feedback(store, rolling, wall)
+    learner = Learner(store, wall, is_on=settings.routing.learns)
+    feedback = Feedback(store, rolling, learner, wall)
     classifying = Classifying(settings.routing.semantic, models)
     answering = Answering(
         catalog=models.catalog,
@@ -209,7 +212,7 @@ def _build(
         latch=store.add_key,
         attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
         wall=wall,
-        difficulty=judge(),
+        difficulty=judge(feedback.learner.bounds),
         press=lambda query, catalog: pressed(query, catalog, tools.places, spending),
         rolling=rolling,
         judge=classifying.judge,

@@ -10,17 +10,20 @@ import structlog
 
 from routing.complexity import Complexity, Need, assess, need
 from routing.errors import WeightsError
+from routing.learning import DEEP_ABOVE, FAST_BELOW
 from routing.strategy import Difficulty
 from routing.weights import Weights, shipped
 
 log = structlog.get_logger()
 
+USUAL_BOUNDS = (FAST_BELOW, DEEP_ABOVE)
+
 _MEANT = {Need.FAST: Difficulty.SIMPLE, Need.DEFAULT: Difficulty.USUAL, Need.DEEP: Difficulty.HARD}
 
 
-def difficulty_of(found: Complexity) -> Difficulty:
-    """The difficulty that an assessment means."""
-    return _MEANT[need(found)]
+def difficulty_of(found: Complexity, bounds: tuple[float, float] = USUAL_BOUNDS) -> Difficulty:
+    """The difficulty that an assessment means. `bounds`: gains below which it is simple, and above which hard."""
+    return _MEANT[need(found, fast_below=bounds[0], deep_above=bounds[1])]
 
 
 @cache
@@ -33,10 +36,13 @@ def table() -> Weights | None:
         return None
 
 
-def judge() -> Callable[[str], Difficulty]:
-    """What tells the difficulty of a text, in about 0.1 ms. Reads the table now; without one every text is usual."""
+def judge(bounds: Callable[[str], tuple[float, float]]) -> Callable[[str, str], Difficulty]:
+    """What tells the difficulty of a text said at an account, in about 0.1 ms. Without a table every text is usual.
+
+    Reads the table now. `bounds` gives those of an account.
+    """
     weights = table()
-    return lambda text: difficulty_of(assess(text, weights))
+    return lambda text, account: difficulty_of(assess(text, weights), bounds(account))
 
 
 @cache

@@ -12,11 +12,13 @@ from zlib import crc32
 from bot import metrics
 from bot.ending import Ending
 from bot.lanes import Turn
+from bot.learning import Learner
 from bot.rollout import Rolling
 from bot.store.base import Store
 from channels.delivery import Delivery
 from channels.events import Address, Reaction, Sender
 from routing.rollout import Policy
+from routing.strategy import Difficulty
 
 KEPT_ANSWERS = 5_000
 SWITCH_WITHIN = 600.0
@@ -36,6 +38,8 @@ class Said(StrEnum):
 
 
 BAD = frozenset({Said.BAD, Said.AGAIN, Said.SWITCHED})
+REWARDS = {Said.GOOD: 1.0, Said.BAD: -1.0, Said.AGAIN: -0.5, Said.SWITCHED: -0.5}
+"""What is learnt from it, -1 to 1: a second try or another model may have other reasons."""
 
 _SIGNS = {
     Said.GOOD: "👍 ❤ 🎉 👏 🔥 💯 🙏 😍 🥰 +1 thumbsup heart tada clap fire 100 pray heart_eyes",
@@ -58,6 +62,8 @@ class _Answer:
     at: float
     latency: str
     policy: Policy
+    group: str
+    difficulty: Difficulty | None
     said: dict[str, Said] = field(default_factory=dict)
 
 
@@ -67,6 +73,7 @@ class Feedback:
 
     store: Store
     rolling: Rolling
+    learner: Learner
     wall: Callable[[], float]
     _by_message: OrderedDict[str, _Answer] = field(default_factory=OrderedDict)
     _latest: OrderedDict[str, _Answer] = field(default_factory=OrderedDict)
@@ -76,7 +83,16 @@ class Feedback:
         if ending.decision is None or ending.decision.case is None or not delivery.message_ids:
             return
         case = ending.decision.case
-        answer = _Answer(turn.turn_id, self.wall(), str(case.latency), case.policy)
+        # Who named a model, or is served in the settings' order, judges no difficulty.
+        teaches = case.wanted is None and case.policy is Policy.SMART
+        answer = _Answer(
+            turn.turn_id,
+            self.wall(),
+            str(case.latency),
+            case.policy,
+            turn.account.scope,
+            case.difficulty if teaches else None,
+        )
         for message_id in delivery.message_ids:
             _keep(self._by_message, _place(turn.message.address, message_id), answer)
         _keep(self._latest, turn.key, answer)
@@ -114,6 +130,8 @@ class Feedback:
         else:
             answer.said[name] = said
             metrics.feedback(str(said))
+            if answer.difficulty is not None:
+                self.learner.told(answer.group, answer.difficulty, REWARDS[said])
         self.store.note_feedback(answer.turn_id, name, str(said) if said is not None else None)
         change = int(_is_bad(answer, who)) - int(was_bad)
         if change:

@@ -7,7 +7,7 @@ from bot.rollout import Rolling
 from channels.commands import CommandSpec
 from routing.rollout import SHARES, Stage
 
-_ORDERS = ("status", "next", "back", "on", "off", "shadow", "20", "50", "100")
+_ORDERS = ("status", "next", "back", "on", "off", "shadow", "20", "50", "100", "forget")
 
 _WHAT = {
     Stage.OFF: "off: models are asked as the settings list them",
@@ -20,7 +20,15 @@ _WHAT = {
 
 async def rollout(call: Call) -> str:
     """Show or change the stage. It holds over restarts, until routing.rollout.stage is changed."""
-    return change(call.desk.rolling, call.argument)
+    if call.argument.lower() == "forget":
+        count = call.desk.feedback.learner.forget()
+        return f"What was learnt at {count} account{'' if count == 1 else 's'} is forgotten."
+    learnt = [
+        f"Learnt at {group}: {found.shift:+.3f} from {found.said} reactions."
+        for group, found in sorted(call.desk.feedback.learner.groups.items())
+    ]
+    said = change(call.desk.rolling, call.argument)
+    return "\n".join([said, *learnt]) if call.argument.lower() in ("", "status") else said
 
 
 def change(rolling: Rolling, argument: str) -> str:
@@ -81,7 +89,7 @@ COMMAND = Command(
     CommandSpec(
         "rollout",
         "How models are chosen, and for how many",
-        "[status|next|back|on|off|shadow|20|50|100]",
+        "[status|next|back|on|off|shadow|20|50|100|forget]",
         is_owner_only=True,
         choices=_ORDERS,
     ),

@@ -90,6 +90,7 @@ PURE = (
     "routing.tempo",
     "routing.budgets",
     "routing.health",
+    "routing.learning",
     "routing.hedge",
     "routing.retry",
     "routing.catalog",

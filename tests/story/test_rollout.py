@@ -20,6 +20,7 @@ from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer
 from routing.catalog import Catalog, Choice
 from routing.health import Health
+from routing.learning import ENOUGH, Learning
 from routing.policy import RouteQuery, decide
 from routing.rollout import Policy, Stage
 from tests.story.inside import Inside, address, inside
@@ -279,3 +280,32 @@ async def test_a_displeased_person_counts_once_against_the_policy_that_served(tm
         for emoji in ("👎", "💩"):
             await world.accept(reaction(world, emoji, added=False))
         assert arm.disliked == 0
+
+
+# What is learnt of it
+
+
+async def test_nothing_is_learnt_unless_the_settings_say_so(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", default=answer("hello"))) as world:
+        await ask(world, "hi", 1)
+        await world.accept(reaction(world, "👎"))
+        assert world.app.desk.feedback.learner.groups == {}
+
+
+async def test_each_account_learns_for_itself_and_can_be_made_to_forget(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    home.config.write_text(json.dumps({"routing": {"learns": True}}))
+    one = FakeProvider("one", default=answer("hello"))
+    async with inside(tmp_path, one, policy=OWNER) as world:
+        learner = world.app.desk.feedback.learner
+        learner.groups["account:fake:main"] = Learning(said=ENOUGH)
+        await ask(world, "hi", 1)
+        await world.accept(reaction(world, "👎", sender="ann"))
+        assert learner.groups["account:fake:main"].shift == pytest.approx(0.002)
+        assert learner.bounds("account:fake:other") == (0.03, 0.12)
+    async with inside(tmp_path, one, policy=OWNER) as world:
+        assert "Learnt at account:fake:main: +0.002 from 201 reactions." in await ask(world, "/rollout", 2)
+        assert "at 1 account is forgotten" in await ask(world, "/rollout forget", 3)
+    async with inside(tmp_path, one, policy=OWNER) as world:
+        assert world.app.desk.feedback.learner.groups == {}

@@ -98,9 +98,8 @@ def test_a_decision_that_would_be_another_now_is_found(terminal: Terminal, tmp_p
     record = data["decision"]
     record["picked"]["reason"] = "pinned"
     trace = tmp_path / "rows.jsonl"
-    trace.write_text(
-        "\n".join(json.dumps(row) for row in ({"turn_id": "t", "decision": record}, {"decision": {}}))
-    )
+    rows: list[dict[str, object]] = [{"turn_id": "t", "decision": record}, {"decision": {}}]
+    trace.write_text("\n".join(json.dumps(row) for row in rows))
     said = terminal.run("route", "replay", "--file", str(trace))
     assert said.code == 1
     assert "t: OTHERWISE: now demo/demo (default;" in said.out
