@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 
+from bot.classifying import Classifying
 from bot.home import Home
+from bot.settings import load_settings
+from bot.settings.classifying import SemanticSection
+from bot.sources import open_models
 from providers.base import Credential, ModelSpec
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer
 from routing.replay import replay
+from tests.mock_model.client import MockModel
+from tests.providers.test_embeddings_onnx import folder as folder  # noqa: PLC0414 - a fixture
 from tests.story.inside import Inside, inside
+from tests.story.running import config
 
 SAMPLES = {"deep": ["prove the theorem", "derive the formula"], "fast": ["good morning"]}
 
@@ -126,3 +133,31 @@ async def test_only_the_person_s_own_words_are_judged(tmp_path: Path) -> None:
         await world.quiet()
         assert world.channel.visible() == ["hello"]
         assert "theorem" not in one.embedded[-1]
+
+
+def section(ref: str, routes: dict[str, tuple[str, ...]]) -> SemanticSection:
+    return SemanticSection.model_validate({"model": ref, "routes": routes, "deadline": 1.0})
+
+
+async def test_vectors_of_a_model_on_this_machine_tell_the_route(folder: Path) -> None:
+    home = Home(folder / "home")
+    home.prepare()
+    providers = {"onnx": {"api": "onnx-embeddings", "directory": str(folder)}}
+    home.config.write_text(json.dumps({"models": {"providers": providers, "detectLocal": False}}))
+    async with open_models(load_settings(home, home.config, {})) as models:
+        judging = Classifying(section("onnx/tiny", {"deep": ("cat",), "fast": ("sea",)}), models)
+        assert await judging.judge("dog") is None  # nothing is known yet
+        await judging.prepare()
+        assert await judging.judge("dog") == "deep"
+        assert await judging.judge("sea sea") == "fast"
+
+
+async def test_vectors_of_an_api_tell_the_route(tmp_path: Path, mock_model: MockModel) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    home.config.write_text(json.dumps(config(mock_model.base_url)))
+    async with open_models(load_settings(home, home.config, {})) as models:
+        judging = Classifying(section("mock/vectors", {"deep": ("prove the theorem",)}), models)
+        await judging.prepare()
+        assert await judging.judge("prove the theorem") == "deep"
+        assert await judging.judge("something else entirely, about bananas") is None
