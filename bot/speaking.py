@@ -111,6 +111,7 @@ class Speaker:
             decision = _fixed(decision, answer)
             if step.said:
                 self.reply.write("\n\n")
+                self.thoughts.keep("\n\n")
                 self._clean = self.reply.text
         self._keep(step)
         if self.turn.message.asked is None:

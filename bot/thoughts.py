@@ -25,21 +25,27 @@ def wanted_effort(chosen: str | None) -> Effort | None:
 class Thoughts:
     """One answer's thoughts. `mode`: OFF, ON (whole, before the first word) or STREAM (as they come)."""
 
-    __slots__ = ("_attempt", "_has_begun", "_held", "_is_over", "_left", "_mode", "_said")
+    __slots__ = ("_attempt", "_has_begun", "_held", "_is_over", "_kept", "_left", "_mode", "_said")
 
     def __init__(self, mode: str) -> None:
         self._mode = mode
         self._said: list[str] = []
+        self._kept = ""
         self._attempt = 0
         self.clear()
 
     @property
     def answer(self) -> str | None:
         """What was said after the thoughts; None where thoughts are not shown."""
-        return None if self._mode not in {ON, STREAM} else "".join(self._said)
+        return None if self._mode not in {ON, STREAM} else self._kept + "".join(self._said)
+
+    def keep(self, after: str) -> None:
+        """What was said stands, with `after` behind it, even where what follows begins anew."""
+        self._kept += "".join(self._said) + after
+        self._said.clear()
 
     def clear(self) -> None:
-        """The answer begins anew, thoughts and all."""
+        """The answer begins anew, thoughts and all; what was kept stands."""
         self._said.clear()
         self._held = ""
         self._has_begun = False

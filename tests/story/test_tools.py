@@ -400,6 +400,19 @@ async def test_thoughts_before_a_call_leave_the_screen_when_the_answer_comes(tmp
         assert await told(world, "time?", 2) == "> Noon it is.\n\nNoon."
 
 
+async def test_what_was_said_before_a_call_is_part_of_the_answer_beside_thoughts(tmp_path: Path) -> None:
+    """Also where the model that goes on has to begin again."""
+    first = (Started(), ReasoningDelta("Hm."), *calling(NOW, text="Let me look.")[1:])
+    broken = (Started(), TextDelta("It is"), ProviderError(ErrorKind.SERVER))
+    anew = ModelSpec("one", "m", profile=ModelProfile(prefill=False))
+    provider = FakeProvider("one", first, broken, answer("Noon."), models=(anew,))
+    async with inside(tmp_path, provider, box=Box(), policy=KNOWN) as world:
+        await told(world, "/reasoning on")
+        assert await told(world, "time?", 2) == "> Hm.\n\nLet me look.\n\nNoon."
+        talk = await world.app.conversations.get(str(address().key))
+        assert talk.lines[-1].text == "Let me look.\n\nNoon."
+
+
 async def test_the_books_hold_every_request_of_a_turn_that_called_tools(tmp_path: Path) -> None:
     async with inside(
         tmp_path, FakeProvider("one", calling(NOW), answer("x")), box=Box(), policy=KNOWN
