@@ -18,6 +18,9 @@ from bot.home import Home, make_private
 
 MAX_LINE = 1_000_000
 DEADLINE = 10.0
+LONGEST = 600.0
+"""Seconds that the longest method may take; whoever calls it waits as long (`call(deadline=...)`)."""
+
 MAX_SOCKET_PATH = 100
 Method = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
@@ -50,7 +53,10 @@ async def open_control(home: Home, methods: Mapping[str, Method]) -> AsyncIterat
         try:
             async with asyncio.timeout(DEADLINE):
                 line = await reader.readline()
-                writer.write(orjson.dumps(await _answer(line, methods), default=str) + b"\n")
+            async with asyncio.timeout(LONGEST):
+                answer = await _answer(line, methods)
+            async with asyncio.timeout(DEADLINE):
+                writer.write(orjson.dumps(answer, default=str) + b"\n")
                 await writer.drain()
         except (TimeoutError, ConnectionError, ValueError):
             return  # the caller is gone or sent no line; there is nobody to tell
@@ -82,11 +88,13 @@ async def _answer(line: bytes, methods: Mapping[str, Method]) -> dict[str, Any]:
         return {"ok": False, "error": {"type": type(error).__name__, "message": str(error)}}
 
 
-async def call(home: Home, method: str, params: Mapping[str, Any] | None = None) -> Any:
+async def call(
+    home: Home, method: str, params: Mapping[str, Any] | None = None, *, deadline: float = DEADLINE
+) -> Any:
     """Ask the running daemon. Raises BotError when none runs here or it says no."""
     path = socket_path(home)
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline):
             reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_LINE)
             try:
                 writer.write(orjson.dumps({"method": method, "params": dict(params or {})}) + b"\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.store.base import Conversation, HistoryRow, Store
@@ -79,6 +79,11 @@ class Conversations:
     def at_hand(self, key: str) -> Talk | None:
         """The conversation if it is kept already; reads nothing."""
         return self._talks.get(key)
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Read these afresh when they are next wanted: the store holds something else now."""
+        for key in keys:
+            self._talks.pop(key, None)
 
     async def choose(self, key: str, name: str, value: str | None) -> None:
         """Set a choice of this conversation, or unset it; durable when this returns."""

@@ -7,7 +7,7 @@ import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from bot.control import Method, open_control
 from bot.errors import BotError
 from bot.home import Home
 from bot.interrupt import StopReason
+from bot.keeping import keeping_methods
 from bot.model_notes import notes_on, refs_in_use
 from bot.plugins import collisions
 from bot.priors import priors_path, read_priors
@@ -31,7 +32,8 @@ from bot.server import Health, Listening, open_servers
 from bot.settings import AccountSettings, Settings, load_settings
 from bot.sources import open_models
 from bot.store.lock import HomeLock
-from bot.store.sqlite import open_store
+from bot.store.sqlite import SqliteStore, open_store
+from bot.store.sweep import Retention
 from bot.warming import warm_local
 from channels.errors import ChannelError, NotAuthorized
 
@@ -159,7 +161,7 @@ async def open_daemon(
     home.prepare()
     async with AsyncExitStack() as stack:
         stack.enter_context(HomeLock(home.root))
-        store = await stack.enter_async_context(open_store(home.database))
+        store = await stack.enter_async_context(_open_store(settings))
         store.writer.on_commit = metrics.committed
         models = await stack.enter_async_context(open_models(settings))
         app = await stack.enter_async_context(open_app(settings, home, store, models))
@@ -181,6 +183,7 @@ async def open_daemon(
             **control_methods(app, listening),
             **model_methods(models, app.health, app.clock, lambda: _reread(settings), hide),
             **route_methods(app),
+            **keeping_methods(app, store),
         }
         await stack.enter_async_context(open_control(home, methods))
         resumed = await resume(store, app.accounts, app.inbox, app.clock, time.time)
@@ -190,6 +193,10 @@ async def open_daemon(
             log.warning("model left", reason=note)
         metrics.started(app.desk.version)
         yield Daemon(app, listening, tell, asyncio.Event(), asyncio.Event())
+
+
+def _open_store(settings: Settings) -> AbstractAsyncContextManager[SqliteStore]:
+    return open_store(settings.home.database, retention=Retention.of_days(settings.store.retention))
 
 
 def _know_models(app: App, stack: AsyncExitStack) -> None:

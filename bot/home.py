@@ -23,6 +23,7 @@ class Home:
 
     config.json .env credentials.json   what the owner writes
     data/        the store
+    backups/     copies of it that were asked for
     accounts/    one folder for each account of a channel
     logs/        firstword.log and its older parts
     run/         lock and control socket of a running daemon
@@ -54,6 +55,11 @@ class Home:
     def database(self) -> Path:
         """The SQLite file."""
         return self.data / "firstword.db"
+
+    @property
+    def backups(self) -> Path:
+        """Where `firstword backup create` puts its copies."""
+        return self.root / "backups"
 
     @property
     def logs(self) -> Path:

@@ -52,9 +52,10 @@ async def _talk(settings: Settings, row: AccountSettings, database: Path) -> Non
     from bot.app import open_app
     from bot.sources import open_models
     from bot.store.sqlite import open_store
+    from bot.store.sweep import Retention
 
     async with (
-        open_store(database) as store,
+        open_store(database, retention=Retention.of_days(settings.store.retention)) as store,
         open_models(settings) as models,
         open_app(settings, settings.home, store, models) as app,
     ):

@@ -11,13 +11,43 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.cli import auth, batch, channels, chat, config, doctor, message, models, route, run, status
+from bot.cli import (
+    auth,
+    backup,
+    batch,
+    channels,
+    chat,
+    config,
+    data,
+    deadletters,
+    doctor,
+    message,
+    models,
+    route,
+    run,
+    status,
+)
 from bot.cli.context import INTERRUPTED, OK, USAGE, CommandError, Context
 from bot.cli.parser import Parser, Verbs, common_options
 from bot.errors import BotError
 from bot.home import CONFIG_VARIABLE, find_config, find_home
 
-_VERBS = (run, chat, message, status, doctor, models, channels, config, auth, batch, route)
+_VERBS = (
+    run,
+    chat,
+    message,
+    status,
+    doctor,
+    models,
+    channels,
+    config,
+    auth,
+    batch,
+    route,
+    deadletters,
+    backup,
+    data,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

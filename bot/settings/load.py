@@ -37,6 +37,7 @@ from bot.settings.tree import (
     LoggingSection,
     ModelsSection,
     ServerSection,
+    StoreSection,
     Tree,
     WebhooksSection,
 )
@@ -64,6 +65,7 @@ class Settings:
     media: MediaSection
     routing: RoutingSection
     auth: AuthSection
+    store: StoreSection
     diagnostics: DiagnosticsSection
     logging: LoggingSection
     accounts: tuple[AccountSettings, ...]
@@ -207,6 +209,7 @@ def build_settings(
         media=tree.media,
         routing=tree.routing,
         auth=tree.auth,
+        store=tree.store,
         diagnostics=tree.diagnostics,
         logging=tree.logging,
         accounts=tuple(mounting.found),

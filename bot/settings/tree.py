@@ -149,6 +149,11 @@ class Agent(Section):
         default_factory=dict,
         description="Short names for /model; of several models the first that is listed and healthy answers.",
     )
+    draft_then_deep: Flag = Field(
+        default=False,
+        description="Whether a short take of `fast` stands there at once until the answer of `deep` takes its place, "
+        "where messages can be edited; both are paid for.",
+    )
     warm_prompts: Warming = Field(
         default=Warming.LOCAL,
         description="Whose prompt cache is filled while somebody types in a direct chat: off, local (models on this "
@@ -248,6 +253,15 @@ class DiagnosticsSection(Section):
     cache_trace: CacheTrace = Field(default=CacheTrace(), description="The prefix-cache trace.")
 
 
+class StoreSection(Section):
+    """What is kept, and for how long."""
+
+    retention: Count = Field(
+        default=400,
+        description="Days that conversations are kept; the choices made in one go when nothing said in it is left.",
+    )
+
+
 Level = Literal["debug", "info", "warning", "error"]
 
 
@@ -293,6 +307,7 @@ class Tree(BaseSettings):
     )
     routing: RoutingSection = Field(default=RoutingSection(), description="How models are chosen.")
     auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
+    store: StoreSection = Field(default=StoreSection(), description="What is kept, and for how long.")
     diagnostics: DiagnosticsSection = Field(default=DiagnosticsSection(), description="Help for finding out.")
     logging: LoggingSection = Field(default=LoggingSection(), description="What is logged.")
     providers: Annotated[dict[str, ProviderParams], Named("NAME")] = Field(

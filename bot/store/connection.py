@@ -61,7 +61,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"{path}: there is no such file")
     try:
-        connection = _open_to_read(path)
+        connection = open_to_read(path)
     except sqlite3.Error as error:
         raise store_error(error, path) from error
     try:
@@ -83,8 +83,9 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    """Where the folder may not be written to, SQLite cannot keep its books; without a log it needs none."""
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """As `connect_to_read`, of any file and schema; raises sqlite3.Error."""
+    # Where the folder may not be written to, SQLite cannot keep its books; without a log it needs none.
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MILLISECONDS / 1000)
     try:

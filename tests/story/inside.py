@@ -14,8 +14,10 @@ from bot.accounts import Account
 from bot.app import App, open_app
 from bot.home import Home
 from bot.host import AccountHost
+from bot.machine import MACHINE, Machine
 from bot.settings import load_settings
 from bot.sources import Models
+from bot.store.executors import InlineExecutor, ThreadExecutor
 from bot.store.sqlite import open_store
 from bot.tools import ToolBox
 from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
@@ -24,6 +26,7 @@ from channels.fake import FakeChannel
 from providers.fake import FakeProvider
 from routing.catalog import Catalog, Choice
 
+EPOCH = 1_795_000_000.0
 EDITS = Capabilities(LatencyClass.SYNC, Streaming.EDIT, deletes=True, typing_ttl=5.0, notes=True)
 
 
@@ -87,9 +90,13 @@ async def inside(
     *,
     box: ToolBox | None = None,
     policy: Policy = Policy(allow=frozenset({"*"})),  # noqa: B008 - frozen
+    is_virtual: bool = False,
     **fallbacks: FakeProvider,
 ) -> AsyncIterator[Inside]:
-    """The app over a store in `folder`; `provider` first, then the fallbacks."""
+    """The app over a store in `folder`; `provider` first, then the fallbacks.
+
+    `is_virtual`: all times are the loop's, and the store works in the loop's thread.
+    """
     home = Home(folder)
     home.prepare()
     settings = load_settings(home, home.config, {})
@@ -102,7 +109,13 @@ async def inside(
         aliases={"fast": (Choice(specs[0]),), "deep": (Choice(specs[-1]),)},
     )
     models = Models(dict(providers), {}, "made up", "", catalog)
-    async with open_store(home.database) as store, open_app(settings, home, store, models, box) as app:
+    loop = asyncio.get_running_loop()
+    machine = Machine(loop.time, lambda: EPOCH + loop.time()) if is_virtual else MACHINE
+    executor = InlineExecutor if is_virtual else ThreadExecutor
+    async with (
+        open_store(home.database, clock=machine.wall, executor=executor) as store,
+        open_app(settings, home, store, models, box, machine=machine) as app,
+    ):
         account = Account(FakeChannel(capabilities), policy, "", "allow", "groups")
         host = AccountHost(
             channel="fake",

@@ -1,0 +1,124 @@
+"""`firstword data`: what is kept of a person, handed out or forgotten."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.cli.context import OK, WARNING, CommandError, Context
+from bot.cli.keeper import change_store, read_store
+from bot.cli.parser import Verbs
+from bot.cli.quiet import silent
+
+if TYPE_CHECKING:
+    from bot.store.sqlite import SqliteStore
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = verbs.add("data", "what is kept of a person")
+    below = verbs.under(parser)
+    export = below.add("export", "print everything that is kept of a person, as JSON", _export)
+    export.add_argument("--out", metavar="FILE", help="write it there instead, readable by you alone")
+    forget = below.add("forget", "take a person out of store and logs, for good", _forget)
+    forget.add_argument(
+        "--copies", action="store_true", help="delete backups and older copies of the store too"
+    )
+    for verb in (export, forget):
+        verb.add_argument("person", metavar="PERSON", help="CHANNEL:ACCOUNT:ID, such as telegram:main:4711")
+
+
+def _export(arguments: argparse.Namespace, context: Context) -> int:
+    from bot.store import people
+
+    person = people.Person.parse(arguments.person)
+    found = read_store(context, functools.partial(people.export, person=person))
+    if arguments.out is None:
+        context.say(found, [json.dumps(found, indent=2, ensure_ascii=False)])
+        return OK
+    from bot.files import write_private
+
+    out = Path(arguments.out).expanduser().absolute()
+    if out.exists():
+        raise CommandError(f"{out} exists already; name another file", kind="exists")
+    write_private(out, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    counts = f"{len(found['lines'])} lines, {len(found['messages'])} messages"
+    context.say({"file": str(out), "person": str(person)}, [f"{counts}: {out}"])
+    return OK
+
+
+def _forget(arguments: argparse.Namespace, context: Context) -> int:
+    from bot.masking import mask_files
+    from bot.store.chores import forget_person
+    from bot.store.people import Person
+
+    person = Person.parse(arguments.person)
+
+    async def alone(store: SqliteStore) -> dict[str, Any]:
+        return asdict(await forget_person(store, person))
+
+    with silent():
+        done, _ = change_store(context, "data.forget", {"person": str(person)}, alone)
+    logs = sorted(context.home.logs.glob(f"{context.home.log_file.name}*"))
+    masked = mask_files(logs, [person.sender, *done["own"]])
+    copies = _copies(context)
+    if arguments.copies:
+        for path in copies:
+            path.unlink(missing_ok=True)
+    left = [] if arguments.copies else [str(path) for path in copies]
+    named = [str(path) for path in _files_that_name(context, person.sender)]
+    data = {
+        "person": str(person),
+        **done,
+        "log_entries": masked,
+        "copies_deleted": [str(path) for path in copies] if arguments.copies else [],
+        "copies_left": left,
+        "still_named_in": named,
+    }
+    said = (
+        f"{done['lines']} lines, {done['messages']} messages, {done['turns']} turns; {masked} places in logs"
+    )
+    deleted = [f"deleted: {path}" for path in data["copies_deleted"]]
+    context.say(data, [f"{person} is forgotten: {said}", *deleted])
+    for each in left:
+        context.warn(f"{each} may still hold them; delete it, or run this again with --copies")
+    for each in named:
+        context.warn(f"{each} still names them")
+    return WARNING if left or named else OK
+
+
+def _copies(context: Context) -> Sequence[Path]:
+    """Every older copy of the store that lies in the home."""
+    name = context.home.database.name
+    beside = [
+        path
+        for pattern in (f"{name}.schema-*", f"{name}.before-restore-*", f"{name}.restoring*")
+        for path in context.home.data.glob(pattern)
+    ]
+    return sorted([*beside, *context.home.backups.glob("*.db"), *context.home.backups.glob(".*.unfinished")])
+
+
+def _files_that_name(context: Context, sender: str) -> Sequence[Path]:
+    """The owner's own files in which the id stands, such as an allow-list."""
+    found = []
+    for path in sorted(context.config_file.parent.glob(f"{context.config_file.name}*")):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if json.dumps(sender, ensure_ascii=False) in text or _is_listed(text, sender):
+            found.append(path)
+    return found
+
+
+def _is_listed(text: str, sender: str) -> bool:
+    """Whether a bare number of the file is this id."""
+    return sender.isdecimal() and any(
+        word.strip("[]{},") == sender
+        for word in text.replace(",", " ").replace("[", " ").replace("]", " ").split()
+    )
