@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.cli import route_explain, route_simulate, route_train
+from bot.cli import route_explain, route_rollout, route_simulate, route_train
 from bot.cli.parser import Verbs
 
 
@@ -11,4 +11,5 @@ def add(verbs: Verbs) -> None:
     below = verbs.under(verbs.add("route", "what the router goes by"))
     route_explain.add(below)
     route_simulate.add(below)
+    route_rollout.add(below)
     route_train.add(below)

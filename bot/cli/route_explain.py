@@ -30,7 +30,7 @@ def add(below: Verbs) -> None:
         "--channel",
         default="discord-dm",
         metavar="KIND",
-        help="a kind of channel (route explain - --channel ?)",
+        help="a kind of channel, by its name or row (C1 to C16); C2, a direct chat",
     )
     explain.add_argument(
         "--kind", default="", metavar="WHERE", help="where in the channel: command, dm, thread"

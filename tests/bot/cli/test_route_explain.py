@@ -150,3 +150,15 @@ def test_a_recorded_day_is_simulated(terminal: Terminal, tmp_path: Path) -> None
     assert smart["answers"]["b/m"] > 60  # it notices that the other one is in time
     trace.write_text("{")
     assert "day.jsonl: line 1: no recorded question" in terminal.run("route", "simulate", str(trace)).err
+
+
+def test_the_stage_of_a_running_daemon_is_shown_and_changed(terminal: Terminal) -> None:
+    terminal.write(TWO)
+    assert "no daemon answers in HOME" in terminal.run("route", "rollout").err
+    with terminal.daemon():
+        assert "Rollout: on: every conversation" in terminal.run("route", "rollout").out
+        assert "off: models are asked as" in terminal.run("route", "rollout", "off").out
+        assert terminal.run("--json", "route", "rollout").data["stage"] == "off"
+        assert terminal.run("route", "rollout", "30").code == 2
+    with terminal.daemon():
+        assert terminal.run("--json", "route", "rollout").data["stage"] == "off"
