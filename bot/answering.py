@@ -38,7 +38,7 @@ from providers.base import Role
 from routing.catalog import Catalog
 from routing.errors import UnknownModel
 from routing.execute import Tools
-from routing.policy import RouteQuery, decide
+from routing.policy import Decision, RouteQuery, decide
 from routing.strategy import Difficulty
 from routing.tasks import find
 
@@ -150,28 +150,9 @@ class Answering:
     ) -> None:
         catalog = self.catalog(turn.account.agent)
         prompt, offered = self._prompt(turn, ending, history, material)
-        own = _own_words(turn, ending)
-        try:
-            query = await self.query(turn.account, turn.message.address, talk)
-            query = replace(
-                query,
-                one_shot=turn.one_shot,
-                least_tokens=prompt.least_tokens,
-                tokens=prompt.tokens,
-                difficulty=self.difficulty(own, turn.account.scope),
-                judged=await self.judge(own) if own else None,
-                has_images=any(line.message.images for line in prompt.question),
-            )
-            query = self.press(suited(query, turn.message.asked, catalog), catalog)
-            decision = decide(query, catalog, self.tools.health)
-        except UnknownModel as error:
-            ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
-            ending.failure = Failure.UNKNOWN_MODEL
+        if (made := await self._decide(turn, talk, prompt, ending)) is None:
             return
-        if query.task is not None and find(query.task) is None:
-            ending.outcome, ending.closing = Outcome.FAILED, words.unknown_task(query.task)
-            ending.failure = Failure.REFUSED
-            return
+        query, decision = made
         ending.decision = decision
         fit = prompt.fit if turn.message.asked is None else None
         ending.shadow = self.rolling.shadow(query, decision, catalog, self.tools, fit)
@@ -198,6 +179,34 @@ class Answering:
             ending.said = thoughts.answer
         if material is not None and material.unread:
             ending.closing = "\n\n".join(part for part in (ending.closing, f"({material.unread})") if part)
+
+    async def _decide(
+        self, turn: Turn, talk: Talk, prompt: Prompt, ending: Ending
+    ) -> tuple[RouteQuery, Decision] | None:
+        """Whom to ask, and what that was decided on; None where it was asked for what there is not."""
+        catalog, own = self.catalog(turn.account.agent), _own_words(turn, ending)
+        try:
+            query = await self.query(turn.account, turn.message.address, talk)
+            query = replace(
+                query,
+                one_shot=turn.one_shot,
+                least_tokens=prompt.least_tokens,
+                tokens=prompt.tokens,
+                difficulty=self.difficulty(own, turn.account.scope),
+                judged=await self.judge(own) if own else None,
+                has_images=any(line.message.images for line in prompt.question),
+            )
+            query = self.press(suited(query, turn.message.asked, catalog), catalog)
+            decision = decide(query, catalog, self.tools.health)
+        except UnknownModel as error:
+            ending.outcome, ending.closing = Outcome.FAILED, words.unknown_model(error.name, error.nearest)
+            ending.failure = Failure.UNKNOWN_MODEL
+            return None
+        if query.task is not None and find(query.task) is None:
+            ending.outcome, ending.closing = Outcome.FAILED, words.unknown_task(query.task)
+            ending.failure = Failure.REFUSED
+            return None
+        return query, decision
 
     def _prompt(
         self, turn: Turn, ending: Ending, history: Sequence[HistoryRow], material: Material | None

@@ -195,59 +195,23 @@ def _build(
     *,
     machine: Machine,
 ) -> App:
-    clock, wall = machine.clock, machine.wall
-    health, table = Health(epoch=wall() - clock()), all_commands()
+    clock, table = machine.clock, all_commands()
     conversations, choices = Conversations(store), WiderChoices(store)
-    spending = Spending(_budget(settings), store, wall)
-    tools = _tools(settings, models, health, spending, machine)
-    rolling = _rolling(settings, store, spawn, spending, wall)
-    learner = Learner(store, wall, is_on=settings.routing.learns)
-    feedback = Feedback(store, rolling, learner, wall)
-    classifying = Classifying(settings.routing.semantic, models)
-    answering = Answering(
-        catalog=models.catalog,
-        tools=tools,
-        chosen=choices,
-        box=box,
-        latch=store.add_key,
-        attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
-        wall=wall,
-        difficulty=judge(feedback.learner.bounds),
-        press=lambda query, catalog: pressed(query, catalog, tools.places, spending),
-        rolling=rolling,
-        judge=classifying.judge,
-        cascading=Cascading(settings.routing.cascade, tools),
-    )
-    if classifying.is_wanted:
-        spawn(classifying.prepare(), "classifier")
+    books = _books(settings, store, models, spawn, machine)
+    answering = _answering(settings, models, spawn, box, choices, books)
     turns = Turns(
         store=store,
-        tries=Tries(store, wall, lambda: lanes.is_draining),
+        tries=Tries(store, machine.wall, lambda: lanes.is_draining),
         conversations=conversations,
         answering=answering,
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
-        wall=wall,
-        feedback=feedback,
+        wall=machine.wall,
+        feedback=books.feedback,
         names=table.index.keys(),
     )
-    lanes = Lanes(turns.run, spawn, clock)
-    desk = Desk(
-        store=store,
-        lanes=lanes,
-        conversations=conversations,
-        choices=choices,
-        catalog=models.catalog,
-        health=health,
-        clock=clock,
-        started_at=clock(),
-        version=version("firstword"),
-        model_origin=lambda: models.origin,
-        spending=spending,
-        rolling=rolling,
-        feedback=feedback,
-        tools=box,
-    )
+    lanes = Lanes(turns.run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
+    desk = _desk(models, lanes, conversations, choices, books, box)
     warmer = Warmer(
         models,
         conversations,
@@ -255,13 +219,13 @@ def _build(
         lambda agent: settings.agent(agent).warm_prompts,
         spawn,
         clock,
-        wall,
+        machine.wall,
     )
     return App(
         home=home,
         store=store,
         models=models,
-        health=health,
+        health=books.tools.health,
         lanes=lanes,
         inbox=_inbox(desk, table, warmer, machine),
         conversations=conversations,
@@ -271,6 +235,81 @@ def _build(
         system=lambda agent: _system(settings, agent),
         persona=lambda agent: settings.agent(agent).system_prompt or "",
         clock=clock,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What asking needs and leaves behind: health, money, who is served by what, what people say of it."""
+
+    store: Store
+    tools: Tools
+    spending: Spending
+    rolling: Rolling
+    feedback: Feedback
+    wall: Callable[[], float]
+
+
+def _books(settings: Settings, store: Store, models: Models, spawn: Spawn, machine: Machine) -> _Books:
+    wall = machine.wall
+    spending = Spending(_budget(settings), store, wall)
+    health = Health(epoch=wall() - machine.clock())
+    rolling = _rolling(settings, store, spawn, spending, wall)
+    feedback = Feedback(store, rolling, Learner(store, wall, is_on=settings.routing.learns), wall)
+    tools = _tools(settings, models, health, spending, machine)
+    return _Books(store, tools, spending, rolling, feedback, wall)
+
+
+def _answering(
+    settings: Settings,
+    models: Models,
+    spawn: Spawn,
+    box: ToolBox,
+    choices: WiderChoices,
+    books: _Books,
+) -> Answering:
+    classifying = Classifying(settings.routing.semantic, models)
+    if classifying.is_wanted:
+        spawn(classifying.prepare(), "classifier")
+    return Answering(
+        catalog=models.catalog,
+        tools=books.tools,
+        chosen=choices,
+        box=box,
+        latch=books.store.add_key,
+        attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
+        wall=books.wall,
+        difficulty=judge(books.feedback.learner.bounds),
+        press=lambda query, catalog: pressed(query, catalog, books.tools.places, books.spending),
+        rolling=books.rolling,
+        judge=classifying.judge,
+        cascading=Cascading(settings.routing.cascade, books.tools),
+    )
+
+
+def _desk(
+    models: Models,
+    lanes: Lanes,
+    conversations: Conversations,
+    choices: WiderChoices,
+    books: _Books,
+    box: ToolBox,
+) -> Desk:
+    return Desk(
+        store=books.store,
+        lanes=lanes,
+        conversations=conversations,
+        choices=choices,
+        catalog=models.catalog,
+        health=books.tools.health,
+        clock=books.tools.clock,
+        started_at=books.tools.clock(),
+        version=version("firstword"),
+        model_origin=lambda: models.origin,
+        spending=books.spending,
+        rolling=books.rolling,
+        feedback=books.feedback,
+        tools=box,
     )
 
 
