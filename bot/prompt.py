@@ -12,7 +12,7 @@ from bot.exchange import reported, spoken
 from bot.store.base import HistoryRow, Outcome
 from bot.wishes import wished
 from channels.programs import Wishes
-from providers.base import CompletionRequest, Image, PromptMessage, Role, Tool
+from providers.base import CompletionRequest, Image, ModelSpec, PromptMessage, Role, Tool
 from routing.policy import OUTPUT_RESERVE, Rung
 
 EXACT_ABOVE = 10_000
@@ -70,13 +70,17 @@ class Prompt:
 
     @property
     def least_tokens(self) -> int:
-        """What cannot be left out."""
-        return self.tool_tokens + sum(line.tokens for line in (*self.system, *self.question, *self.steps))
+        """What cannot be left out; tools can, where a window is too small for them, but not those of a program."""
+        return self._said + (self.tool_tokens if self.wishes is not None else 0)
 
     @property
     def tokens(self) -> int:
         """All of it, before anything is left out."""
-        return self.least_tokens + sum(line.tokens for line in self.history)
+        return self._said + self.tool_tokens + sum(line.tokens for line in self.history)
+
+    @property
+    def _said(self) -> int:
+        return sum(line.tokens for line in (*self.system, *self.question, *self.steps))
 
     def with_tools(self, tools: Sequence[Tool]) -> Prompt:
         """The same with something to call."""
@@ -96,11 +100,11 @@ class Prompt:
         """
         reserve = rung.options.max_output or rung.model.max_output or OUTPUT_RESERVE
         reserve = min(reserve, rung.model.context_window // 2)
-        room = rung.model.context_window - reserve - self.least_tokens
-        history = self._fitting(room)
+        room = rung.model.context_window - reserve - self._said
+        tools = self._offered(rung.model, room)
+        history = self._fitting(room - (self.tool_tokens if tools else 0))
         messages = [line.message for line in (*self.system, *history, *self.question)]
         steps = [line.message for line in self.steps]
-        tools = self.tools if rung.model.profile.tools else ()
         if not tools:
             messages = spoken(messages)
         # The question is history next time, word for word; its pictures are not sent again.
@@ -114,6 +118,14 @@ class Prompt:
             tuple(messages), rung.options, self.conversation, seen, tools=tools, tool_choice=choice
         )
         return request if self.wishes is None else wished(request, rung.model, self.wishes)
+
+    def _offered(self, model: ModelSpec, room: int) -> tuple[Tool, ...]:
+        """The tools where the model takes them: they fill half of its window at most, and the question fits beside.
+
+        What was offered at the first step is offered at the others.
+        """
+        fits = self.tool_tokens * 2 <= model.context_window and (self.tool_tokens <= room or bool(self.steps))
+        return self.tools if model.profile.tools and (fits or self.wishes is not None) else ()
 
     def _fitting(self, room: int) -> tuple[Line, ...]:
         total = sum(line.tokens for line in self.history)

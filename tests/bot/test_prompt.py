@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.prompt import assemble, count_tokens, speaker_name
 from bot.store.base import HistoryRow, Outcome
-from providers.base import Image, ModelSpec, Role
+from channels.programs import Wishes
+from providers.base import Image, ModelSpec, Role, Tool
 from routing.policy import Rung
 
 
@@ -80,6 +83,21 @@ def test_a_failed_answer_is_not_quoted_and_a_stopped_one_is_marked() -> None:
 def test_an_answer_to_be_continued_stands_last() -> None:
     prompt = assemble("", [], [("A", "q")], conversation="c", is_shared=False)
     assert prompt.fit(rung(9999), "so far").messages[-1].role is Role.ASSISTANT
+
+
+def test_tools_that_would_fill_a_small_window_are_left_out_and_the_question_is_not() -> None:
+    tools = [Tool(f"t{at}", "word " * 100, {"type": "object"}) for at in range(20)]
+    prompt = assemble("s", exchange(1), [("A", "hi")], conversation="c", is_shared=False).with_tools(tools)
+    assert prompt.least_tokens < 100 < prompt.tool_tokens < prompt.tokens
+    assert len(prompt.fit(rung(2 * prompt.tool_tokens), "").tools) == 20
+    small = prompt.fit(rung(2 * prompt.tool_tokens - 1), "")
+    assert (small.tools, small.messages[-1].text) == ((), "hi")
+    assert len(small.messages) == 4
+    long = assemble("s", [], [("A", "x" * 14_000)], conversation="c", is_shared=False).with_tools(tools)
+    assert long.fit(rung(2 * prompt.tool_tokens), "").tools == ()
+    program = replace(prompt, wishes=Wishes())
+    assert program.least_tokens > prompt.tool_tokens
+    assert len(program.fit(rung(prompt.tool_tokens), "").tools) == 20
 
 
 @given(st.text(max_size=200))
