@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ MEASURED_TOKENS = 16
 """An answer of fewer tokens says nothing about a model's speed."""
 
 
+CHARACTERS_SAID = 4
+"""Characters of an answer that are taken for a token where nobody counted."""
+
+
 class Overtaken(Exception):
     """Another request has given the first word meanwhile; this one was ended."""
 
@@ -44,8 +49,8 @@ class Overtaken(Exception):
 class Attempt:
     """One request. `kind` None: it gave a whole answer. `ttft` in seconds, None when no token came.
 
-    `cancelled`: nobody wanted the rest. `hedge`: it was the second one, beside another. `is_estimated`: the provider
-    did not say what it cost, as it was left for another; `usage` is what it has certainly read.
+    `cancelled`: nobody wanted the rest. `hedge`: it was the second one, beside another. `is_estimated`: it was
+    cancelled before the provider said what it cost; `usage` is our own estimate.
     """
 
     rung: Rung
@@ -169,11 +174,11 @@ class Request:
             raise
         except Overtaken:
             tools.health.overtaken(key, tools.clock(), self._decision.tokens)
-            self._book(cancelled=True, is_left=True)
+            self._book(cancelled=True)
             raise
         except BaseException:
             tools.health.let_go(key)
-            self._book(cancelled=True, is_left=self._terms.hedge)
+            self._book(cancelled=True)
             raise
         finally:
             self._watch.close()
@@ -259,23 +264,21 @@ class Request:
         kind: ErrorKind | None = None,
         detail: str = "",
         cancelled: bool = False,
-        is_left: bool = False,
     ) -> None:
         self._tools.places.leave(self.rung.account, self._decision.latency)
-        self._tell(kind=kind, detail=detail, cancelled=cancelled, is_left=is_left)
+        self._tell(kind=kind, detail=detail, cancelled=cancelled)
 
-    def _tell(
-        self, *, kind: ErrorKind | None, detail: str, cancelled: bool = False, is_left: bool = False
-    ) -> None:
+    def _tell(self, *, kind: ErrorKind | None, detail: str, cancelled: bool = False) -> None:
         took = self._tools.clock() - self._started
         usage, speed = self.usage, None
         if usage is not None and self.ttft is not None and took > self.ttft:
             speed = usage.output_tokens / (took - self.ttft)
             if kind is None and not cancelled and usage.output_tokens >= MEASURED_TOKENS:
                 self._tools.health.ran_at(self.rung.key, speed)
-        is_estimated = is_left and usage is None and self._decision.tokens > 0
-        if is_estimated:  # a prompt is billed once it was read, whoever listens
-            usage = Usage(input_tokens=self._decision.tokens)
+        is_estimated = cancelled and usage is None and self._decision.tokens > 0
+        if is_estimated:  # what was read and said is billed, whoever listens
+            said = max(0, self._most - self._room)
+            usage = Usage(self._decision.tokens, math.ceil(said / CHARACTERS_SAID))
         attempt = Attempt(
             rung=self.rung,
             number=self._terms.number,
