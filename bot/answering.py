@@ -14,6 +14,7 @@ from bot.asked import ours_for, prompt_of, suited
 from bot.attachments import Attachments, TurnFiles
 from bot.cascading import Cascading
 from bot.conversations import Talk
+from bot.drafting import Drafting
 from bot.ending import Ending
 from bot.errors import StoreError
 from bot.etiquette import in_company
@@ -76,6 +77,7 @@ class Answering:
     rolling: Rolling
     judge: Callable[[str], Awaitable[str | None]]
     cascading: Cascading
+    drafts: Callable[[str | None], bool]
 
     async def ask(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
         """Ask until there is an answer or nobody wants one; the text goes into `reply` as it comes."""
@@ -174,7 +176,10 @@ class Answering:
             if turn.consent is not None and (held := _held(talk)) is not None:
                 await speaker.settle(held.held, is_allowed=turn.consent)
             with in_company(turn, reply, decision, self.tools.health, self.tools.clock()):
-                await self.cascading.speak(speaker, decision, prompt, query, catalog)
+                asks: Cascading | Drafting = self.cascading
+                if self.drafts(turn.account.agent):
+                    asks = Drafting(self.tools, self.cascading)
+                await asks.speak(speaker, decision, prompt, query, catalog)
         finally:
             ending.said = thoughts.answer
         if material is not None and material.unread:

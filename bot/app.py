@@ -284,6 +284,7 @@ def _answering(
         rolling=books.rolling,
         judge=classifying.judge,
         cascading=Cascading(settings.routing.cascade, books.tools),
+        drafts=lambda agent: settings.agent(agent).draft_then_deep,
     )
 
 

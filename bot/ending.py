@@ -9,7 +9,7 @@ from bot.exchange import Exchange
 from bot.store.base import Outcome
 from channels.programs import Failure
 from providers.base import ToolCall
-from routing.execute import Answer
+from routing.execute import Answer, Attempt
 from routing.policy import Decision
 
 
@@ -21,7 +21,8 @@ class Ending:
     answer without the thoughts that were shown before it, None where none were. `exchange`: what later prompts need
     of the answer beside its text. `calls`: for the program that asked to make. `failure`: why there is no whole answer.
     `shadow`: whom the policy that does not serve would have asked first, "" where it is the same.
-    `cascade`: (ref, what was found) of the answers that were judged before they counted.
+    `cascade`: (ref, what was found) of the answers that were judged before they counted. `drafted`: the requests for
+    a short take that stood there before the answer.
     """
 
     outcome: Outcome
@@ -36,6 +37,7 @@ class Ending:
     failure: Failure | None = None
     shadow: str = ""
     cascade: tuple[tuple[str, str], ...] = ()
+    drafted: Sequence[Attempt] = ()
 
     @property
     def asks_consent(self) -> bool:

@@ -44,7 +44,7 @@ def total_cost(ending: Ending) -> float | None:
         return None
     costs = [
         cost(each.rung.model, each.usage, each.rung.options)
-        for each in ending.answer.attempts
+        for each in (*ending.drafted, *ending.answer.attempts)
         if each.usage is not None
     ]
     known = [each for each in costs if each is not None]
@@ -166,6 +166,8 @@ def detail_of(turn: Turn, ending: Ending, delivery: Delivery) -> Mapping[str, An
         detail["decision"] = record_of(ending.decision, table_name())
     if ending.answer is not None:
         detail["attempts"] = [attempt_detail(each) for each in ending.answer.attempts]
+        if ending.drafted:
+            detail["drafted"] = [attempt_detail(each) for each in ending.drafted]
         detail["ttft"] = ending.answer.ttft
         if ending.answer.usage is not None:
             detail["usage"] = asdict(ending.answer.usage)
@@ -202,6 +204,7 @@ def attempt_detail(attempt: Attempt) -> dict[str, Any]:
         "detail": attempt.detail or None,
         "cancelled": attempt.cancelled,
         "hedge": attempt.hedge,
+        "usage_estimated": attempt.is_estimated,
         "model_reported": attempt.model_reported,
     }
 

@@ -16,6 +16,8 @@ from routing.tasks import tasks
 STOPPED = "(stopped)"
 THINKING = "Thinking…"
 LOADING = "Loading…"
+MORE_FOLLOWS = "\n\n(A fuller answer follows …)"
+ONLY_DRAFT = "(This was the short take; the fuller answer did not come.)"
 CUT = "(The model broke off here. /retry asks again.)"
 LENGTH = "(The model reached its length limit here. Say “go on” for the rest.)"
 FILTERED = "(The provider's content filter stopped the answer here.)"
