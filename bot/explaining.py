@@ -15,6 +15,7 @@ from routing.case import Reason
 from routing.catalog import Catalog
 from routing.complexity import Complexity, assess
 from routing.health import Breaker, Health
+from routing.hedge import plan
 from routing.policy import Decision, RouteQuery, decide
 from routing.replay import record_of
 from routing.rollout import Policy
@@ -67,6 +68,7 @@ def explain(
         "reason": str(decision.reason),
         "ladder": [rung.model.ref for rung in decision.rungs],
         "candidates": _candidates(decision),
+        "hedge": _hedge(decision, health, now),
         "excluded": [[each.ref, str(each.why)] for each in decision.excluded],
         "decision": record_of(decision, table_name()),
     }
@@ -104,6 +106,11 @@ def _candidates(decision: Decision) -> list[dict[str, Any]]:
     ]
 
 
+def _hedge(decision: Decision, health: Health, now: float) -> Mapping[str, Any] | None:
+    planned = plan(decision, decision.rungs[0], health, now) if decision.rungs else None
+    return None if planned is None else {"model": planned.rung.model.ref, "after": round(planned.after, 3)}
+
+
 def lines(said: Mapping[str, Any]) -> Sequence[str]:
     """The same for people."""
     row = said["channel"]
@@ -123,6 +130,8 @@ def lines(said: Mapping[str, Any]) -> Sequence[str]:
         if each["model"] not in seen:
             seen.add(each["model"])
             found.append(f"   {_candidate(each)}")
+    if beside := said["hedge"]:
+        found.append(f"7. asked too after {beside['after']:.2f} s of silence: {beside['model']}")
     found += [f"passed over: {ref} ({why})" for ref, why in said["excluded"]]
     if said["policy"] == Policy.STATIC:
         found.append("policy: static, so figures and difficulty do not count")

@@ -28,7 +28,7 @@ def add(below: Verbs) -> None:
     explain.add_argument("text", metavar="TEXT", help="the question; - reads it from standard input")
     explain.add_argument(
         "--channel",
-        default="discord-dm",
+        default="C2",
         metavar="KIND",
         help="a kind of channel, by its name or row (C1 to C16); C2, a direct chat",
     )
