@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.store.base import Conversation
 from bot.store.executors import InlineExecutor
 from bot.store.sqlite import SqliteStore, open_store
 from bot.store.sweep import Retention, Sweeper
@@ -131,3 +132,49 @@ async def test_the_room_of_what_went_is_given_back(path: Path) -> None:
     async with open_store(path):
         pass
     assert _size(path) < before / 4
+
+
+async def test_a_conversation_goes_when_nothing_said_in_it_is_left(path: Path) -> None:
+    clock = Clock()
+    sweeper = Sweeper(Retention.of_days(100), rows=7)
+    async with open_store(path, clock=clock, executor=InlineExecutor) as store:
+        for number in range(20):
+            store.save_conversation(Conversation(f"fake:main:old{number:02}", 2, {"model": "deep"}))
+        store.save_conversation(Conversation("fake:main:4711", 1, {"model": "deep"}))
+        await _live(store, "said", clock.now)
+        clock.now += 90 * DAY
+        store.save_conversation(Conversation("fake:main:new"))
+        await _live(store, "again", clock.now)
+        for _ in range(2):
+            _round(path, sweeper, clock.now)
+        assert _count(path, "conversation") == 22
+        clock.now += 20 * DAY
+        for _ in range(2):
+            _round(path, sweeper, clock.now)
+        assert not (await store.conversation("fake:main:4711")).is_new
+        assert not (await store.conversation("fake:main:new")).is_new
+        assert _count(path, "conversation") == 2
+        assert _count(path, "history") == 2
+
+
+async def test_dead_letters_go_after_a_week(path: Path) -> None:
+    clock = Clock()
+    sweeper = Sweeper(Retention(), rows=3)
+    async with open_store(path, clock=clock, executor=InlineExecutor) as store:
+        for number in range(10):
+            await store.add_message(message(f"d{number}"), f"d{number}", clock.now)
+            await store.final(f"d{number}", "in vain")
+            await store.bury(f"d{number}", "given up", keeps_answer=True)
+        clock.now += 6 * DAY
+        _round(path, sweeper, clock.now)
+        assert _count(path, "inbox", "state = 'dead'") == 10
+        clock.now += 2 * DAY
+        for _ in range(2):
+            _round(path, sweeper, clock.now)
+        assert _count(path, "inbox", "payload IS NOT NULL") == _count(path, "turn") == 0
+
+
+def test_a_short_retention_holds_for_messages_and_letters_too() -> None:
+    assert Retention.of_days(400) == Retention()
+    short = Retention.of_days(1)
+    assert (short.history, short.payloads, short.letters, short.turns) == (DAY, DAY, DAY, 40 * DAY)
