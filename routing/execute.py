@@ -124,6 +124,11 @@ class _Run:
                         yield event
                 return
             except ProviderError as error:
+                if prefix and error.kind is ErrorKind.BAD_REQUEST and self._may_restart():
+                    prefix = ""  # it is the prefill that it does not take, whatever its profile says
+                    self._said.clear()
+                    yield Restarted(rung)
+                    continue
                 following = await self._after(self._answer.rung or rung, error)
             if following is not None and self._said:
                 prefix = "".join(self._said) if following.model.profile.prefill else ""

@@ -290,3 +290,19 @@ async def test_where_nothing_can_be_taken_back_only_a_model_that_takes_a_prefill
     walk.decision = replace(walk.decision, rungs=(A, K, takes))
     assert await walk.go(may_restart=False) == "A M"
     assert walk.seen == "half of the rest"
+
+
+@virtual_time
+async def test_a_model_that_refuses_a_prefill_against_its_profile_answers_from_the_start() -> None:
+    walk = Walk("model", ProviderError(ErrorKind.STALL), said="half of ", prefill=True)
+    walk.providers["two"].then((ProviderError(ErrorKind.BAD_REQUEST, "no prefill"),))
+    assert await walk.go() == "A M M"
+    assert (walk.seen, walk.restarts) == ("the rest", 1)
+
+
+@virtual_time
+async def test_where_nothing_can_be_taken_back_a_refused_prefill_ends_the_answer() -> None:
+    walk = Walk("model", ProviderError(ErrorKind.STALL), said="half of ", prefill=True)
+    walk.providers["two"].then((ProviderError(ErrorKind.BAD_REQUEST, "no prefill"),))
+    assert await walk.go(may_restart=False) == "A M -"
+    assert walk.seen == "half of "
