@@ -46,6 +46,9 @@ NOTE_INTERVAL = 3600.0
 """A stranger is told how to be let in at most once an hour."""
 
 FULL_NOTE_INTERVAL = 60.0
+TAKEN_BACK = "\0"
+"""What a message reads in the store once it was deleted and its turn still runs; no message of a person can."""
+
 _STOP_WORDS = frozenset({"stop", "cancel"})
 
 
@@ -206,6 +209,10 @@ class Inbox:
             self.lanes.submit(turn)
         elif turn.say is not None:
             self.lanes.beside(turn)
+        elif turn.is_resumed and turn.message.text == TAKEN_BACK:
+            turn.is_final = False
+            turn.interrupt.fire(StopReason.DELETED)
+            self.lanes.submit(turn)
         elif not text and not turn.message.attachments:
             turn.say = words.EMPTY_MESSAGE
             self.lanes.beside(turn)
@@ -276,26 +283,29 @@ class Inbox:
         return await self._message(account, typed, is_owner=is_owner, is_press=True)
 
     async def _edited(self, account: Account, event: MessageEdited) -> bool:
-        if not await self._is_new(account, event):
-            return True
-        turn = self.lanes.find(str(event.address.key), event.message_id)
-        if turn is None:
-            metrics.event_dropped(account.channel.name, "edit_of_finished")
-            return True
         whole = clean(event.text[:MAX_TEXT])
         text = self._question(whole)
-        for each in (turn, *turn.merged):
-            is_it = each.message.message_id == event.message_id and each.message.text != text
-            if is_it and turn.can_begin_again:
-                each.message = replace(each.message, text=text)
-                await self.store.update_message(each.turn_id, whole)
+        turn, each = self._about(event)
+        if turn is None or each is None or not turn.can_begin_again:
+            if await self._is_new(account, event):
+                metrics.event_dropped(account.channel.name, "edit_of_finished")
+            return True
+        if await self._is_new(account, event, each, whole) and each.message.text != text:
+            each.message = replace(each.message, text=text)
+            if turn.can_begin_again:
                 turn.interrupt.fire(StopReason.EDITED)
         return True
 
-    async def _deleted(self, account: Account, event: MessageDeleted) -> bool:
-        if not await self._is_new(account, event):
-            return True
+    def _about(self, event: MessageEdited | MessageDeleted) -> tuple[Turn | None, Turn | None]:
+        """The turn that answers the message, and the one of the message alone, which may have been merged into it."""
         turn = self.lanes.find(str(event.address.key), event.message_id)
+        messages = (turn, *turn.merged) if turn is not None else ()
+        return turn, next((each for each in messages if each.message.message_id == event.message_id), None)
+
+    async def _deleted(self, account: Account, event: MessageDeleted) -> bool:
+        if not await self._is_new(account, event, self._about(event)[1], TAKEN_BACK):
+            return True
+        turn, _ = self._about(event)
         if turn is None:
             return True
         if self.lanes.withdraw(turn):
@@ -313,12 +323,24 @@ class Inbox:
         for each in [each for each in turn.merged if each.message.message_id == message_id]:
             turn.merged.remove(each)
             self._end(each, Outcome.WITHDRAWN)
+        self.lanes.joined(turn)
         turn.interrupt.fire(StopReason.EDITED)
 
-    async def _is_new(self, account: Account, event: MessageEdited | MessageDeleted) -> bool:
-        is_new = await self.store.add_key(account.channel.name, account.channel.account, event.event_key)
+    async def _is_new(
+        self,
+        account: Account,
+        event: MessageEdited | MessageDeleted,
+        about: Turn | None = None,
+        text: str = "",
+    ) -> bool:
+        """Keep the event's key, together with what the message reads from now on: a crash loses both or neither."""
+        channel, name = account.channel.name, account.channel.account
+        if about is None:
+            is_new = await self.store.add_key(channel, name, event.event_key)
+        else:
+            is_new = await self.store.correct(channel, name, event.event_key, about.turn_id, text)
         if not is_new:
-            metrics.event_duplicate(account.channel.name)
+            metrics.event_duplicate(channel)
         return is_new
 
     async def _unreadable(self, account: Account, event: Unreadable) -> bool:

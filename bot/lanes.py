@@ -84,6 +84,11 @@ class Turn:
         return str(self.message.address.key)
 
     @property
+    def merged_ids(self) -> list[str]:
+        """The turn ids of the messages that were merged into it."""
+        return [each.turn_id for each in self.merged]
+
+    @property
     def texts(self) -> list[tuple[str, str]]:
         """(speaker, text) of every message that this turn answers."""
         return [(turn.message.sender.name, turn.message.text) for turn in (self, *self.merged)]
@@ -126,12 +131,17 @@ class _Lane:
 class Lanes:
     """All lanes. A lane exists while something runs or waits in it, so memory follows what is active.
 
-    `idle` is set while nothing runs.
+    `idle` is set while nothing runs. `joined` is told when the messages that a turn answers become more or fewer.
     """
 
     def __init__(
-        self, run: Callable[[Turn], Coroutine[Any, Any, None]], spawn: Spawn, clock: Callable[[], float]
+        self,
+        run: Callable[[Turn], Coroutine[Any, Any, None]],
+        spawn: Spawn,
+        clock: Callable[[], float],
+        joined: Callable[[Turn], object] = id,
     ) -> None:
+        self.joined = joined
         self._run = run
         self._spawn = spawn
         self._clock = clock
@@ -192,6 +202,7 @@ class Lanes:
         if running is not None and not lane.waiting and self._joins(running, turn, mode):
             running.merged.append(turn)
             running.merges += 1
+            self.joined(running)
             running.interrupt.fire(StopReason.MERGED)
             return
         lane.waiting.append(turn)
@@ -228,6 +239,8 @@ class Lanes:
         try:
             while lane.running is not None:
                 await self._run(lane.running)
+                if lane.running.orphans:
+                    self.joined(lane.running)
                 lane.waiting.extendleft(reversed(lane.running.orphans))
                 self._waiting += len(lane.running.orphans)
                 lane.running = None if self._is_draining else self._next(lane)
@@ -245,6 +258,8 @@ class Lanes:
         while lane.mode is Mode.COLLECT and lane.waiting and self._collects(turn, lane.waiting[0]):
             turn.merged.append(lane.waiting.popleft())
             self._waiting -= 1
+        if turn.merged:
+            self.joined(turn)
         return turn
 
     @staticmethod

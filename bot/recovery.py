@@ -52,10 +52,13 @@ async def resume(
     clock: Callable[[], float],
     wall: Callable[[], float],
 ) -> int:
-    """Put every unfinished turn back into its lane; returns how many. Call it before anything new comes in."""
+    """Put every unfinished turn back into its lane; returns how many messages. Call it before anything new comes in."""
     recovery = Recovery(store, accounts, inbox, clock, wall)
-    verdicts = [await recovery.take_up(each) for each in await store.pending()]
-    return verdicts.count(Verdict.RESUME)
+    resumed = 0
+    for each in await store.pending():
+        if await recovery.take_up(each) is Verdict.RESUME:
+            resumed += 1 + len(each.merged)
+    return resumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,10 @@ class Recovery:
             return verdict
         metrics.event_dropped(key.channel, str(verdict))
         log.warning("unfinished turn ended", conversation=str(key), reason=str(verdict), turn_id=turn.turn_id)
-        turn.burial = _reason(pending) if verdict is Verdict.POISONED else ""
+        if verdict is Verdict.POISONED:
+            turn.burial, turn.merged = _reason(pending), []
+            for each in pending.merged:  # what was to be answered together with it goes its own way
+                await self.take_up(each)
         if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or turn.key in self.told:
             self._end(turn, Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED)
             return verdict
@@ -96,7 +102,8 @@ class Recovery:
             self.store.bury(turn.turn_id, turn.burial, keeps_answer=False)
             set_aside(turn, turn.burial)
             return
-        record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=self.wall())
+        ids = (turn.turn_id, *turn.merged_ids)
+        record = TurnRecord(turn.turn_id, turn.key, 0, ids, outcome, ended_at=self.wall())
         end_turn(self.store, record)
 
 
@@ -121,4 +128,5 @@ def _turn(pending: PendingTurn, account: Account, now: float) -> Turn:
         resumed=pending.parts,
         resumed_text=pending.text,
         is_final=pending.is_final,
+        merged=[_turn(each, account, now) for each in pending.merged],
     )

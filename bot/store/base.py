@@ -39,7 +39,8 @@ class PendingTurn:
 
     `attempts`: how often an answer was begun and neither ended nor was left in peace, so one crash each.
     `errors`: how often its showing failed. `text`: the visible text that was saved last. `is_final`: that text was
-    the whole answer, only its last writing is unsure, so it is shown again without asking a model.
+    the whole answer, only its last writing is unsure, so it is shown again without asking a model. `merged`: messages
+    that were being answered together with it.
     """
 
     turn_id: str
@@ -50,6 +51,7 @@ class PendingTurn:
     parts: tuple[SentPart, ...] = ()
     text: str = ""
     is_final: bool = False
+    merged: tuple[PendingTurn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,13 @@ class Store(Protocol):
     def add_key(self, channel: str, account: str, event_key: str) -> asyncio.Future[bool]:
         """Remember the key of an event that has no row of its own. False: it is known."""
 
-    def update_message(self, turn_id: str, text: str) -> asyncio.Future[None]:
-        """A queued message was edited."""
+    def correct(
+        self, channel: str, account: str, event_key: str, turn_id: str, text: str
+    ) -> asyncio.Future[bool]:
+        """A waiting message reads `text` now, and the event's key is kept. False: it is known, and nothing changes."""
+
+    def join(self, turn_id: str, merged: Sequence[str]) -> asyncio.Future[None]:
+        """A turn answers these messages too, and no others: they are answered together after a crash as well."""
 
     def part_sent(self, turn_id: str, part: int, send_key: str, sent: Sent) -> asyncio.Future[None]:
         """Part `part` stands as message `sent.id`."""

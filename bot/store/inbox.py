@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.store import sql
 from bot.store.base import PendingTurn
-from bot.store.codec import decode_message
+from bot.store.codec import decode, decode_message
 from bot.store.connection import execute, execute_rows
 from channels.journal import SentPart
 
@@ -44,6 +44,14 @@ def add_keys(connection: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[bo
     return [execute(connection, sql.ADD_KEY, row).rowcount == 1 for row in rows]
 
 
+def correct(connection: sqlite3.Connection, key: Row, turn_id: str, text: str) -> bool:
+    """Change a waiting message's text, once for an event's key (channel, account, event_key, received_at)."""
+    (is_new,) = add_keys(connection, [key])
+    if is_new:
+        execute(connection, sql.EDIT_MESSAGE, (text, turn_id))
+    return is_new
+
+
 def take_pending(connection: sqlite3.Connection) -> Waiting:
     """Every open message, oldest first; what cannot be read is set aside."""
     return _take(connection, connection.execute(sql.PENDING), connection.execute(sql.PENDING_PARTS))
@@ -59,12 +67,14 @@ def _take(connection: sqlite3.Connection, rows: Iterable[Row], shown: Iterable[R
     parts = _parts(shown)
     turns: list[PendingTurn] = []
     unreadable: list[tuple[str, str]] = []
-    for turn_id, payload, edited, received_at, attempts, errors, text, state in rows:
+    joined: dict[str, Sequence[str]] = {}
+    for turn_id, payload, edited, received_at, attempts, errors, text, state, inbox_ids in rows:
         try:
             message = decode_message(payload)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             unreadable.append((turn_id, f"{type(error).__name__}: {error}"))
             continue
+        joined[turn_id] = decode(inbox_ids) if inbox_ids is not None else ()
         turns.append(
             PendingTurn(
                 turn_id=turn_id,
@@ -79,7 +89,20 @@ def _take(connection: sqlite3.Connection, rows: Iterable[Row], shown: Iterable[R
         )
     for turn_id, reason in unreadable:
         execute(connection, sql.BURY, (f"the stored message cannot be read: {reason}", turn_id))
-    return Waiting(turns, unreadable)
+    return Waiting(_together(turns, joined), unreadable)
+
+
+def _together(turns: Sequence[PendingTurn], joined: Mapping[str, Sequence[str]]) -> list[PendingTurn]:
+    """What was being answered together stays together: it may have been answered, or called something, already."""
+    by_id = {each.turn_id: each for each in turns}
+    merged = {
+        each.turn_id: tuple(
+            by_id[other] for other in joined[each.turn_id] if other in by_id and not joined[other]
+        )
+        for each in turns
+    }
+    taken = {other.turn_id for others in merged.values() for other in others}
+    return [replace(each, merged=merged[each.turn_id]) for each in turns if each.turn_id not in taken]
 
 
 def _is_kept(connection: sqlite3.Connection, turn_id: str) -> bool:

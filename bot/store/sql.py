@@ -137,7 +137,7 @@ BEGIN = "UPDATE inbox SET attempts = attempts + 1 WHERE turn_id = ? AND state = 
 REST = "UPDATE inbox SET attempts = attempts - 1 WHERE turn_id = ? AND state = 'new' AND attempts > 0"
 NOTE_ERROR = "UPDATE inbox SET errors = errors + 1, error = ? WHERE turn_id = ? AND state = 'new'"
 _WAITING = """SELECT inbox.turn_id, inbox.payload, inbox.edited, inbox.received_at, inbox.attempts, inbox.errors,
-        turn.text, turn.state
+        turn.text, turn.state, turn.inbox_ids
     FROM inbox JOIN turn ON turn.turn_id = inbox.turn_id WHERE inbox.state = 'new'"""
 _PARTS = """SELECT part.turn_id, part.part, part.message_id, part.send_key, part.text
     FROM inbox JOIN part ON part.turn_id = inbox.turn_id WHERE inbox.state = 'new'"""
@@ -193,6 +193,7 @@ END_TURNS = Rows(
     WHERE turn.state <> 'done'""",
     "(?, ?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 )
+JOIN_TURNS = "UPDATE turn SET inbox_ids = ? WHERE turn_id = ? AND state IN ('open', 'final')"
 MERGE_TURNS = Rows(
     """UPDATE turn SET state = 'merged', text = '' WHERE turn_id IN ({rows})
     AND state IN ('open', 'final')""",

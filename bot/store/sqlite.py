@@ -143,9 +143,16 @@ class SqliteStore:
         """See Store."""
         return self._write(kinds.ADD_KEY, (channel, account, event_key, self._clock()))
 
-    def update_message(self, turn_id: str, text: str) -> asyncio.Future[None]:
-        """See Store. Changes nothing once the message's turn has ended."""
-        return self._write(kinds.STATEMENT, (sql.EDIT_MESSAGE, (text, turn_id)), len(text))
+    def correct(
+        self, channel: str, account: str, event_key: str, turn_id: str, text: str
+    ) -> asyncio.Future[bool]:
+        """See Store. The text stays as it is once the message's turn has ended."""
+        key = (channel, account, event_key, self._clock())
+        return self.call(functools.partial(inbox.correct, key=key, turn_id=turn_id, text=text))
+
+    def join(self, turn_id: str, merged: Sequence[str]) -> asyncio.Future[None]:
+        """See Store. Changes nothing once the turn has ended."""
+        return self._write(kinds.STATEMENT, (sql.JOIN_TURNS, (encode_text(list(merged)), turn_id)))
 
     def begin(self, turn_id: str) -> asyncio.Future[None]:
         """See Store."""

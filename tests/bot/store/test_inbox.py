@@ -124,7 +124,7 @@ async def test_a_part_that_is_sent_again_keeps_the_newer_message(store: SqliteSt
 async def test_an_edit_changes_a_waiting_message_and_no_other(store: SqliteStore) -> None:
     await store.add_message(message("e1", "one"), "t1", SOME_TIME)
     await store.add_message(message("e2", "two"), "t2", SOME_TIME)
-    await store.update_message("t2", "three")
+    await store.correct("fake", "main", "edit of t2", "t2", "three")
     assert [turn.message.text for turn in await store.pending()] == ["one", "three"]
 
 

@@ -51,7 +51,7 @@ async def _lived(store: SqliteStore) -> None:
     store.save_conversation(Conversation("fake:main:group", 3, {"model": "deep"}))
     waiting = replace(message("w1", f"{MARK} waits", space="group"), sender=ANN)
     await store.add_message(waiting, "w1", SOME_TIME)
-    await store.update_message("w1", f"{MARK} was edited")
+    await store.correct("fake", "main", "edit of w1", "w1", f"{MARK} was edited")
     dead = replace(message("d1", f"{MARK} is dead", space="ann"), sender=ANN)
     await store.add_message(dead, "d1", SOME_TIME)
     await store.final("d1", f"{MARK} in vain")

@@ -95,7 +95,7 @@ async def test_nothing_that_comes_late_opens_an_ended_turn(store: SqliteStore, p
     await store.add_message(message("e1"), "t1", SOME_TIME)
     await store.finish_turn(record("t1"))
     store.progress("t1", "late")
-    store.update_message("t1", "late")
+    store.correct("fake", "main", "edit of t1", "t1", "late")
     await store.final("t1", "late")
     assert await store.pending() == []
     with closing(sqlite3.connect(path)) as other:
