@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +17,14 @@ from providers.base import ToolCall, ToolCallDelta
 MAX_CALLS = 16
 """Calls that one answer may make; the others are told so."""
 
+MAX_KEPT = 2 * MAX_CALLS
+"""Calls of one answer that are taken notice of; a model that writes thousands is not sent them again and again."""
+
 MAX_HELD = 5
 """Calls that a person is asked about at once: more could not be looked at one by one."""
+
+MAX_NAME = 64
+"""Characters of a tool's name that vendors take."""
 
 MAX_ARGUMENTS = 65_536
 """Characters of one call's arguments."""
@@ -31,22 +38,26 @@ _TOO_MANY_HELD = (
     "more than {limit} calls at once that a person has to allow; it was not called. Call it again."
 )
 _UNKNOWN = "there is no tool “{name}” here; it was not called. There is: {known}."
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 _NOT_JSON = "its arguments are not a JSON object ({reason}); it was not called"
 
 
 class Collected:
-    """The calls of one answer while they come. Bounded: `limit` characters of arguments each."""
+    """The calls of one answer while they come. Bounded: `limit` characters of arguments each, `most` calls."""
 
-    __slots__ = ("_arguments", "_heads", "_limit", "_too_long")
+    __slots__ = ("_arguments", "_heads", "_limit", "_most", "_too_long")
 
-    def __init__(self, limit: int = MAX_ARGUMENTS) -> None:
+    def __init__(self, limit: int = MAX_ARGUMENTS, most: int = MAX_KEPT) -> None:
         self._limit = limit
+        self._most = most
         self._heads: dict[int, list[str]] = {}
         self._arguments: dict[int, list[str]] = {}
         self._too_long: dict[int, int] = {}
 
     def add(self, piece: ToolCallDelta) -> None:
         """One more piece."""
+        if piece.index not in self._heads and len(self._heads) >= self._most:
+            return
         head = self._heads.setdefault(piece.index, ["", ""])
         head[0] = head[0] or piece.id
         head[1] = head[1] or piece.name
@@ -62,11 +73,16 @@ class Collected:
         self._too_long.clear()
 
     def calls(self, taken: Collection[str], prefix: str) -> tuple[ToolCall, ...]:
-        """All of them, in their order. An id that is missing, or `taken` by an earlier call, is made with `prefix`."""
+        """All of them, in their order. An id that is missing, or `taken` by an earlier call, is made with `prefix`.
+
+        A name is written so that it can be sent back: vendors answer 400 to every conversation in which a model made
+        one up like "multi_tool_use.parallel" (GitHub microsoft/semantic-kernel 4447, mcp-use/mcp-use 90; 2026-11).
+        """
         found: list[ToolCall] = []
         ids = set(taken)
         for at, index in enumerate(sorted(self._heads)):
             call_id, name = self._heads[index]
+            name = _FOREIGN.sub("_", name)[:MAX_NAME] or "unnamed"
             if not call_id or call_id in ids:
                 call_id = f"{prefix}_{at}"
             ids.add(call_id)

@@ -88,7 +88,9 @@ class Speaker:
         number = 0
         while True:
             number += 1
-            step = Step(Collected(MOST_ROOM) if self.turn.message.asked is not None else Collected())
+            step = Step(
+                Collected(MOST_ROOM, MOST_ROOM) if self.turn.message.asked is not None else Collected()
+            )
             now = prompt.after(self.steps, must_answer=number == MAX_STEPS)
             try:
                 answer = await self._ask(decision, now, step, answer)

@@ -10,7 +10,7 @@ import pytest
 
 from bot import words
 from bot.access import Policy
-from bot.calls import MAX_CALLS, MAX_HELD
+from bot.calls import MAX_CALLS, MAX_HELD, MAX_KEPT
 from bot.exchange import MAX_MEMO
 from bot.recovery import resume
 from bot.store.base import Outcome
@@ -161,6 +161,18 @@ async def test_a_call_that_cannot_be_made_is_told_to_the_model(
         assert said.startswith("Error: ") and reason in said
 
 
+async def test_a_name_that_a_model_made_up_does_not_spoil_the_conversation(tmp_path: Path) -> None:
+    """Vendors answer 400 to every later request that holds it."""
+    odd = [("multi_tool_use.parallel", "{}"), ("", "{}"), ("ä" * 100, "{}")]
+    box, provider = Box(), FakeProvider("one", calling(*odd), answer("sorry"))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
+        assert await told(world, "do it") == "sorry"
+        asked = provider.asked[1].request.messages
+        names = [call.name for each in asked for call in each.calls]
+        assert names == ["multi_tool_use_parallel", "unnamed", "_" * 64]
+        assert all("there is no tool" in each.text for each in asked if each.role is Role.TOOL)
+
+
 async def test_results_of_one_turn_are_bounded(tmp_path: Path) -> None:
     box, provider = Box(result="x" * 16_000), FakeProvider("one", calling(*[NOW] * 8), answer("much"))
     async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
@@ -251,7 +263,7 @@ async def test_a_person_is_shown_every_call_that_waits(tmp_path: Path) -> None:
         assert await told(world, "/allow", 2) == "Done."
         assert len(box.calls) == MAX_HELD
         results = [each.text for each in provider.asked[1].request.messages if each.role is Role.TOOL]
-        assert len(results) == 100 + MAX_HELD
+        assert len(results) == MAX_KEPT + MAX_HELD  # the other calls were never there
         assert sum("that a person has to allow" in text for text in results) == MAX_CALLS - MAX_HELD
 
 
