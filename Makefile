@@ -37,8 +37,8 @@ run: $(VENV)/.base ## start the daemon (ARGS="--home DIR" and the like are hande
 test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k name", WORKERS=0 for one process)
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
-chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter
-	@FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests/channels
+chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter, 100,000 at the router
+	@FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests/channels tests/routing
 
 check: $(VENV)/.dev ## lint, formatting, types, import contracts, architecture tests
 	@$(BIN)/ruff check .

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.capabilities import LatencyClass, Streaming
@@ -20,7 +21,11 @@ from routing.replay import record_of, replay
 from routing.rollout import Policy
 from routing.spend import price_of
 from routing.strategy import Difficulty
+from tests.generated import IS_CHAOS, UNCHECKED
 from tests.routing.models import catalog, model
+
+EVENTS = 100_000 if IS_CHAOS else 2_000
+"""Decisions that are tried at random, by `make chaos` and by `make test`."""
 
 REFS = ("one/a", "one/b", "two/c", "three/d", "four/e")
 ALIASES = ("fast", "reason", "deep")
@@ -97,34 +102,26 @@ def allowed(spec: Any, query: RouteQuery) -> bool:
     return all(rules)
 
 
+@pytest.mark.generated
+@pytest.mark.timeout(7200 if IS_CHAOS else 300)  # slow: as many events as the router is promised to bear
+@settings(max_examples=EVENTS, deadline=None, suppress_health_check=UNCHECKED)
 @given(catalogs(), queries, faults)
-def test_no_model_is_asked_that_may_not_be_and_somebody_is_asked_who_may(
+def test_whatever_comes_nobody_is_asked_who_may_not_be_and_a_record_gives_the_same_again(
     known: Catalog, query: RouteQuery, faults: list[tuple[str, ErrorKind, float]]
 ) -> None:
     decision = decide(query, known, broken(faults))
-    assert all(allowed(rung.model, query) for rung in decision.rungs)
-    assert len({rung.key for rung in decision.rungs}) == len(decision.rungs)
+    rungs = decision.rungs
+    assert all(allowed(rung.model, query) for rung in rungs)
+    assert len({rung.key for rung in rungs}) == len(rungs)
     default = [known.primary.model, *(each.model for each in known.fallbacks)]
-    if any(allowed(spec, query) for spec in default):
-        assert decision.rungs
+    assert rungs or not any(allowed(spec, query) for spec in default), "somebody is asked who may"
 
-
-@given(catalogs(), queries, faults)
-def test_what_is_full_or_too_dear_comes_last_and_is_told(
-    known: Catalog, query: RouteQuery, faults: list[tuple[str, ErrorKind, float]]
-) -> None:
-    decision = decide(query, known, broken(faults))
-    late = [rung.account in query.full or price_of(rung.model) > query.ceiling for rung in decision.rungs]
-    assert late == sorted(late)
-    if len(decision.rungs) > 1:
+    late = [rung.account in query.full or price_of(rung.model) > query.ceiling for rung in rungs]
+    assert late == sorted(late), "what is full or too dear comes last"
+    if len(rungs) > 1:
         told = {each.ref for each in decision.excluded if each.why in (Exclusion.LIMIT, Exclusion.BUDGET)}
-        assert {rung.model.ref for rung, is_late in zip(decision.rungs, late, strict=True) if is_late} <= told
+        assert {rung.model.ref for rung, is_late in zip(rungs, late, strict=True) if is_late} <= told
 
-
-@given(catalogs(), queries, faults)
-def test_every_decision_comes_out_of_its_record_again(
-    known: Catalog, query: RouteQuery, faults: list[tuple[str, ErrorKind, float]]
-) -> None:
-    record = record_of(decide(query, known, broken(faults)))
+    record = record_of(decision)
     assert record is not None
     assert replay(record).is_same
