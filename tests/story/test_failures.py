@@ -116,7 +116,7 @@ async def test_people_get_a_whole_answer(name: str, tmp_path: Path, mock_model: 
         assert calls(mock_model) <= case.calls
 
 
-PLAIN = {
+PLAIN: Mapping[str, tuple[Mapping[str, Any], str, int]] = {
     "429 for ever": ({"status": 429, "headers": {"Retry-After": "60"}}, "its rate limit is reached", 1),
     "503 for ever": ({"status": 503}, "it is overloaded", 1),
     "500 for ever": ({"status": 500}, "its server failed", 2),
