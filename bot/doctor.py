@@ -214,13 +214,9 @@ def _store(patient: Patient) -> Iterator[Row]:
     if not path.is_file():
         yield Row("store", State.OK, "there is none yet; the first start makes it")
         return
-    from bot.store.connection import check, connect
+    from bot.store.connection import look_through
 
-    connection = connect(path)
-    try:
-        was_checked = check(connection, path, CHECK_STORE_BYTES)
-    finally:
-        connection.close()
+    was_checked = look_through(path, CHECK_STORE_BYTES)
     size = path.stat().st_size // 1_000_000
     what = f"{path} is whole" if was_checked else f"{path} was not looked through, as it is large"
     yield Row("store", State.OK, f"{what} ({size} MB)")

@@ -30,7 +30,7 @@ def add(verbs: Verbs) -> None:
         "--copies", action="store_true", help="delete backups and older copies of the store too"
     )
     for verb in (export, forget):
-        verb.add_argument("person", metavar="PERSON", help="CHANNEL:ACCOUNT:ID, such as telegram:main:4711")
+        verb.add_argument("person", metavar="PERSON", help="CHANNEL:ACCOUNT:ID, the id as /whoami shows it")
 
 
 def _export(arguments: argparse.Namespace, context: Context) -> int:

@@ -9,8 +9,7 @@ from bot.cli.context import CommandError, Context
 from bot.cli.loop import run_async
 
 if TYPE_CHECKING:
-    import sqlite3
-
+    from bot.store.connection import Connection
     from bot.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -23,20 +22,12 @@ def need_store(context: Context) -> None:
         raise CommandError(text, kind="no_store")
 
 
-def read_store(context: Context, read: Callable[[sqlite3.Connection], T]) -> T:
-    """What `read` returns, beside a daemon or without one; changes nothing. Raises BotError."""
+def read_store(context: Context, work: Callable[[Connection], T]) -> T:
+    """What `work` returns, beside a daemon or without one; changes nothing. Raises BotError."""
     need_store(context)
-    import contextlib
-    import sqlite3
+    from bot.store.connection import read
 
-    from bot.store.connection import connect_to_read, store_error
-
-    path = context.home.database
-    with contextlib.closing(connect_to_read(path)) as connection:
-        try:
-            return read(connection)
-        except sqlite3.Error as error:
-            raise store_error(error, path) from error
+    return read(context.home.database, work)
 
 
 def change_store(

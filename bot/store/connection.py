@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from bot.errors import StoreError
 from bot.store.sql import APPLICATION_ID, SCHEMA_VERSION, Rows
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
 
 MIN_SQLITE = (3, 38, 0)  # STRICT tables, JSON functions always built in; released 2022-02
 CACHE_KIB = 4096
@@ -81,6 +86,27 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def read(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    """What `work` returns on a connection that changes nothing. Blocks (disk). Raises StoreError."""
+    with contextlib.closing(connect_to_read(path)) as connection:
+        try:
+            return work(connection)
+        except sqlite3.Error as error:
+            raise store_error(error, path) from error
+
+
+def look_through(path: Path, limit_bytes: int) -> bool:
+    """`check` of a file of any schema, which it leaves as it is. Blocks (disk). Raises StoreError."""
+    try:
+        with contextlib.closing(open_to_read(path)) as connection:
+            (owner,) = connection.execute("PRAGMA application_id").fetchone()
+            if owner != APPLICATION_ID:
+                raise StoreError(f"{path} belongs to another program (application id {owner:#x})")
+            return check(connection, path, limit_bytes)
+    except sqlite3.Error as error:
+        raise store_error(error, path) from error
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:

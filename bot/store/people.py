@@ -33,7 +33,7 @@ class Person:
         """Of CHANNEL:ACCOUNT:ID; what follows the second colon is the id, whatever it holds. Raises BotError."""
         parts = text.split(":", 2)
         if len(parts) < 3 or not all(parts):
-            raise BotError(f"{text!r} names no person; write CHANNEL:ACCOUNT:ID, such as telegram:main:4711")
+            raise BotError(f"{text!r} names no person; write CHANNEL:ACCOUNT:ID, the id as /whoami shows it")
         return cls(*parts)
 
     def __str__(self) -> str:
