@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
-MAX_MODELS = 8
-"""More would make too many sequences for a decision of a millisecond."""
+MAX_MODELS, MAX_DEPTH = 6, 4
+"""More would make too many sequences: these are 516, weighed in about a millisecond."""
 
 Figure = Callable[[str], float]
 
@@ -22,8 +22,8 @@ Figure = Callable[[str], float]
 class Cascade:
     """`quality`: how likely a model's answer is good, 0..1. `cost`: US dollars of one answer.
 
-    `max_expected_cost`: US dollars for one question, on average. `max_depth`: models for one question. `force_order`:
-    only in the order of `models`. `accuracy`: how often a check of an answer is right.
+    `max_expected_cost`: US dollars for one question, on average. `max_depth`: models for one question, at most
+    MAX_DEPTH. `force_order`: only in the order of `models`. `accuracy`: how often a check of an answer is right.
     """
 
     models: tuple[str, ...]
@@ -51,6 +51,9 @@ def plan(cascade: Cascade) -> Plan:
     """
     if not 0 < len(cascade.models) <= MAX_MODELS:
         raise ValueError(f"a cascade has {len(cascade.models)} models; allowed: 1 to {MAX_MODELS}")
+    quality = {name: cascade.quality(name) for name in cascade.models}
+    cost = {name: cascade.cost(name) for name in cascade.models}
+    cascade = replace(cascade, quality=quality.__getitem__, cost=cost.__getitem__)
     plans = [expected(order, cascade) for order in _sequences(cascade)]
     within = [each for each in plans if each.cost <= cascade.max_expected_cost]
     if not within:
@@ -83,5 +86,5 @@ def following(order: Sequence[str], at: int, belief: float, cascade: Cascade) ->
 
 def _sequences(cascade: Cascade) -> Iterator[tuple[str, ...]]:
     pick = combinations if cascade.force_order else permutations
-    for depth in range(1, min(cascade.max_depth, len(cascade.models)) + 1):
+    for depth in range(1, min(cascade.max_depth, MAX_DEPTH, len(cascade.models)) + 1):
         yield from pick(cascade.models, depth)

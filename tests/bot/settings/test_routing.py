@@ -81,7 +81,7 @@ def test_a_whole_routing_section_is_read_as_it_is_meant(tmp_path: Path) -> None:
         ({"semantic": {"model": "fast"}}, "routing.semantic.model"),
         ({"semantic": {"routes": {"deep": []}}}, "routing.semantic.routes.deep"),
         ({"semantic": {"routes": {"late": ["x"]}}}, 'a route is called "late"'),
-        ({"semantic": {"routes": {"deep": ["x"] * 401}}}, "routes have 401 samples"),
+        ({"semantic": {"routes": {"deep": ["x"] * 101}}}, "routes have 101 samples"),
         ({"cascade": {"enabled": True}}, "enabled with 0 models"),
         ({"cascade": {"classes": ["voice"]}}, "routing.cascade.classes"),
         ({"cascade": {"maxDepth": 0}}, "routing.cascade.maxDepth"),
