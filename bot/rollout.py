@@ -94,7 +94,7 @@ class Rolling:
         self._count()
         if model == served:
             return ""
-        if fit is not None and self.seconds is not None and self.rollout.stage is Stage.SHADOW:
+        if fit is not None and self.seconds is not None:
             self.seconds.offer(other, fit, tools)
         return model
 

@@ -80,7 +80,7 @@ class Rollout:
     @property
     def shadows(self) -> bool:
         """Whether the policy that does not serve is to decide too."""
-        return self.stage not in (Stage.OFF, Stage.ALL)
+        return self.stage is Stage.SHADOW
 
     def policy(self, latency: str, conversation: str) -> Policy:
         """Who serves a conversation of a class."""

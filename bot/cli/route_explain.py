@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from routing.strategy import Row
 
 _MOST = 500
+_SEEN = ("ended_at", "conversation", "latency_class", "attempts", "usage", "outcome")
 
 
 def add(below: Verbs) -> None:
@@ -167,7 +168,8 @@ def _again(row: Mapping[str, Any]) -> dict[str, Any]:
     from routing.replay import replay, to_plain
 
     record = row.get("decision")
-    told: dict[str, Any] = {"turn_id": row.get("turn_id", ""), "same": False}
+    seen = {name: row[name] for name in _SEEN if name in row}  # what a simulation needs of it
+    told: dict[str, Any] = {"turn_id": row.get("turn_id", ""), "same": False, **seen}
     try:
         found = replay(record if isinstance(record, Mapping) else {})
     except RecordError as error:

@@ -162,3 +162,12 @@ def test_the_stage_of_a_running_daemon_is_shown_and_changed(terminal: Terminal) 
         assert terminal.run("route", "rollout", "30").code == 2
     with terminal.daemon():
         assert terminal.run("--json", "route", "rollout").data["stage"] == "off"
+
+
+def test_what_was_answered_is_a_day_to_simulate(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.write(DEMO)
+    terminal.run("chat", stdin="hello\nand again\n")
+    trace = tmp_path / "day.jsonl"
+    trace.write_text(terminal.run("--json", "route", "replay", "--all").out)
+    data = terminal.run("--json", "route", "simulate", str(trace), "--policy", "smart").data
+    assert (data["questions"], data["policies"][0]["answers"]) == (2, {"demo/demo": 2})
