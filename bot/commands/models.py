@@ -58,12 +58,21 @@ async def switch(call: Call, name: str, scope: str = "-s") -> str:
         call.desk.feedback.switched(call.turn)
     where, nearer = _SCOPES[scope], await _nearer(call, scope)
     if chosen is None:
-        return (
-            f"Nothing is chosen {where} any more; what was chosen for more, or the default, answers.{nearer}"
-        )
+        return f"Nothing is chosen {where} any more; {await _wider(call, scope)} answers.{nearer}"
     if chosen == AUTO:
         return f"The router chooses {where}.{nearer}"
     return f"{chosen}{title} answers {where} from the next message on.{nearer}"
+
+
+async def _wider(call: Call, scope: str) -> str:
+    """Who answers where nothing is chosen in a scope."""
+    found = {
+        "for this account": await call.desk.choices.model_for(call.turn.account.scope)
+        if scope == "-s"
+        else None,
+        "for all": await call.desk.choices.model_for(GLOBAL) if scope != "-g" else None,
+    }
+    return next((f"{name}, chosen {where}," for where, name in found.items() if name), "the default")
 
 
 async def _nearer(call: Call, scope: str) -> str:

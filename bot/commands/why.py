@@ -55,6 +55,8 @@ def card(row: TurnRecord, *, is_owner: bool) -> str:
         lines.append(_attempt(each))
         if is_owner and each.get("error"):
             lines.extend(_in_full(each))
+    if detail.get("cascade"):
+        lines.append("Answers judged: " + "; ".join(f"{ref} ({found})" for ref, found in detail["cascade"]))
     if detail.get("tools"):
         lines.append(f"Tools called: {', '.join(detail['tools'])}")
     if detail.get("feedback"):
@@ -68,6 +70,8 @@ def _class(detail: Mapping[str, Any]) -> str:
     case = (detail.get("decision") or {}).get("case") or {}
     if case.get("difficulty") in set(Difficulty):
         parts.append(_QUESTIONS[Difficulty(case["difficulty"])])
+    if case.get("judged"):
+        parts.append(f"a classifier said {words.quoted(case['judged'])}")
     if detail.get("prompt_tokens"):
         parts.append(f"a prompt of about {detail['prompt_tokens']} tokens")
     if case.get("policy") == Policy.STATIC:

@@ -103,9 +103,9 @@ async def test_an_owner_chooses_for_all_and_a_conversation_over_it(tmp_path: Pat
         assert await ask(world, "hi", 2) == "from two"
         assert "here" in await ask(world, "/model fast", 3)
         assert await ask(world, "hi", 4) == "from one"
-        assert "default answers" in await ask(world, "/model default", 5)
+        assert "deep, chosen for all, answers" in await ask(world, "/model default", 5)
         assert await ask(world, "hi", 6) == "from two"
-        assert "for all" in await ask(world, "/model default -g", 7)
+        assert "for all any more; the default answers" in await ask(world, "/model default -g", 7)
         assert await ask(world, "hi", 8) == "from one"
 
 

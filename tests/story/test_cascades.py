@@ -79,7 +79,9 @@ async def test_a_refusal_is_replaced_by_the_larger_model_s_answer(
         assert len(other.asked) == 1
         assert await judged(world) == [["small/m", "refusal"]]
         assert world.channel.violations == []
-        assert "asked in turn until one was good enough" in await said(world, "/why", 2)
+        why = await said(world, "/why", 2)
+        assert "asked in turn until one was good enough" in why
+        assert "Answers judged: small/m (refusal)" in why
 
 
 @pytest.mark.parametrize("shown", [APPENDS, WHOLE], ids=["appends", "whole"])

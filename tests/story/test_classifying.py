@@ -85,6 +85,9 @@ async def test_a_message_goes_to_the_route_that_it_is_like_and_the_record_replay
         assert detail["reason"] == "judged"
         assert detail["decision"]["case"]["judged"] == "deep"
         assert replay(detail["decision"]).is_same
+        await world.say("/why", 2)
+        await world.quiet()
+        assert "a classifier said `deep`" in world.channel.visible()[-1]
 
 
 async def test_what_is_like_nothing_goes_its_usual_way(tmp_path: Path) -> None:
