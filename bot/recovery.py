@@ -86,9 +86,12 @@ class Recovery:
         metrics.event_dropped(key.channel, str(verdict))
         log.warning("unfinished turn ended", conversation=str(key), reason=str(verdict), turn_id=turn.turn_id)
         if verdict is Verdict.POISONED:
-            turn.burial, turn.merged = _reason(pending), []
-            for each in pending.merged:  # what was to be answered together with it goes its own way
-                await self.take_up(each)
+            # All that was being answered together: each of them may be what ends the process, and all had their effect.
+            for each in (turn, *turn.merged):
+                each.burial = _reason(pending)
+            for each in turn.merged:
+                self._end(each, Outcome.FAILED)
+            turn.merged = []
         if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or turn.key in self.told:
             self._end(turn, Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED)
             return verdict

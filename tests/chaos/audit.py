@@ -227,7 +227,7 @@ def in_order(books: Books) -> Iterator[Finding]:
     asked = {each.offers[0].event.event_key for each in books.questions}
     for turn in books.turns:
         is_answer = turn.state == "done" and turn.event_key in asked and "BEGIN" in books.shown(turn.turn_id)
-        if is_answer:
+        if is_answer and turn.turn_id not in books.world.unstored:
             lanes[turn.room].append(turn)
     for room, turns in lanes.items():
         for one, other in itertools.pairwise(turns):

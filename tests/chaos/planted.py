@@ -90,8 +90,10 @@ class ForgetsTheAge(Wrapped):
 class KeepsNoCorrection(Wrapped):
     """What a message reads after it was edited is not kept."""
 
-    def update_message(self, *args: Any) -> asyncio.Future[None]:
-        return self.done()
+    def correct(
+        self, channel: str, account: str, event_key: str, turn_id: str, text: str
+    ) -> asyncio.Future[bool]:
+        return self.sound.add_key(channel, account, event_key)
 
 
 class CallsAgain(Wrapped):

@@ -106,6 +106,7 @@ class World:
     outside: set[asyncio.Task[object]] = field(default_factory=set)
     vendors: Vendors = field(default_factory=Vendors)
     tools: list[Called] = field(default_factory=list)
+    unstored: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.fate = self.planted.only(draw(self.seed))
@@ -285,6 +286,8 @@ class _listening:  # noqa: N801 - it is used as a function
                 self._world.faults.append(f"logged: {line}")
             else:
                 self._world.tell(f"log: {line}")
+            if line["event"] == "turn not stored":
+                self._world.unstored.add(line["turn_id"])  # it is shown again after the next start
         raise structlog.DropEvent
 
     def __enter__(self) -> None:
