@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -302,6 +302,8 @@ def _prompt(model: ModelSpec, request: CompletionRequest) -> tuple[list[tuple[in
     system: list[tuple[int, Block]] = []
     turns: list[Turn] = []
     is_tool = False
+    used: set[str] = set()
+    ids: dict[str, str] = {}
     for place_, message in enumerate(request.messages):
         if message.role is Role.SYSTEM and not turns:
             if message.text.strip():
@@ -312,27 +314,34 @@ def _prompt(model: ModelSpec, request: CompletionRequest) -> tuple[list[tuple[in
             turns.append(Turn("user", [_text(BEGINNING)], [place_]))
         if not (is_tool and message.role is Role.TOOL):  # results of one message's calls stand in one message
             turns.append(Turn(role))
-        turns[-1].add(place_, _blocks(model, message, is_last=place_ == len(request.messages) - 1))
+        if message.role is not Role.TOOL:
+            ids = {call.id: _id(call.id, used, place_) for call in message.calls}
+            used.update(ids.values())
+        turns[-1].add(place_, _blocks(model, message, ids, is_last=place_ == len(request.messages) - 1))
         is_tool = message.role is Role.TOOL
     return system, turns
 
 
-def _blocks(model: ModelSpec, message: PromptMessage, *, is_last: bool) -> list[Block]:
+def _blocks(
+    model: ModelSpec, message: PromptMessage, ids: Mapping[str, str], *, is_last: bool
+) -> list[Block]:
+    """`ids`: what the calls of the message, or of the one before, are called here."""
     match message.role:
         case Role.TOOL:
-            return [_result(message)]
+            return [_result(message, ids.get(message.call_id, message.call_id))]
         case Role.ASSISTANT:
-            return _said(model, message, is_last=is_last)
+            return _said(model, message, ids, is_last=is_last)
         case _:
             parts = [_image(image.mime, image.data) for image in message.images]  # best before their question
             text = [_text(message.text)] if message.text.strip() else []
             return parts + text or [_text(NO_TEXT)]
 
 
-def _said(model: ModelSpec, message: PromptMessage, *, is_last: bool) -> list[Block]:
-    calls = [_call(call) for call in message.calls]
+def _said(model: ModelSpec, message: PromptMessage, ids: Mapping[str, str], *, is_last: bool) -> list[Block]:
+    calls = [_call(call, ids[call.id]) for call in message.calls]
     if message.memo and not is_last:
-        kept = recalled(message.memo, model.model, message.text, {call["id"]: call for call in calls})
+        made = {call.id: block for call, block in zip(message.calls, calls, strict=True)}
+        kept = recalled(message.memo, model.model, message.text, made)
         if kept:
             return kept
     text = message.text.rstrip() if is_last else message.text  # 400: "cannot end with trailing whitespace"
@@ -349,17 +358,17 @@ def _image(mime: str, data: bytes) -> Block:
     return {"type": "image", "source": source}
 
 
-def _result(message: PromptMessage) -> Block:
+def _result(message: PromptMessage, call_id: str) -> Block:
     content = [_text(message.text)] if message.text.strip() else []
     content += [_image(image.mime, image.data) for image in message.images]
     return {
         "type": "tool_result",
-        "tool_use_id": _id(message.call_id),
+        "tool_use_id": call_id,
         "content": content or [_text(NO_TEXT)],
     }
 
 
-def _call(call: ToolCall) -> Block:
+def _call(call: ToolCall, call_id: str) -> Block:
     """Arguments that are no object go back as the model wrote them, under a name of their own."""
     try:
         given = orjson.loads(call.arguments or "{}")
@@ -367,17 +376,19 @@ def _call(call: ToolCall) -> Block:
         given = None
     if not isinstance(given, dict):
         given = {"invalid": call.arguments}
-    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": given}
+    return {"type": "tool_use", "id": call_id, "name": call.name, "input": given}
 
 
-def _id(given: str) -> str:
-    """The id, made over the same way for the call and for its result where another vendor wrote it in its own way.
+def _id(given: str, used: Collection[str], place_: int) -> str:
+    """The id; another one where a vendor wrote it in its own way, or counts from the beginning in each answer.
 
-    400 to others, "String should match pattern": GitHub langchain-ai/langchain 37756, 2026-11.
+    400 to these: "String should match pattern" (GitHub langchain-ai/langchain 37756, 2026-11), "must be unique".
     """
-    if _ID.fullmatch(given):
+    if _ID.fullmatch(given) and given not in used:
         return given
-    return f"call_{hashlib.blake2b(given.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
+    own = given if given not in used else f"{given} {place_}"
+    made = f"call_{hashlib.blake2b(own.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
+    return made if made not in used else _id(f"{given} {place_}", used, place_)
 
 
 def _has(body: Mapping[str, Any], path: str) -> bool:

@@ -224,7 +224,7 @@ def test_no_budget_of_thoughts_is_asked_for_in_the_middle_of_an_answer_without_t
     options = GenerationOptions(effort=Effort.HIGH)
     called = PromptMessage(Role.ASSISTANT, "I look.", calls=(OSLO,))
     result = PromptMessage(Role.TOOL, "rain", call_id="c1")
-    kept = [THOUGHT, {"type": "text", "length": 7}, {"type": "tool_use", "id": "c1"}]
+    kept: list[dict[str, Any]] = [THOUGHT, {"type": "text", "length": 7}, {"type": "tool_use", "id": "c1"}]
     thought = replace(called, memo=memo_of(BUDGET.model, kept))
     again = PromptMessage(Role.ASSISTANT, "", calls=(ToolCall("c2", "weather", "{}"),))
     more = PromptMessage(Role.TOOL, "sun", call_id="c2")
@@ -253,6 +253,24 @@ def test_an_id_that_another_vendor_made_is_written_in_anthropics_way() -> None:
     (used,), (result,) = (one["content"] for one in made["messages"][1:])
     assert used["id"] == result["tool_use_id"]
     assert used["id"].replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize("given", ["c1", "functions.weather:0"])
+def test_an_id_that_comes_again_is_another_one_here(given: str) -> None:
+    """Some servers count from the beginning in each answer."""
+    call = ToolCall(given, "weather", "{}")
+    steps = [
+        PromptMessage(Role.ASSISTANT, "", calls=(call,)),
+        PromptMessage(Role.TOOL, "rain", call_id=given),
+    ]
+    kept: list[dict[str, Any]] = [THOUGHT, {"type": "tool_use", "id": given}]
+    steps[0] = replace(steps[0], memo=memo_of(MODEL.model, kept))
+    made = body(MODEL, ASKED, *steps, *steps, *steps)["messages"][1:]
+    used = [one["content"][-1]["id"] for one in made[::2]]
+    assert len(set(used)) == 3
+    assert [one["content"][0]["tool_use_id"] for one in made[1::2]] == used
+    assert all(one["content"][0] == THOUGHT for one in made[::2])
+    assert body(MODEL, ASKED, *steps, *steps)["messages"] == [{**made[0], **body()["messages"][0]}, *made[:4]]
 
 
 def test_a_temperature_goes_only_to_models_that_take_one() -> None:
