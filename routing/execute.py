@@ -150,7 +150,7 @@ class _Run:
             here=self._retried[rung.key],
         )
         following = self._next(rung, error)
-        if delay is None or not self._can_go_on(rung):
+        if delay is None or not self._can_go_on(rung) or self._is_probe(rung, error):
             return following
         # With another rung left a retry is worth its pause only while a first word would still be in time,
         # and no pause is worth it where another key opens the same model at once.
@@ -189,6 +189,11 @@ class _Run:
         rungs = [each for each in self._untried(rung) if self._can_go_on(each)]
         usable = [each for each in rungs if not health.is_disabled(each.key)]
         return [each for each in usable if health.breaker(each.key, now) is not Breaker.OPEN] or usable
+
+    def _is_probe(self, rung: Rung, error: ProviderError) -> bool:
+        """Whether its breaker is open, so that it was asked for want of anybody else: once is enough."""
+        breaker = self._tools.health.breaker(rung.key, self._tools.clock())
+        return RULES[error.kind].counts and breaker is not Breaker.CLOSED
 
     def _can_go_on(self, rung: Rung) -> bool:
         """Whether it can take up what was said: from the start where that can be taken back, else by a prefill."""

@@ -35,7 +35,7 @@ from routing.hedge import SHARE, Hedges
 from routing.policy import Decision, Reason, Rung
 from tests.virtual_time import run
 
-PAUSE = 1.0
+PAUSE = 0.5
 """Seconds between questions."""
 
 

@@ -196,6 +196,21 @@ def test_in_ten_minutes_of_illness_the_sick_one_is_seldom_called(
     story()
 
 
+def test_a_breaker_counts_even_where_there_is_only_one_model() -> None:
+    @virtual_time
+    async def story() -> None:
+        clinic = Clinic(always((ProviderError(ErrorKind.SERVER),)), alone=True, latency=LatencyClass.ASYNC)
+        waits = []
+        for _ in range(20):
+            said, took = await clinic.ask()
+            assert said == ""
+            waits.append(took)
+        assert clinic.calls <= 5 + 18, "asked twice until it is open, then once, as the probe"
+        assert waits[5:] == [0.0] * 15, "and nobody waits for a second try"
+
+    story()
+
+
 def test_a_minute_of_flapping_leaves_nobody_without_an_answer() -> None:
     @virtual_time
     async def story() -> None:
