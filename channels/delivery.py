@@ -416,6 +416,9 @@ class _Writer:
         is_preview = self.script.capabilities.preview
         lasts = step.kind is Kind.SEND or step.kind is (Kind.CLOSE if is_preview else Kind.START)
         if lasts and sent is not None:
+            if not self.script.abilities.edits and step.kind is not Kind.START:
+                # Where nothing can be written over, the next life has to know what stands.
+                sent = replace(sent, shown=sent.shown or step.text)
             self._journal.sent(shown.part, shown.send_key, sent)
         if not (self.script.is_final or step.is_status):
             self._journal.progress(self.script.visible)
