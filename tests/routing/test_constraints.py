@@ -44,7 +44,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
         alias: draw(st.sampled_from([each.ref for each in specs]))
         for alias in draw(st.sets(st.sampled_from(ALIASES)))
     }
-    keys = {"one": ("k1", "k2")} if draw(st.booleans()) else {}
+    keys: dict[str, tuple[str, ...]] = {"one": ("k1", "k2")} if draw(st.booleans()) else {}
     return catalog(*specs, aliases=aliases, keys=keys)
 
 
