@@ -10,7 +10,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-SAMPLES = 48
+SAMPLES = 32
 FADE = 0.9
 """What is left of a sample's weight after one newer sample of the same model."""
 
@@ -24,13 +24,7 @@ NEVER = math.inf
 """The time of an answer that did not begin at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One beginning: seconds to the first token, when, and after how many requests to all models."""
-
-    seconds: float
-    at: float
-    tick: int
+_FADES = tuple(FADE**rank for rank in range(SAMPLES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +37,46 @@ class Share:
 
 @dataclass(slots=True)
 class Tempo:
-    """The last first-token times of one model for prompts of about one size. Bounded."""
+    """The last first-token times of one model for prompts of about one size. Bounded.
 
-    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    Of each sample: its seconds, when it was, and its birth in half-lives of time and of requests together, so that
+    its age costs one subtraction.
+    """
+
+    samples: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    _ordered: list[float] | None = None
 
     def add(self, seconds: float, now: float, tick: int) -> None:
         """One more beginning; NEVER for an answer that failed to begin."""
-        self.samples.append(Sample(seconds, now, tick))
+        self.samples.append((seconds, now, _birth(now, tick)))
+        self._ordered = None
 
     def within(self, limit: float, now: float, tick: int) -> Share:
         """How many began within `limit` seconds. Weight 0.0: nothing is known."""
         total = good = 0.0
-        fade = 1.0
-        for sample in reversed(self.samples):
+        birth = _birth(now, tick)
+        for (seconds, _, born), fade in zip(reversed(self.samples), _FADES, strict=False):
             # A clock that was set back makes no sample younger than new.
-            age = max(0.0, now - sample.at) / HALF_LIFE + (tick - sample.tick) / HALF_LIFE_ELSEWHERE
-            weight = fade * 0.5**age
+            weight = fade * 0.5 ** (birth - born) if birth > born else fade
             total += weight
-            if sample.seconds <= limit:
+            if seconds <= limit:
                 good += weight
-            fade *= FADE
         return Share(good / total if total else 0.0, total)
 
     def quantile(self, share: float, least: int = 5) -> float | None:
         """A quantile of the samples that began, unweighted; None where fewer than `least` did."""
-        ordered = sorted(each.seconds for each in self.samples if each.seconds != NEVER)
+        if self._ordered is None:
+            self._ordered = sorted(seconds for seconds, _, _ in self.samples if seconds != NEVER)
+        ordered = self._ordered
         if len(ordered) < least:
             return None
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def recent(self, count: int, now: float, within: float) -> list[float]:
         """The newest `count` times that are not older than `within` seconds."""
-        fresh = [each.seconds for each in self.samples if now - each.at <= within]
+        fresh = [seconds for seconds, at, _ in self.samples if now - at <= within]
         return fresh[-count:]
+
+
+def _birth(now: float, tick: int) -> float:
+    return now / HALF_LIFE + tick / HALF_LIFE_ELSEWHERE
