@@ -301,6 +301,10 @@ class Script:
         while len(self.shown) > needed:
             index = len(self.shown) - 1
             shown = self.shown[index]
+            can_go = self.abilities.edits or (self.abilities.deletes and self.capabilities.deletes)
+            if shown.pending is not None and not shown.is_sent and can_go:
+                # It may stand. Its id, by which it can be taken back, is told to whoever sends it again under its key.
+                return self._when(shown.pending, Priority.FINAL, now)
             if shown.is_sent and not shown.is_gone and shown.message_id:
                 if self.abilities.deletes and self.capabilities.deletes:
                     return self._when(Step(Kind.REMOVE, Operation.DELETE, index), Priority.FINAL, now)
