@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,17 +40,6 @@ def try_seed(seed: int, planted: Planted = SOUND) -> Outcome:
         return Outcome(seed, kills, tuple(audit(world)), tuple(world.story))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def try_seeds(seeds: Iterable[int], seconds: float) -> list[Outcome]:
-    """As many as can be begun within so many seconds, and the first one in any case."""
-    end = time.monotonic() + seconds
-    done: list[Outcome] = []
-    for seed in seeds:
-        if done and time.monotonic() > end:
-            break
-        done.append(try_seed(seed))
-    return done
 
 
 def seeds_until_found(name: str, limit: int) -> int | None:

@@ -1,0 +1,13 @@
+"""Whole lives of the bot with crashes and faults of all kinds, 3 of 3: a file is what a worker takes at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.share import SEEDS_A_FILE, the_seeds_hold
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # some twenty seconds of seeds
+
+
+def test_whatever_fails_nothing_is_lost_doubled_reordered_or_too_late() -> None:
+    the_seeds_hold(range(2 * SEEDS_A_FILE, 3 * SEEDS_A_FILE))
