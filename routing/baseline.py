@@ -7,6 +7,7 @@ figures tell what to expect before its queue has built. Yesterday counts half of
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,9 @@ def _bucket(seconds: float) -> int:
 
 def _top(bucket: int) -> float:
     return _LEAST * _RATIO**bucket
+
+
+_TOPS = tuple(_top(bucket) for bucket in range(_BUCKETS))
 
 
 @dataclass(slots=True)
@@ -65,7 +69,7 @@ class Baseline:
         total = sum(slot.counts) if slot is not None else 0.0
         if slot is None or total < ENOUGH:
             return None
-        return sum(count for bucket, count in enumerate(slot.counts) if _top(bucket) <= limit) / total
+        return sum(slot.counts[: bisect_right(_TOPS, limit)]) / total
 
     def quantile(self, share: float) -> float | None:
         """A quantile over the whole day, to within a quarter; None where too little is known."""

@@ -7,8 +7,10 @@ known of a model that nobody asks fades, so that it is tried again (a greedy ave
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 SAMPLES = 32
 FADE = 0.9
@@ -39,38 +41,48 @@ class Share:
 class Tempo:
     """The last first-token times of one model for prompts of about one size. Bounded.
 
-    Of each sample: its seconds, when it was, and its birth in half-lives of time and of requests together, so that
-    its age costs one subtraction.
+    Of each sample: its seconds, when it was, and its birth in half-lives of time and of requests together. A decision
+    asks far more often than samples come, so what is asked is kept ready: the times in order, and up to each of them
+    the sum of the weights as they were when the newest one came.
     """
 
     samples: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=SAMPLES))
-    _ordered: list[float] | None = None
+    _times: list[float] = field(default_factory=list)
+    _sums: list[float] = field(default_factory=list)
+    _is_ready: bool = False
 
     def add(self, seconds: float, now: float, tick: int) -> None:
         """One more beginning; NEVER for an answer that failed to begin."""
         self.samples.append((seconds, now, _birth(now, tick)))
-        self._ordered = None
+        self._is_ready = False
+
+    def _ready(self) -> None:
+        if self._is_ready:
+            return
+        newest = self.samples[-1][2] if self.samples else 0.0
+        weighted = sorted(
+            # A clock that was set back makes no sample younger than new.
+            (seconds, fade * 0.5 ** max(0.0, newest - born))
+            for (seconds, _, born), fade in zip(reversed(self.samples), _FADES, strict=False)
+        )
+        self._times = [seconds for seconds, _ in weighted]
+        self._sums = list(accumulate(weight for _, weight in weighted))
+        self._is_ready = True
 
     def within(self, limit: float, now: float, tick: int) -> Share:
         """How many began within `limit` seconds. Weight 0.0: nothing is known."""
-        total = good = 0.0
-        birth = _birth(now, tick)
-        for (seconds, _, born), fade in zip(reversed(self.samples), _FADES, strict=False):
-            # A clock that was set back makes no sample younger than new.
-            weight = fade * 0.5 ** (birth - born) if birth > born else fade
-            total += weight
-            if seconds <= limit:
-                good += weight
-        return Share(good / total if total else 0.0, total)
+        self._ready()
+        if not self._times:
+            return Share(0.0, 0.0)
+        count = bisect_right(self._times, limit)
+        good, total = self._sums[count - 1] if count else 0.0, self._sums[-1]
+        return Share(good / total, total * 0.5 ** max(0.0, _birth(now, tick) - self.samples[-1][2]))
 
     def quantile(self, share: float, least: int = 5) -> float | None:
         """A quantile of the samples that began, unweighted; None where fewer than `least` did."""
-        if self._ordered is None:
-            self._ordered = sorted(seconds for seconds, _, _ in self.samples if seconds != NEVER)
-        ordered = self._ordered
-        if len(ordered) < least:
-            return None
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        self._ready()
+        count = bisect_left(self._times, NEVER)
+        return self._times[min(count - 1, int(share * count))] if count >= max(least, 1) else None
 
     def recent(self, count: int, now: float, within: float) -> list[float]:
         """The newest `count` times that are not older than `within` seconds."""
