@@ -51,7 +51,7 @@ def _create(arguments: argparse.Namespace, context: Context) -> int:
     folder = context.home.backups
     target = Path(arguments.file).expanduser() if arguments.file else backup.default_name(folder, time.time())
     made = backup.create(context.home.database, target)
-    gone = [] if arguments.file else backup.prune(folder, arguments.keep)
+    gone = [] if arguments.file else backup.prune(folder, arguments.keep, time.time())
     lines = [f"{made.path} is made and whole: {_contents(made)}", *(f"{path} is deleted" for path in gone)]
     context.say({**_values(made), "deleted": [str(path) for path in gone]}, lines)
     return OK

@@ -16,7 +16,7 @@ from bot.store.connection import connect, open_to_read, store_error
 from bot.store.migrate import schema_version
 from bot.store.sql import APPLICATION_ID, SCHEMA_VERSION
 
-KEPT = 5
+ABANDONED = 3600.0
 RESTORED = "it came back with a backup and may have been answered since"
 _STAMP = "%Y%m%d-%H%M%S"
 _TABLES = ("inbox", "turn", "history", "conversation")
@@ -89,10 +89,16 @@ def create(database: Path, target: Path) -> Backup:
     return Backup(target, found.schema, found.size, found.rows, found.waiting)
 
 
-def prune(folder: Path, keep: int) -> Sequence[Path]:
-    """Delete the oldest backups under their own names but for the newest `keep`; those that went. Raises StoreError."""
-    old = backups(folder)[:-keep] if keep else ()
+def prune(folder: Path, keep: int, now: float) -> Sequence[Path]:
+    """Delete the oldest backups under their own names but for the newest `keep`; those that went. Raises StoreError.
+
+    What a killed process left unfinished an hour ago goes too.
+    """
+    old = list(backups(folder)[:-keep]) if keep else []
     try:
+        for path in folder.glob(".*.unfinished*"):
+            if path.stat().st_mtime < now - ABANDONED:
+                path.unlink()
         for path in old:
             path.unlink()
     except OSError as error:

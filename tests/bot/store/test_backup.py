@@ -12,7 +12,7 @@ import pytest
 
 from bot.errors import StoreError
 from bot.store import backup, letters
-from bot.store.connection import connect_to_read
+from bot.store.connection import WAL_BYTES, connect_to_read
 from bot.store.sqlite import SqliteStore, open_store
 from tests.bot.store.examples import KEY, SOME_TIME, message, record
 
@@ -32,6 +32,15 @@ def _exists(path: Path) -> bool:
 
 def _bytes(path: Path) -> bytes:
     return path.read_bytes()
+
+
+def _touch(path: Path) -> float:
+    path.touch()
+    return path.stat().st_mtime
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 def _mode(path: Path) -> int:
@@ -171,9 +180,13 @@ async def test_the_oldest_copies_go(store: SqliteStore, path: Path, tmp_path: Pa
     folder = tmp_path / "backups"
     made = [backup.create(path, backup.default_name(folder, SOME_TIME + number)).path for number in range(4)]
     own = _copy(path, tmp_path, "mine.db")
-    assert backup.prune(folder, 3) == made[:1]
+    left = folder / ".firstword-killed.db.unfinished"
+    at = _touch(left)
+    assert backup.prune(folder, 3, at + 60) == made[:1]
+    assert _exists(left)
     assert backup.backups(folder) == made[1:]
-    assert backup.prune(folder, 0) == ()
+    assert backup.prune(folder, 0, at + 7200) == []
+    assert not _exists(left)
     assert _exists(own)
     assert store.writer.failed == 0
 
@@ -195,3 +208,22 @@ async def test_reading_changes_nothing_and_refuses_what_it_does_not_know(
     with pytest.raises(StoreError, match="no such file"):
         connect_to_read(tmp_path / "nothing.db")
     assert not _exists(tmp_path / "nothing.db")
+
+
+@pytest.mark.slow  # writes a hundred megabytes
+async def test_the_log_stays_bounded_however_much_is_written_and_read(
+    store: SqliteStore, path: Path, tmp_path: Path
+) -> None:
+    log = path.with_name(f"{path.name}-wal")
+    sizes = []
+    for number in range(60):
+        names = [f"m{number}-{each}" for each in range(100)]
+        await asyncio.gather(
+            *(store.add_message(message(each, "x" * 16_000), each, SOME_TIME) for each in names)
+        )
+        await asyncio.gather(*(store.finish_turn(record(each)) for each in names))
+        if number % 20 == 10:
+            await asyncio.to_thread(_copy, path, tmp_path, f"{number}.db")
+        sizes.append(_size(log))
+    assert _size(path) > 2 * WAL_BYTES
+    assert max(sizes) < WAL_BYTES + 8_000_000

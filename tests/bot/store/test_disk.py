@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import StoreError
+from bot.store import backup, kinds
 from bot.store import connection as connecting
-from bot.store import kinds
 from bot.store.connection import check, connect
 from bot.store.executors import ThreadExecutor
 from bot.store.migrate import ensure_schema
@@ -28,6 +28,10 @@ from tests.peers import require_peer
 
 def _size(path: Path) -> int:
     return path.stat().st_size
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def _read(path: Path) -> bytes:
@@ -255,3 +259,12 @@ async def test_the_log_is_worked_off_at_the_end(path: Path) -> None:
         await store.add_message(message("e1"), "t1", SOME_TIME)
     assert [one.name for one in path.parent.iterdir()] == ["store.db"]
     assert _size(path) > 4096
+
+
+async def test_a_copy_that_does_not_fit_on_the_disk_leaves_nothing(tiny_disk: Path, path: Path) -> None:
+    async with open_store(path) as store:
+        for number in range(100):
+            await store.add_message(message(f"e{number}", "x" * 20_000), f"t{number}", SOME_TIME)
+    with pytest.raises(StoreError, match="the disk is full"):
+        backup.create(path, tiny_disk / "copies" / "copy.db")
+    assert _names(tiny_disk / "copies") == []
