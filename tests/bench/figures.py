@@ -54,8 +54,10 @@ def _part(key: str, title: str) -> tuple[Line, ...]:
 
 def _router(key: str, title: str, must: float, aim: float) -> tuple[Line, ...]:
     """How well prompts are ranked. CPT and calibration have bars for the models that were learnt from, no others."""
-    calls = {"routing.exam": ((31, 28), (63, 58))}.get(key, ((None, None), (None, None)))
-    off = (0.05, 0.03) if key == "routing.exam" else (None, None)
+    is_judged = key == "routing.exam"
+    half = (31, 28) if is_judged else (None, None)
+    most = (63, 58) if is_judged else (None, None)
+    off = (0.05, 0.03) if is_judged else (None, None)
     return (
         Line(f"{key}.apgr", f"{title}: APGR", "", must, aim, more_is_better=True, digits=3),
         Line(f"{key}.low", f"{title}: APGR, 95 % of draws above", "", digits=3),
@@ -63,10 +65,10 @@ def _router(key: str, title: str, must: float, aim: float) -> tuple[Line, ...]:
         Line(f"{key}.random", f"{title}: APGR of chance", "", digits=3),
         Line(f"{key}.length", f"{title}: APGR of the length alone", "", digits=3),
         Line(f"{key}.rules", f"{title}: APGR of the rules of thumb alone", "", digits=3),
-        Line(f"{key}.cpt50", f"{title}: strong calls for half of the gap", "%", *calls[0], digits=1),
-        Line(f"{key}.cpt80", f"{title}: strong calls for 80 % of it", "%", *calls[1], digits=1),
+        Line(f"{key}.cpt50", f"{title}: strong calls for half of the gap", "%", half[0], half[1], digits=1),
+        Line(f"{key}.cpt80", f"{title}: strong calls for 80 % of it", "%", most[0], most[1], digits=1),
         Line(f"{key}.auc", f"{title}: AUC", "", digits=3),
-        Line(f"{key}.off", f"{title}: expected gain off by", "", *off, digits=3),
+        Line(f"{key}.off", f"{title}: expected gain off by", "", off[0], off[1], digits=3),
     )
 
 

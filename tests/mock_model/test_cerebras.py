@@ -14,7 +14,10 @@ from tests.mock_model.wires import USER, chat, events, get, post
 
 pytestmark = pytest.mark.asyncio
 
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
+}
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 RESULT = {"role": "tool", "tool_call_id": "c1", "content": "rain"}
@@ -114,7 +117,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
             "tools": [
                 {
                     "type": "function",
-                    "function": {"name": "a", "strict": True, "parameters": {"type": "object", "properties": {}}},
+                    "function": {
+                        "name": "a",
+                        "strict": True,
+                        "parameters": {"type": "object", "properties": {}},
+                    },
                 }
             ]
         },
