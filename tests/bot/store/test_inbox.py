@@ -128,6 +128,29 @@ async def test_an_edit_changes_a_waiting_message_and_no_other(store: SqliteStore
     assert [turn.message.text for turn in await store.pending()] == ["one", "three"]
 
 
+async def test_a_correction_counts_once_and_comes_with_its_key(store: SqliteStore) -> None:
+    await store.add_message(message("e1", "one"), "t1", SOME_TIME)
+    assert await store.correct("fake", "main", "edit 1", "t1", "two")
+    assert await store.correct("fake", "main", "edit 2", "t1", "three")
+    assert not await store.correct("fake", "main", "edit 1", "t1", "two")
+    assert not await store.add_key("fake", "main", "edit 2")
+    assert [turn.message.text for turn in await store.pending()] == ["three"]
+
+
+async def test_messages_that_were_being_answered_together_stay_together(path: Path) -> None:
+    async with open_store(path) as store:
+        for name in ("1", "2", "3"):
+            await store.add_message(message(f"e{name}"), f"t{name}", SOME_TIME)
+        await store.join("t1", ["t2", "t3"])
+    async with open_store(path) as store:
+        (waiting,) = await store.pending()
+        assert (waiting.turn_id, [each.turn_id for each in waiting.merged]) == ("t1", ["t2", "t3"])
+        await store.join("t1", ["t3"])
+        assert [turn.turn_id for turn in await store.pending()] == ["t1", "t2"]
+        await store.finish_turn(record("t1"))
+        assert [turn.turn_id for turn in await store.pending()] == ["t2", "t3"]
+
+
 async def test_messages_that_were_merged_end_with_the_turn_that_answers_them(store: SqliteStore) -> None:
     for name in ("1", "2", "3"):
         await store.add_message(message(f"e{name}"), f"t{name}", SOME_TIME)
