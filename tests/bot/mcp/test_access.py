@@ -54,7 +54,7 @@ async def test_only_listed_tools_are_offered() -> None:
         ({"confirmExcept": ["as*"]}, set()),
         ({"confirm": "always", "confirmExcept": ["structured"]}, {ACTS}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)),
 )
 async def test_the_calls_that_are_asked_about_are_those_of_the_settings(
     settings: dict[str, object], asks: set[str]
