@@ -12,7 +12,7 @@ import structlog
 from bot import metrics, words
 from bot.access import authorise
 from bot.accounts import Account
-from bot.inbox import Inbox
+from bot.inbox import TAKEN_BACK, Inbox
 from bot.lanes import Turn
 from bot.patience import MAX_CRASHES, MAX_ERRORS, age_limit
 from bot.record import end_turn
@@ -79,6 +79,9 @@ class Recovery:
         if account is None:
             return None
         turn = _turn(pending, account, self.clock())
+        for each in [each for each in turn.merged if each.message.text == TAKEN_BACK]:
+            turn.merged.remove(each)
+            self._end(each, Outcome.WITHDRAWN)
         verdict = judge(pending, account, self.wall())
         if verdict is Verdict.RESUME:
             await self.inbox.dispatch(turn)
