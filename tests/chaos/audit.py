@@ -410,12 +410,17 @@ def budget_kept(books: Books) -> Iterator[Finding]:
             for other in asked
             if other.told is not None
             and other.ended is not None
-            and other.ended < each.at
+            and other.ended < _decided_at(asked, each)
             and (other.ended + offset) // day == (each.at + offset) // day
             and (other.life == each.life or _is_in_the_books(books, other, begin))
         )
         if known > per_day + 1e-9:
             yield f"{each.model} was asked at {each.at:.3f} though {known:.2f} of {per_day:.2f} USD were spent"
+
+
+def _decided_at(asked: Sequence[Asked], each: Asked) -> float:
+    """When it was chosen who may be asked for this: once for all requests of a turn."""
+    return min(one.at for one in asked if one.questions == each.questions and one.life == each.life)
 
 
 def _is_in_the_books(books: Books, asked: Asked, at: float) -> bool:
