@@ -10,6 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 HOUR = 3600.0
 HOURS = 24
@@ -41,13 +42,25 @@ _TOPS = tuple(_top(bucket) for bucket in range(_BUCKETS))
 class _Hour:
     day: int = 0
     counts: list[float] = field(default_factory=lambda: [0.0] * _BUCKETS)
+    _sums: list[float] = field(default_factory=list)
 
     def fade_to(self, day: int) -> None:
         passed = day - self.day
         if passed > 0:
             factor = 0.5 ** min(passed, 60)
             self.counts = [count * factor for count in self.counts]
+            self._sums = []
         self.day = max(self.day, day)
+
+    def add(self, bucket: int) -> None:
+        self.counts[bucket] += 1.0
+        self._sums = []
+
+    def sums(self) -> list[float]:
+        """Up to each bucket how many there were; kept, as decisions ask far more often than answers come."""
+        if not self._sums:
+            self._sums = list(accumulate(self.counts))
+        return self._sums
 
 
 @dataclass(slots=True)
@@ -61,15 +74,18 @@ class Baseline:
         day, hour = divmod(int(wall // HOUR), HOURS)
         slot = self.hours.setdefault(hour, _Hour(day))
         slot.fade_to(day)
-        slot.counts[_bucket(seconds)] += 1.0
+        slot.add(_bucket(seconds))
 
     def share(self, limit: float, wall: float) -> float | None:
         """The share that begins within `limit` seconds at this hour of the day; None where too little is known."""
         slot = self.hours.get(int(wall // HOUR) % HOURS)
-        total = sum(slot.counts) if slot is not None else 0.0
-        if slot is None or total < ENOUGH:
+        if slot is None:
             return None
-        return sum(slot.counts[: bisect_right(_TOPS, limit)]) / total
+        sums = slot.sums()
+        if sums[-1] < ENOUGH:
+            return None
+        count = bisect_right(_TOPS, limit)
+        return sums[count - 1] / sums[-1] if count else 0.0
 
     def quantile(self, share: float) -> float | None:
         """A quantile over the whole day, to within a quarter; None where too little is known."""

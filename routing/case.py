@@ -266,7 +266,9 @@ def _chosen(query: RouteQuery, catalog: Catalog) -> tuple[str | None, Reason, tu
 
 def _as_judged(query: RouteQuery) -> RouteQuery:
     """With what a classifier said put where it counts. What a caller named stands over it."""
-    said = (query.judged or "").strip().lower()
+    if not query.judged:
+        return query
+    said = query.judged.strip().lower()
     if said in set(Difficulty):
         return replace(query, difficulty=Difficulty(said), judged=None)
     if query.task is None and find(said) is not None:
@@ -325,18 +327,24 @@ def _known(ref: str | None, catalog: Catalog) -> Choice | None:
 
 
 def _unfit(model: ModelSpec, query: RouteQuery) -> Exclusion | None:
-    """The first thing that forbids this model."""
+    """The first thing that forbids this model. A chain, as every decision asks it of every model."""
     profile = model.profile
-    rules = (
-        (query.least_tokens + OUTPUT_RESERVE > model.context_window, Exclusion.WINDOW),
-        (query.has_images and not profile.images, Exclusion.NO_IMAGES),
-        (query.needs_schema and not profile.schema, Exclusion.NO_SCHEMA),
-        (query.needs_tools and not profile.tools, Exclusion.NO_TOOLS),
-        (query.local_only and not model.is_local, Exclusion.NOT_LOCAL),
-        (query.allowed is not None and model.ref not in query.allowed, Exclusion.NOT_ALLOWED),
-        (query.is_spent and price_of(model) > 0, Exclusion.BUDGET),
-    )
-    return next((why for is_so, why in rules if is_so), None)
+    why: Exclusion | None = None
+    if query.least_tokens + OUTPUT_RESERVE > model.context_window:
+        why = Exclusion.WINDOW
+    elif query.has_images and not profile.images:
+        why = Exclusion.NO_IMAGES
+    elif query.needs_schema and not profile.schema:
+        why = Exclusion.NO_SCHEMA
+    elif query.needs_tools and not profile.tools:
+        why = Exclusion.NO_TOOLS
+    elif query.local_only and not model.is_local:
+        why = Exclusion.NOT_LOCAL
+    elif query.allowed is not None and model.ref not in query.allowed:
+        why = Exclusion.NOT_ALLOWED
+    elif query.is_spent and price_of(model) > 0:
+        why = Exclusion.BUDGET
+    return why
 
 
 def _behind(rung: Rung, query: RouteQuery) -> Exclusion | None:

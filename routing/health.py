@@ -5,6 +5,7 @@ A rung is closed (in use), open (left alone until a time) or half-open (the time
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ class _State:
 
 def size_of(tokens: int) -> int:
     """The bucket of a prompt by its tokens."""
-    return sum(tokens >= limit for limit in SIZES)
+    return bisect_right(SIZES, tokens)
 
 
 class Health:
