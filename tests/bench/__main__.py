@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import (
+    decisions,
     hedges,
     mixed,
     pacer,
@@ -46,6 +47,8 @@ RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
     "mixed500": mixed.mixed500,
     "routing": router.routing,
     "hedge": hedges.hedge,
+    "decision": decisions.decision,
+    "degradation": decisions.degradation,
     "providers": providers.providers,
     "streams1000": providers.streams1000,
 }

@@ -167,6 +167,10 @@ LINES = (
     Line("hedge.p99", "the same, another asked beside it: first word p99", "ms", 900, 900, digits=0),
     Line("hedge.extra", "the same: second requests", "%", 5.0, 5.0),
     Line("hedge.outage", "nobody answers: second requests", "%", 5.0, 5.0),
+    Line("decision.p50", "a decision among ten models: CPU p50", "ms", 0.15, digits=3),
+    Line("decision.p99", "a decision among ten models: CPU p99", "ms", 0.6, digits=3),
+    Line("degradation.moved", "ten times slower: slow answers before traffic moves", "", 15, 10, digits=0),
+    Line("degradation.back", "well again: requests before traffic is back", "", 150, 100, digits=0),
 )
 OWN_TABLES = ("providers", "streams1000")
 """Rows that compare many askers, each a line of a table of their own (provider_table.py)."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -15,6 +13,7 @@ from routing.baseline import ENOUGH, HOUR, Baseline
 from routing.health import Expectation, Health, size_of
 from routing.score import MARGIN, PRIOR, Score, Wait, in_order, score
 from routing.tempo import NEVER, Tempo
+from tests.routing.slowdown_trace import slowdown
 
 A, B = ("a", "m", ""), ("b", "m", "")
 
@@ -171,42 +170,11 @@ def test_an_order_holds_everybody_once_and_whoever_is_late_stands_behind(
         assert scores[order[0]].hoped >= best - 0.3
 
 
-@dataclass
-class Day:
-    """A primary of 0.2 s and a second model of 0.3 s, each with a queue for one answer in 25; both sync."""
-
-    seed: int
-    health: Health = field(default_factory=Health)
-    now: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
-
-    def take(self, middle: float) -> float:
-        """One first-token time."""
-        if self.chance.random() < 0.04:
-            return self.chance.uniform(1.5, 15)
-        return middle * math.exp(self.chance.gauss(0, 0.48))
-
-    def ask(self, primary: float) -> bool:
-        """One message; whether the primary was asked."""
-        self.now += 1.0
-        order = in_order(scored(self.health, Wait(0.5, self.now, roll=self.chance.random())))
-        is_first = order[0] == 0
-        self.health.began(A if is_first else B, self.take(primary if is_first else 0.3), self.now)
-        return is_first
-
-
 @pytest.mark.parametrize("seed", range(10))
 def test_after_a_tenfold_slowdown_traffic_moves_and_comes_back(seed: int) -> None:
     """Must: at most 15 slow answers before 90 % have moved, back within 150 requests (the figures of 2026-11)."""
-    day = Day(seed)
-    calm = [day.ask(0.2) for _ in range(1000)]
-    slow = [day.ask(2.5) for _ in range(1000)]
-    after = [day.ask(0.2) for _ in range(1000)]
-    moved = next(at for at in range(990) if sum(slow[at : at + 10]) <= 1)
-    back = next(at for at in range(990) if sum(after[at : at + 10]) >= 9)
-    assert sum(slow[:moved]) <= 15
-    assert back <= 150
-    assert sum(slow[moved:]) <= 50  # what is tried meanwhile
-    assert sum(calm) >= 960
+    found = slowdown(seed)
+    assert found.moved <= 15
+    assert found.back <= 150
+    assert found.tried <= 50
+    assert found.calm >= 960
