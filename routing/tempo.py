@@ -49,40 +49,44 @@ class Tempo:
     samples: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=SAMPLES))
     _times: list[float] = field(default_factory=list)
     _sums: list[float] = field(default_factory=list)
-    _is_ready: bool = False
 
     def add(self, seconds: float, now: float, tick: int) -> None:
         """One more beginning; NEVER for an answer that failed to begin."""
         self.samples.append((seconds, now, _birth(now, tick)))
-        self._is_ready = False
+        self._times, self._sums = [], []
 
-    def _ready(self) -> None:
-        if self._is_ready:
-            return
-        newest = self.samples[-1][2] if self.samples else 0.0
-        weighted = sorted(
+    def _in_order(self) -> list[float]:
+        if not self._times:
+            self._times = sorted(seconds for seconds, _, _ in self.samples)
+        return self._times
+
+    def _ready(self) -> list[float]:
+        if self._sums or not self.samples:
+            return self._sums
+        newest = self.samples[-1][2]
+        weighted = [
             # A clock that was set back makes no sample younger than new.
-            (seconds, fade * 0.5 ** max(0.0, newest - born))
+            (seconds, fade * 0.5 ** (newest - born) if newest > born else fade)
             for (seconds, _, born), fade in zip(reversed(self.samples), _FADES, strict=False)
-        )
-        self._times = [seconds for seconds, _ in weighted]
-        self._sums = list(accumulate(weight for _, weight in weighted))
-        self._is_ready = True
+        ]
+        weighted.sort()
+        self._sums = list(accumulate([weight for _, weight in weighted]))
+        return self._sums
 
     def within(self, limit: float, now: float, tick: int) -> Share:
         """How many began within `limit` seconds. Weight 0.0: nothing is known."""
-        self._ready()
-        if not self._times:
+        sums = self._ready()
+        if not sums:
             return Share(0.0, 0.0)
-        count = bisect_right(self._times, limit)
-        good, total = self._sums[count - 1] if count else 0.0, self._sums[-1]
+        count = bisect_right(self._in_order(), limit)
+        good, total = sums[count - 1] if count else 0.0, sums[-1]
         return Share(good / total, total * 0.5 ** max(0.0, _birth(now, tick) - self.samples[-1][2]))
 
     def quantile(self, share: float, least: int = 5) -> float | None:
         """A quantile of the samples that began, unweighted; None where fewer than `least` did."""
-        self._ready()
-        count = bisect_left(self._times, NEVER)
-        return self._times[min(count - 1, int(share * count))] if count >= max(least, 1) else None
+        times = self._in_order()
+        count = bisect_left(times, NEVER)
+        return times[min(count - 1, int(share * count))] if count >= max(least, 1) else None
 
     def recent(self, count: int, now: float, within: float) -> list[float]:
         """The newest `count` times that are not older than `within` seconds."""
