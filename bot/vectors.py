@@ -12,7 +12,7 @@ from channels.errors import ChannelError, RateLimited, Refused, TooLong, Unavail
 from providers.base import Embeds, ModelSettings, ModelSpec
 from providers.errors import ErrorKind, ProviderError
 from providers.models import describe
-from routing.catalog import Catalog
+from routing.catalog import AUTO, Catalog
 from routing.errors import UnknownModel
 
 DEADLINE = 60.0
@@ -56,6 +56,10 @@ def _find(models: Models, catalog: Catalog, name: str) -> ModelSpec:
     provider, _, model = name.partition("/")
     if model and provider in models.providers:
         return catalog.models.get(name) or describe(provider, ModelSettings(model))
+    if name.strip().lower() == AUTO:
+        raise Refused(
+            UNKNOWN, "Vectors of two models do not compare: ask for one by its name, PROVIDER/MODEL."
+        )
     try:
         return catalog.resolve(name)[0].model
     except UnknownModel as error:

@@ -121,6 +121,9 @@ async def test_what_is_wrong_comes_as_the_clients_own_errors(tmp_path: Path, moc
         assert long.value.code == "context_length_exceeded"
         with pytest.raises(openai.NotFoundError):
             await client.embeddings.create(model="nobody", input="x")
+        with pytest.raises(openai.NotFoundError, match="by its name") as anybody:
+            await client.embeddings.create(model="auto", input="x")
+        assert "Did you mean" not in str(anybody.value)
         wrong = client.with_options(api_key="wrong-token-0123456789")
         with pytest.raises(openai.AuthenticationError):
             await wrong.chat.completions.create(model="auto", messages=ASKED)
