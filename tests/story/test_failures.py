@@ -187,3 +187,22 @@ async def test_what_is_told_to_a_program_is_what_the_answer_took(
     assert response.status == 200, said
     assert said["choices"][0]["message"]["content"] == WHOLE
     assert (said["usage"]["prompt_tokens"], said["usage"]["completion_tokens"]) == (120, 9)
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_programs_get_a_whole_answer(name: str, tmp_path: Path, mock_model: MockModel) -> None:
+    case = CASES[name]
+    async with asking(tmp_path / "home", mock_model, *case.does, alone=case.alone) as (running, _):
+        body = {"model": "auto", "messages": [{"role": "user", "content": "question"}]}
+        headers = {"Authorization": f"Bearer {TOKEN}", "X-Firstword-Latency": "semi-sync"}
+        limit = aiohttp.ClientTimeout(case.within)
+        where = f"{running.address}/v1/chat/completions"
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=limit) as session,
+            session.post(where, json=body) as response,
+        ):
+            said = await response.json()
+        assert response.status == 200, said
+        assert said["choices"][0]["message"]["content"] == case.reads
+        assert said["choices"][0]["finish_reason"] == "stop"
+        assert calls(mock_model) <= case.calls
