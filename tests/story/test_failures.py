@@ -206,3 +206,30 @@ async def test_programs_get_a_whole_answer(name: str, tmp_path: Path, mock_model
         assert said["choices"][0]["message"]["content"] == case.reads
         assert said["choices"][0]["finish_reason"] == "stop"
         assert calls(mock_model) <= case.calls
+
+
+async def test_a_fallback_that_refuses_to_continue_answers_from_the_start(
+    tmp_path: Path, mock_model: MockModel
+) -> None:
+    """Its profile says that it continues an answer; its server says no."""
+    chosen = "claude-haiku-4-5"
+    made = settings(mock_model.base_url)
+    made["models"]["providers"]["well"] = {
+        "baseUrl": mock_model.root_url,
+        "api": "anthropic-messages",
+        "apiKey": "key-of-the-well-one",
+        "models": [{"id": chosen}],
+    }
+    made["agents"]["defaults"]["model"]["fallbacks"] = [f"well/{chosen}"]
+    mock_model.config(models=["s", chosen])
+    mock_model.script(
+        {"model": "s", "fault": "drop", "tokens": SIXTY, "after": 40, "gap": 0.01},
+        {"model": chosen, "status": 400, "error": {"message": "it does not support prefill"}, "times": 1},
+        {"model": chosen, "text": WHOLE},
+    )
+    async with daemon(tmp_path / "home", made) as running, page(running) as shown:
+        assert await ask(shown, 1) == WHOLE
+    ends = [
+        one["body"]["messages"][-1]["role"] for one in mock_model.chats() if one["body"]["model"] == chosen
+    ]
+    assert ends == ["assistant", "user"]
