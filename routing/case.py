@@ -212,9 +212,10 @@ def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, t
     seen: set[str] = set()
     wait = query.wait
     for group, choice in groups:
-        if choice.model.ref in seen:
+        ref = choice.model.ref
+        if ref in seen:
             continue
-        seen.add(choice.model.ref)
+        seen.add(ref)
         unfit = _unfit(choice.model, query)
         for rung in _rungs(choice, catalog, query.effort):
             candidates.append(_candidate(rung, group, (unfit, _behind(rung, query)), wait, health))
@@ -230,15 +231,15 @@ def gather(query: RouteQuery, catalog: Catalog, health: Health) -> tuple[Case, t
 def _candidate(
     rung: Rung, group: Group, why: tuple[Exclusion | None, Exclusion | None], wait: Wait, health: Health
 ) -> Candidate:
-    key = rung.key
+    key, ref = rung.key, rung.model.ref
     return Candidate(
-        ref=rung.model.ref,
+        ref=ref,
         group=group,
         window=rung.model.context_window,
         breaker=health.breaker(key, wait.now),
         is_disabled=health.is_disabled(key),
         last_failure=health.last_failure(key),
-        score=score(rung.model.ref, key, wait, health),
+        score=score(ref, key, wait, health),
         unfit=why[0],
         behind=why[1],
     )
