@@ -110,7 +110,9 @@ class Health:
     def breaker(self, key: Key, now: float) -> Breaker:
         """The state of a rung. HALF_OPEN is said to one caller at a time: to nobody while a probe runs."""
         state = self._states.get(key)
-        if self.is_disabled(key) or now < self._resting.get((key[0], key[2]), 0.0):
+        # Asked of every candidate of every decision, and nearly always there is nothing to look up.
+        is_held = self._disabled or self._resting
+        if is_held and (self.is_disabled(key) or now < self._resting.get((key[0], key[2]), 0.0)):
             return Breaker.OPEN
         if state is None or not state.open_until:
             return Breaker.CLOSED
@@ -133,7 +135,7 @@ class Health:
 
     def is_disabled(self, key: Key) -> bool:
         """Whether the credential was refused and has not been changed since."""
-        return (key[0], key[2]) in self._disabled
+        return bool(self._disabled) and (key[0], key[2]) in self._disabled
 
     def reason(self, key: Key) -> str:
         """Why a rung is not closed, "" when it is."""

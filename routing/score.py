@@ -72,10 +72,10 @@ def score(ref: str, key: Key, wait: Wait, health: Health) -> Score:
     """One candidate's figures."""
     lately = health.lately(key, wait.limit, wait.now, wait.tokens)
     usual = health.usually(key, wait.limit, wait.now, wait.tokens)
-    prior, prior_weight = _prior(health.expected.get(key[:2]), wait.limit), PRIOR_WEIGHT
-    if usual is not None:
-        prior = usual
-        prior_weight = USUAL_WEIGHT if usual < BUSY_HOUR else PRIOR_WEIGHT
+    if usual is None:
+        prior, prior_weight = _prior(health.expected.get(key[:2]), wait.limit), PRIOR_WEIGHT
+    else:
+        prior, prior_weight = usual, USUAL_WEIGHT if usual < BUSY_HOUR else PRIOR_WEIGHT
     weight = lately.weight + prior_weight
     in_time = (lately.value * lately.weight + prior * prior_weight) / weight
     speed, ttft = health.speed(key), health.expected_ttft(key, 0.5)
