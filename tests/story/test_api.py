@@ -346,7 +346,7 @@ async def test_after_a_crash_no_request_is_asked_again(tmp_path: Path, mock_mode
         with pytest.raises(Exception, match=r"peer closed|onnection|incomplete"):
             await asking
         await running.start()
-        await running.logged("unfinished turn set aside")
+        await running.logged("unfinished turn ended")
         assert len(mock_model.chats()) == 1
         assert TOKEN not in json.dumps(rows(running, "SELECT * FROM inbox"), default=str)
 

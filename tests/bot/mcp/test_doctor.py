@@ -35,7 +35,7 @@ async def test_each_server_is_tried_and_what_is_wrong_is_named(tmp_path: Path) -
         )
     )
     assert [row for row in found if row.name == "tools"] == [
-        Row("tools", State.OK, "fine answers, 12 tools"),
+        Row("tools", State.OK, "fine answers, 14 tools"),
         Row("tools", State.WARN, "empty answers and offers nothing", "look at mcp.servers.empty.tools"),
         Row(
             "tools",
