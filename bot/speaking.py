@@ -124,16 +124,9 @@ class Speaker:
         calls = tuple(
             ToolCall(f"{self.turn.turn_id}_0_{at}", call.name, call.arguments) for at, call in enumerate(held)
         )
-        results: dict[str, ToolResult] = {}
         judged = plan(calls, self.offered, has_consent=True) if is_allowed else Plan()
-        results.update(judged.refused)
         unmade = _UNDONE if is_allowed else _DENIED
-        try:
-            await self._run(judged.run, results)
-        finally:
-            self.steps.append(PromptMessage(Role.ASSISTANT, "", calls=calls))
-            self.steps.extend(self._told(call, results.get(call.id, unmade)) for call in calls)
-            self._remember("")
+        await self._make(PromptMessage(Role.ASSISTANT, "", calls=calls), judged, unmade)
 
     async def _ask(self, decision: Decision, prompt: Prompt, step: Step, after: Answer | None) -> Answer:
         channel, reply, thoughts = self.turn.account.channel, self.reply, self.thoughts
@@ -198,17 +191,8 @@ class Speaker:
     async def _call(self, step: Step, calls: Sequence[ToolCall]) -> bool:
         """Make the calls of one answer. True: some of them wait for the person, and the turn ends here."""
         judged = plan(calls, self.offered, oversized=step.calls.oversized())
-        results = dict(judged.refused)
-        try:
-            await self._run(judged.run, results)
-        finally:  # stopped in the middle: what was called is remembered all the same
-            waiting = {call.id: _HELD for call in judged.held}
-            told = [results.get(call.id) or waiting.get(call.id) or _UNDONE for call in calls]
-            self.steps.append(
-                PromptMessage(Role.ASSISTANT, "".join(step.said), calls=tuple(calls), memo=step.memo)
-            )
-            self.steps.extend(self._told(call, result) for call, result in zip(calls, told, strict=True))
-            self._remember("")
+        said = PromptMessage(Role.ASSISTANT, "".join(step.said), calls=tuple(calls), memo=step.memo)
+        await self._make(said, judged, _UNDONE)
         if not judged.held:
             return False
         question = words.consent([(call.name, call.arguments) for call in judged.held])
@@ -219,6 +203,16 @@ class Speaker:
         )
         self.ending.exchange, self.ending.closing = exchange, question
         return True
+
+    async def _make(self, said: PromptMessage, judged: Plan, unmade: ToolResult) -> None:
+        """Make what may be made of a message's calls; keep them with their results, `unmade` where there is none."""
+        results = {**judged.refused, **{call.id: _HELD for call in judged.held}}
+        try:
+            await self._run(judged.run, results)
+        finally:  # stopped in the middle: what was called is remembered all the same
+            self.steps.append(said)
+            self.steps.extend(self._told(call, results.get(call.id, unmade)) for call in said.calls)
+            self._remember("")
 
     def _told(self, call: ToolCall, result: ToolResult) -> PromptMessage:
         text = within(result.text or "(nothing)", MAX_RESULTS - self._results)
@@ -249,10 +243,9 @@ class Speaker:
                 metrics.tool_called(each.tool.source, "repeated")
                 return _MADE_BEFORE
         result = await self.box.call(name, each.arguments)
-        metrics.tool_called(each.tool.source, "failed" if result.is_error else "done")
-        log.info(
-            "tool called", tool=name, source=each.tool.source, outcome="failed" if result.is_error else "done"
-        )
+        outcome = "failed" if result.is_error else "done"
+        metrics.tool_called(each.tool.source, outcome)
+        log.info("tool called", tool=name, source=each.tool.source, outcome=outcome)
         return result
 
     def _keep(self, step: Step) -> None:
