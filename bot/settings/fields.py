@@ -29,6 +29,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Id = Annotated[
     str,
     BeforeValidator(_id_text),

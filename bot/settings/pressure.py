@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from bot.settings.fields import Section, Usd
+from bot.settings.fields import Section, Share, Usd
 
 
 class BudgetSection(Section):
@@ -16,11 +16,8 @@ class BudgetSection(Section):
         default=None,
         description="US dollars a day for models; none: without limit; 0: only models that cost nothing.",
     )
-    soft: float = Field(
+    soft: Share = Field(
         default=0.8,
-        ge=0.0,
-        le=1.0,
-        allow_inf_nan=False,
         description="The share of it from which dearer models than the default come last, and half-way to `hard` "
         "dearer ones than `fast`.",
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from bot.settings.classifying import CascadeSection, SemanticSection
-from bot.settings.fields import Flag, Section, Usd
+from bot.settings.fields import Flag, Section, Share, Usd
 from bot.settings.pressure import BudgetSection
 from routing.hedge import SHARE
 
@@ -55,11 +55,8 @@ class HedgeSection(Section):
         description="Whether the next model of another provider is asked too, when the first one is later than "
         "nearly always; the one that begins first answers, the other is cancelled.",
     )
-    share: float = Field(
+    share: Share = Field(
         default=SHARE,
-        ge=0.0,
-        le=1.0,
-        allow_inf_nan=False,
         description="The share of questions for which that may happen at most, three of them at once; 0: none.",
     )
 
