@@ -7,26 +7,19 @@ thread of its own. With a `baseUrl` an mlx_lm.server at that address is asked in
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from providers import presets
-from providers.base import Connect, ModelSpec, Provider, ProviderSpec
-from providers.rows import (
-    DialectSettings,
-    ModelRow,
-    checked_address,
-    checked_headers,
-    checked_params,
-    described,
-)
-
-RESERVED = frozenset({"model", "messages", "stream"})
+from providers.base import Connect, Provider, ProviderSpec
+from providers.rows import ModelRow, ServerSettings
 
 
-class MlxSettings(DialectSettings):
+class MlxSettings(ServerSettings):
     """`models.providers.mlx`."""
+
+    reserved: ClassVar[frozenset[str]] = frozenset({"model", "messages", "stream"})
 
     api: Literal["mlx", "openai-completions"] | None = Field(
         default=None, description="The dialect; the second only beside a baseUrl"
@@ -86,25 +79,6 @@ class MlxSettings(DialectSettings):
     headers: dict[str, str] = Field(
         default_factory=dict, description="Sent with every request to that server"
     )
-
-    def specs(self, name: str) -> tuple[ModelSpec, ...]:
-        """The models that the settings name, described with what the catalogue knows of them."""
-        return described(name, self.models, self.base_url)
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_an_address(cls, value: str | None) -> str | None:
-        return checked_address(value)
-
-    @field_validator("default_params")
-    @classmethod
-    def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return checked_params(value, RESERVED)
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        return checked_headers(value)
 
 
 def _open(name: str, settings: MlxSettings, connect: Connect) -> Provider:

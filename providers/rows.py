@@ -84,8 +84,8 @@ class LimitSettings(DialectSettings):
         )
 
 
-class HttpSettings(DialectSettings):
-    """What every dialect over HTTP is told. A dialect says which words are its own.
+class ServerSettings(DialectSettings):
+    """What is told of a server that is asked over HTTP, checked. A dialect says which words are its own.
 
     `reserved`: fields of a body that every request says itself. `key_headers`: headers that carry the key, in
     lower case, and so may not be given.
@@ -103,9 +103,6 @@ class HttpSettings(DialectSettings):
         default_factory=dict, description="Put into every request's body as they are"
     )
     headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request")
-    limits: LimitSettings = Field(
-        default=LimitSettings(), description="What one key may use; nothing: what the provider gives"
-    )
 
     def specs(self, name: str) -> tuple[ModelSpec, ...]:
         """The models that the settings name, described with what the catalogue knows of them."""
@@ -125,6 +122,14 @@ class HttpSettings(DialectSettings):
     @classmethod
     def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
         return checked_headers(value, cls.key_headers)
+
+
+class HttpSettings(ServerSettings):
+    """What every dialect over HTTP is told."""
+
+    limits: LimitSettings = Field(
+        default=LimitSettings(), description="What one key may use; nothing: what the provider gives"
+    )
 
 
 def address_of(name: str, settings: HttpSettings, preset: Preset | None, known: str) -> str:
