@@ -80,6 +80,7 @@ async def test_a_message_that_ends_the_process_each_time_is_set_aside_with_one_n
     await peer.say(ANN, "boom")
     await _end_it_again_and_again(daemon, mock_model)
     await peer.wait(chat=ANN, contains="set it aside")
+    await daemon.kept("inbox WHERE state = 'dead'", 1)  # people see a text before its turn is over
     (letter,) = _letters(daemon)
     assert (letter.text, letter.attempts) == ("boom", MAX_CRASHES)
     await daemon.kill()
@@ -107,6 +108,7 @@ async def test_four_quick_restarts_set_nothing_aside_that_only_waited(
     await daemon.kill()
     await daemon.start()
     await peer.wait(chat=BOB, contains="word11")
+    await daemon.kept("inbox WHERE state = 'dead'", 1)
     assert [letter.text for letter in _letters(daemon)] == ["the first one"]
 
 

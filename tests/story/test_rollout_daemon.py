@@ -43,5 +43,6 @@ async def test_the_switch_holds_over_a_kill(start: Start, peer: Peer, mock_model
     assert (await daemon.ask("rollout"))["stage"] == "off"
     await peer.say(ANN, "hi")
     await seen(peer, ANN, "Forty-two")
+    await daemon.kept("turn WHERE detail LIKE '%decision%'", 1)  # shown first, recorded after
     (turn,) = await daemon.ask("decisions", limit=1)
     assert turn["decision"]["case"]["policy"] == "static"
