@@ -15,8 +15,9 @@ import structlog
 
 from bot import metrics
 from bot.accounts import Account
-from bot.app import App, open_app
+from bot.app import App
 from bot.baselines import baselines_path, expectations, keep_baselines, read_baselines, write_baselines
+from bot.compose import open_app
 from bot.control import Method, open_control
 from bot.errors import BotError
 from bot.home import Home

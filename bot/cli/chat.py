@@ -49,7 +49,7 @@ def _chat(arguments: argparse.Namespace, context: Context) -> int:
 
 
 async def _talk(settings: Settings, row: AccountSettings, database: Path) -> None:
-    from bot.app import open_app
+    from bot.compose import open_app
     from bot.sources import open_models
     from bot.store.sqlite import open_store
     from bot.store.sweep import Retention

@@ -14,7 +14,8 @@ import structlog
 
 from bot.access import Policy
 from bot.accounts import Account
-from bot.app import App, open_app
+from bot.app import App
+from bot.compose import open_app
 from bot.home import Home
 from bot.host import AccountHost
 from bot.interrupt import StopReason

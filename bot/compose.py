@@ -1,0 +1,287 @@
+"""The composition root: everything is built here and handed down; nothing is looked up from below."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from bot import metrics
+from bot.answering import Answering
+from bot.app import App
+from bot.attachments import Attachments
+from bot.cascading import Cascading
+from bot.choices import WiderChoices
+from bot.classifying import Classifying
+from bot.commands.registry import Desk, Table, answer_command
+from bot.commands.table import all_commands
+from bot.conversations import Conversations
+from bot.difficulty import judge
+from bot.feedback import Feedback
+from bot.fetch import Fetcher, look_up
+from bot.home import Home
+from bot.ids import new_turn_id
+from bot.inbox import Inbox
+from bot.lanes import Lanes, Spawn
+from bot.learning import Learner
+from bot.machine import MACHINE, Machine
+from bot.mcp import open_box
+from bot.media.extract import Extractor
+from bot.record import report_attempt
+from bot.rollout import Rolling
+from bot.seconds import Seconds
+from bot.settings import Settings
+from bot.sources import Models
+from bot.spending import Spending, pressed
+from bot.store.base import Store
+from bot.tools import ToolBox
+from bot.tries import Tries
+from bot.turn import Turns
+from bot.warming import Warmer
+from providers.rows import LimitSettings
+from routing.execute import Attempt, Tools
+from routing.health import Health
+from routing.hedge import Hedges
+from routing.places import Places
+from routing.pressure import Pressure
+from routing.spend import Budget
+
+DEFAULT_SYSTEM = (
+    "You are a helpful assistant in a chat. Answer in the language of the question. "
+    "Be brief and plain; use Markdown only where it helps."
+)
+
+
+@asynccontextmanager
+async def open_app(
+    settings: Settings,
+    home: Home,
+    store: Store,
+    models: Models,
+    box: ToolBox | None = None,
+    *,
+    machine: Machine = MACHINE,
+) -> AsyncIterator[App]:
+    """The daemon's inside, running while the context is open: lanes work, nothing is connected yet.
+
+    `box`: what models may call; None: what the servers of the settings offer. `machine`: its time and chance. The
+    tasks that it starts end with the context, whatever they wait for; a fault in one of them ends all.
+    """
+    alive: set[asyncio.Task[None]] = set()
+    async with asyncio.TaskGroup() as tasks:
+
+        def spawn(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+            task = tasks.create_task(work, name=name)
+            alive.add(task)
+            task.add_done_callback(alive.discard)
+            return task
+
+        box = box or open_box(settings.tool_servers, spawn)
+        app = _build(settings, home, store, models, spawn, box, machine=machine)
+        metrics.watch_queue("turns", lambda: app.lanes.waiting)
+        metrics.watch_running(lambda: app.lanes.running)
+        await app.desk.spending.load()
+        await app.desk.rolling.load()
+        await app.desk.feedback.learner.load()
+        yield app
+        for task in list(alive):
+            task.cancel()
+
+
+def _build(
+    settings: Settings,
+    home: Home,
+    store: Store,
+    models: Models,
+    spawn: Spawn,
+    box: ToolBox,
+    *,
+    machine: Machine,
+) -> App:
+    clock, table = machine.clock, all_commands()
+    conversations, choices = Conversations(store), WiderChoices(store)
+    books = _books(settings, store, models, spawn, machine)
+    answering = _answering(settings, models, spawn, box, choices, books)
+    turns = Turns(
+        store=store,
+        tries=Tries(store, machine.wall, lambda: lanes.is_draining),
+        conversations=conversations,
+        answering=answering,
+        command=lambda turn: answer_command(turn, table, desk),
+        clock=clock,
+        wall=machine.wall,
+        feedback=books.feedback,
+        names=table.index.keys(),
+    )
+    lanes = Lanes(turns.run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
+    desk = _desk(models, lanes, conversations, choices, books, box)
+    warmer = Warmer(
+        models,
+        conversations,
+        answering,
+        lambda agent: settings.agent(agent).warm_prompts,
+        spawn,
+        clock,
+        machine.wall,
+    )
+    return App(
+        home=home,
+        store=store,
+        models=models,
+        health=books.tools.health,
+        lanes=lanes,
+        inbox=_inbox(desk, table, warmer, machine),
+        conversations=conversations,
+        choices=choices,
+        desk=desk,
+        table=table,
+        system=lambda agent: _system(settings, agent),
+        persona=lambda agent: settings.agent(agent).system_prompt or "",
+        clock=clock,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What asking needs and leaves behind: health, money, who is served by what, what people say of it."""
+
+    store: Store
+    tools: Tools
+    spending: Spending
+    rolling: Rolling
+    feedback: Feedback
+    wall: Callable[[], float]
+
+
+def _books(settings: Settings, store: Store, models: Models, spawn: Spawn, machine: Machine) -> _Books:
+    wall = machine.wall
+    spending = Spending(_budget(settings), store, wall)
+    health = Health(epoch=wall() - machine.clock())
+    rolling = _rolling(settings, store, spawn, spending, wall)
+    feedback = Feedback(store, rolling, Learner(store, wall, is_on=settings.routing.learns), wall)
+    tools = _tools(settings, models, health, spending, machine)
+    return _Books(store, tools, spending, rolling, feedback, wall)
+
+
+def _answering(
+    settings: Settings,
+    models: Models,
+    spawn: Spawn,
+    box: ToolBox,
+    choices: WiderChoices,
+    books: _Books,
+) -> Answering:
+    classifying = Classifying(settings.routing.semantic, models)
+    if classifying.is_wanted:
+        spawn(classifying.prepare(), "classifier")
+    return Answering(
+        catalog=models.catalog,
+        tools=books.tools,
+        chosen=choices,
+        box=box,
+        latch=books.store.add_key,
+        attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
+        wall=books.wall,
+        difficulty=judge(books.feedback.learner.bounds),
+        press=lambda query, catalog: pressed(query, catalog, books.tools.places, books.spending),
+        rolling=books.rolling,
+        judge=classifying.judge,
+        cascading=Cascading(settings.routing.cascade, books.tools),
+        drafts=lambda agent: settings.agent(agent).draft_then_deep,
+    )
+
+
+def _desk(
+    models: Models,
+    lanes: Lanes,
+    conversations: Conversations,
+    choices: WiderChoices,
+    books: _Books,
+    box: ToolBox,
+) -> Desk:
+    return Desk(
+        store=books.store,
+        lanes=lanes,
+        conversations=conversations,
+        choices=choices,
+        catalog=models.catalog,
+        health=books.tools.health,
+        clock=books.tools.clock,
+        started_at=books.tools.clock(),
+        version=version("firstword"),
+        model_origin=lambda: models.origin,
+        spending=books.spending,
+        rolling=books.rolling,
+        feedback=books.feedback,
+        tools=box,
+    )
+
+
+def _rolling(
+    settings: Settings, store: Store, spawn: Spawn, spending: Spending, wall: Callable[[], float]
+) -> Rolling:
+    section = settings.routing.rollout
+    sample, most = section.sample, section.sample_budget
+    seconds = Seconds(sample, most, spawn, wall, spending.book) if sample else None
+    return Rolling(section, store, wall, seconds)
+
+
+def _budget(settings: Settings) -> Budget:
+    budget = settings.routing.budget
+    return Budget(math.inf if budget.per_day is None else budget.per_day, budget.soft, budget.hard)
+
+
+def _places(settings: Settings, clock: Callable[[], float]) -> Places:
+    """What the settings let each provider's keys use; other adapters' settings have no limits."""
+    found = {row.name: getattr(row.settings, "limits", None) for row in settings.providers}
+    limits = {name: each.plain() for name, each in found.items() if isinstance(each, LimitSettings)}
+    return Places(Pressure(limits, settings.routing.kept_for_people), clock)
+
+
+def _tools(settings: Settings, models: Models, health: Health, spending: Spending, machine: Machine) -> Tools:
+    def report(attempt: Attempt) -> None:
+        report_attempt(attempt)
+        spending.book(attempt)
+
+    return Tools(
+        providers=models.providers,
+        credential=models.credential,
+        health=health,
+        clock=machine.clock,
+        roll=machine.roll,
+        sleep=asyncio.sleep,
+        report=report,
+        fallback_on_auth_error=settings.auth.fallback_on_auth_error,
+        hedges=_hedges(settings),
+        places=_places(settings, machine.clock),
+    )
+
+
+def _hedges(settings: Settings) -> Hedges | None:
+    hedge = settings.routing.hedge
+    return Hedges(hedge.share) if hedge.enabled else None
+
+
+def _inbox(desk: Desk, table: Table, warm: Warmer, machine: Machine) -> Inbox:
+    return Inbox(
+        store=desk.store,
+        lanes=desk.lanes,
+        conversations=desk.conversations,
+        commands=table.by_name,
+        specs=table.index,
+        warm=warm,
+        clock=desk.clock,
+        wall=machine.wall,
+        new_id=lambda: new_turn_id(machine.wall(), machine.bits),
+        feedback=desk.feedback,
+    )
+
+
+def _system(settings: Settings, agent: str | None) -> str:
+    """The prompt that an account's model is told first."""
+    named = settings.agent(agent).system_prompt
+    return DEFAULT_SYSTEM if named is None else named
