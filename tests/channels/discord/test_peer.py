@@ -102,6 +102,9 @@ async def running(client: Echo, token: str = "") -> AsyncIterator[Echo]:
             ready.cancel()
             await client.close()
             await asyncio.wait({task, ready})
+            events = [each for each in asyncio.all_tasks() if each.get_name().startswith("discord.py:")]
+            if events:  # the library does not wait for what it has begun
+                await asyncio.wait(events)
 
 
 @pytest_asyncio.fixture
