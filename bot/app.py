@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bot import words
 from bot.access import Policy
 from bot.accounts import Account
+from bot.alerts import Alerts
 from bot.choices import WiderChoices
 from bot.commands.registry import Desk, Table
 from bot.conversations import Conversations
@@ -16,6 +17,7 @@ from bot.home import Home
 from bot.host import AccountHost
 from bot.inbox import Inbox
 from bot.lanes import Lanes
+from bot.messenger import Messenger
 from bot.settings import AccountSettings
 from bot.sources import Models
 from bot.store.base import Store
@@ -41,8 +43,14 @@ class App:
     system: Callable[[str | None], str]
     persona: Callable[[str | None], str]
     clock: Callable[[], float]
+    messenger: Messenger
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     is_draining: bool = False
+
+    @property
+    def alerts(self) -> Alerts:
+        """Where the owner's alerts are raised."""
+        return self.messenger.alerts
 
     def open_account(self, row: AccountSettings) -> Account:
         """Make an account's channel. Imports its SDK; makes no connection. Raises what the adapter raises."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from bot import metrics
+from bot import metrics, words
+from bot.alerts import Alerts, Kind
 from bot.answering import Answering
 from bot.app import App
 from bot.attachments import Attachments
@@ -32,6 +33,7 @@ from bot.machine import MACHINE, Machine
 from bot.mcp import open_box
 from bot.media.extract import Extractor
 from bot.record import report_attempt
+from bot.messenger import Messenger
 from bot.rollout import Rolling
 from bot.seconds import Seconds
 from bot.settings import Settings
@@ -44,6 +46,7 @@ from bot.turn import Turns
 from bot.warming import Warmer
 from providers.rows import LimitSettings
 from routing.execute import Attempt, Tools
+from providers.errors import ErrorKind
 from routing.health import Health
 from routing.hedge import Hedges
 from routing.places import Places
@@ -89,6 +92,7 @@ async def open_app(
         await app.desk.feedback.learner.load()
         yield app
         for task in list(alive):
+        spawn(app.messenger.run(app.accounts), "alerts")
             task.cancel()
 
 
@@ -104,7 +108,8 @@ def _build(
 ) -> App:
     clock, table = machine.clock, all_commands()
     conversations, choices = Conversations(store), WiderChoices(store)
-    books = _books(settings, store, models, spawn, machine)
+    alerts = Alerts(clock, settings.alerts.cooldown, settings.alerts.kinds)
+    books = _books(settings, store, models, spawn, machine, alerts)
     answering = _answering(settings, models, spawn, box, choices, books)
     turns = Turns(
         store=store,
@@ -120,6 +125,16 @@ def _build(
     lanes = Lanes(turns.run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
     desk = _desk(models, lanes, conversations, choices, books, box)
     warmer = Warmer(
+    messenger = Messenger(
+        alerts=alerts,
+        to=settings.alerts.to,
+        store=store,
+        conversations=conversations,
+        lanes=lanes,
+        clock=clock,
+        wall=machine.wall,
+        new_id=lambda: new_turn_id(machine.wall(), machine.bits),
+    )
         models,
         conversations,
         answering,
@@ -144,10 +159,11 @@ def _build(
         clock=clock,
     )
 
+        messenger=messenger,
 
 @dataclass(frozen=True, slots=True)
 class _Books:
-    """What asking needs and leaves behind: health, money, who is served by what, what people say of it."""
+    """What asking needs and leaves behind: health, money, who is served by what, what is said of it."""
 
     store: Store
     tools: Tools
@@ -156,15 +172,18 @@ class _Books:
     feedback: Feedback
     wall: Callable[[], float]
 
+    alerts: Alerts
 
-def _books(settings: Settings, store: Store, models: Models, spawn: Spawn, machine: Machine) -> _Books:
+def _books(
+    settings: Settings, store: Store, models: Models, spawn: Spawn, machine: Machine, alerts: Alerts
+) -> _Books:
     wall = machine.wall
     spending = Spending(_budget(settings), store, wall)
     health = Health(epoch=wall() - machine.clock())
     rolling = _rolling(settings, store, spawn, spending, wall)
     feedback = Feedback(store, rolling, Learner(store, wall, is_on=settings.routing.learns), wall)
-    tools = _tools(settings, models, health, spending, machine)
-    return _Books(store, tools, spending, rolling, feedback, wall)
+    tools = _tools(settings, models, health, spending, machine, alerts)
+    return _Books(store, tools, spending, rolling, feedback, alerts, wall)
 
 
 def _answering(
@@ -242,11 +261,16 @@ def _places(settings: Settings, clock: Callable[[], float]) -> Places:
     return Places(Pressure(limits, settings.routing.kept_for_people), clock)
 
 
-def _tools(settings: Settings, models: Models, health: Health, spending: Spending, machine: Machine) -> Tools:
+def _tools(
+    settings: Settings, models: Models, health: Health, spending: Spending, machine: Machine, alerts: Alerts
+) -> Tools:
     def report(attempt: Attempt) -> None:
         report_attempt(attempt)
         spending.book(attempt)
 
+        if attempt.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION):
+            rung = attempt.rung
+            alerts.raise_(Kind.CREDENTIAL, words.key_refused(rung.model.provider, rung.credential_id))
     return Tools(
         providers=models.providers,
         credential=models.credential,

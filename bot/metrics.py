@@ -133,6 +133,7 @@ _CASCADED = _counter(
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
 _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
 _ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
+_ALERTS = _counter("alerts_total", "Alerts that the owner was told, by kind.", "kind")
 _COMMIT_SECONDS = _histogram("store_commit_seconds", "One commit of the store.", _COMMIT)
 _QUEUED = _gauge("queue_messages", "Messages that wait, by queue.", "queue")
 _RUNNING = _gauge("turns_running", "Turns that are being answered.")
@@ -279,6 +280,11 @@ def provider_limited(provider: str) -> None:
 def attachment_read(kind: str, *, is_read: bool) -> None:
     """A file that a person sent was read, or could not be."""
     _ATTACHMENTS.labels(kind, "read" if is_read else "unread").inc()
+
+
+def alerted(kind: str) -> None:
+    """The owner was told."""
+    _ALERTS.labels(kind).inc()
 
 
 def committed(seconds: float) -> None:

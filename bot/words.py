@@ -248,3 +248,14 @@ def unknown_task(name: str) -> str:
 def retired(ref: str) -> str:
     """What stands behind the name of a model that its vendor took away."""
     return f" (its vendor took it away; {ref} answers in its place)"
+
+
+def alert(text: str, held: int) -> str:
+    """What the owner is told unasked. `held`: how many more of the same kind there were since the last one."""
+    more = f" ({held:,} more of this kind since the last time.)" if held else ""
+    return f"\N{WARNING SIGN} {text}{more}"
+
+
+def key_refused(provider: str, credential: str) -> str:
+    """An alert: a provider does not take a key."""
+    return f"{provider} refuses its key ({credential}). Set another one: firstword auth add."

@@ -15,6 +15,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 from bot.credentials import read_credentials
 from bot.home import Home
 from bot.plugins import Plugins, discover
+from bot.settings.alerts import AlertsSection
 from bot.settings.checks import contradictions, unknown_providers, warnings_of
 from bot.settings.media import MediaSection
 from bot.settings.mount import (
@@ -65,6 +66,7 @@ class Settings:
     media: MediaSection
     routing: RoutingSection
     auth: AuthSection
+    alerts: AlertsSection
     store: StoreSection
     diagnostics: DiagnosticsSection
     logging: LoggingSection
@@ -210,6 +212,7 @@ def build_settings(
         routing=tree.routing,
         auth=tree.auth,
         store=tree.store,
+        alerts=tree.alerts,
         diagnostics=tree.diagnostics,
         logging=tree.logging,
         accounts=tuple(mounting.found),

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from bot.plugins import PluginError, Plugins
+from bot.settings.alerts import ErrorsSection
 from bot.settings.mcp import McpServer
 from bot.settings.problems import Path, Problem, join_path, looks_secret, nearest, shown
 from bot.settings.shapes import Kind, Shape, as_model_keys, config_key, model_shape
@@ -125,6 +126,7 @@ class AccountSettings:
     owner: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     agent: str | None = None
+    errors: ErrorsSection = field(default_factory=ErrorsSection)
 
     @property
     def path(self) -> str:
@@ -214,6 +216,7 @@ class Mounting:
                 owner=common.owner,
                 groups=common.groups,
                 agent=common.agent,
+                errors=common.errors,
             )
         )
 

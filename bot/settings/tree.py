@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.settings.alerts import AlertsSection, ErrorsSection
 from bot.settings.fields import Count, Flag, Ids, Name, Port, Ref, Section, Text, Url, Usd
 from bot.settings.mcp import McpSection
 from bot.settings.media import MediaSection
@@ -186,6 +187,9 @@ class AccountEntry(Mount):
         default=None, description="The agent of agents.list that answers; none: the defaults."
     )
 
+    errors: ErrorsSection = Field(
+        default=ErrorsSection(), description="What people see of an answer that failed."
+    )
 
 class ChannelEntry(Section):
     """One channel."""
@@ -307,6 +311,7 @@ class Tree(BaseSettings):
     )
     routing: RoutingSection = Field(default=RoutingSection(), description="How models are chosen.")
     auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
+    alerts: AlertsSection = Field(default=AlertsSection(), description="What the owner is told of troubles.")
     store: StoreSection = Field(default=StoreSection(), description="What is kept, and for how long.")
     diagnostics: DiagnosticsSection = Field(default=DiagnosticsSection(), description="Help for finding out.")
     logging: LoggingSection = Field(default=LoggingSection(), description="What is logged.")
