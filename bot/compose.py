@@ -32,8 +32,8 @@ from bot.learning import Learner
 from bot.machine import MACHINE, Machine
 from bot.mcp import open_box
 from bot.media.extract import Extractor
-from bot.record import report_attempt
 from bot.messenger import Messenger
+from bot.record import report_attempt
 from bot.rollout import Rolling
 from bot.seconds import Seconds
 from bot.settings import Settings
@@ -44,9 +44,9 @@ from bot.tools import ToolBox
 from bot.tries import Tries
 from bot.turn import Turns
 from bot.warming import Warmer
+from providers.errors import ErrorKind
 from providers.rows import LimitSettings
 from routing.execute import Attempt, Tools
-from providers.errors import ErrorKind
 from routing.health import Health
 from routing.hedge import Hedges
 from routing.places import Places
@@ -90,9 +90,9 @@ async def open_app(
         await app.desk.spending.load()
         await app.desk.rolling.load()
         await app.desk.feedback.learner.load()
+        spawn(app.messenger.run(app.accounts), "alerts")
         yield app
         for task in list(alive):
-        spawn(app.messenger.run(app.accounts), "alerts")
             task.cancel()
 
 
@@ -123,8 +123,6 @@ def _build(
         names=table.index.keys(),
     )
     lanes = Lanes(turns.run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
-    desk = _desk(models, lanes, conversations, choices, books, box)
-    warmer = Warmer(
     messenger = Messenger(
         alerts=alerts,
         to=settings.alerts.to,
@@ -135,6 +133,8 @@ def _build(
         wall=machine.wall,
         new_id=lambda: new_turn_id(machine.wall(), machine.bits),
     )
+    desk = _desk(models, lanes, conversations, choices, books, box)
+    warmer = Warmer(
         models,
         conversations,
         answering,
@@ -157,9 +157,9 @@ def _build(
         system=lambda agent: _system(settings, agent),
         persona=lambda agent: settings.agent(agent).system_prompt or "",
         clock=clock,
+        messenger=messenger,
     )
 
-        messenger=messenger,
 
 @dataclass(frozen=True, slots=True)
 class _Books:
@@ -170,9 +170,9 @@ class _Books:
     spending: Spending
     rolling: Rolling
     feedback: Feedback
+    alerts: Alerts
     wall: Callable[[], float]
 
-    alerts: Alerts
 
 def _books(
     settings: Settings, store: Store, models: Models, spawn: Spawn, machine: Machine, alerts: Alerts
@@ -266,11 +266,11 @@ def _tools(
 ) -> Tools:
     def report(attempt: Attempt) -> None:
         report_attempt(attempt)
-        spending.book(attempt)
-
         if attempt.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION):
             rung = attempt.rung
             alerts.raise_(Kind.CREDENTIAL, words.key_refused(rung.model.provider, rung.credential_id))
+        spending.book(attempt)
+
     return Tools(
         providers=models.providers,
         credential=models.credential,

@@ -65,8 +65,9 @@ class Settings:
     webhooks: WebhooksSection
     media: MediaSection
     routing: RoutingSection
-    auth: AuthSection
+    limits: LimitsSection
     alerts: AlertsSection
+    auth: AuthSection
     store: StoreSection
     diagnostics: DiagnosticsSection
     logging: LoggingSection
@@ -210,9 +211,9 @@ def build_settings(
         webhooks=tree.webhooks,
         media=tree.media,
         routing=tree.routing,
+        alerts=tree.alerts,
         auth=tree.auth,
         store=tree.store,
-        alerts=tree.alerts,
         diagnostics=tree.diagnostics,
         logging=tree.logging,
         accounts=tuple(mounting.found),
