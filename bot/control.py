@@ -21,7 +21,11 @@ DEADLINE = 10.0
 LONGEST = 600.0
 """Seconds that the longest method may take; whoever calls it waits as long (`call(deadline=...)`)."""
 
+LOOK_EVERY = 5.0
+"""Seconds between two looks whether the socket's file is still there."""
+
 MAX_SOCKET_PATH = 100
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Method = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
@@ -43,8 +47,15 @@ def socket_path(home: Home) -> Path:
 
 
 @asynccontextmanager
-async def open_control(home: Home, methods: Mapping[str, Method]) -> AsyncIterator[None]:
-    """Answer calls while the context is open. The socket is the owner's alone (mode 0600)."""
+async def open_control(
+    home: Home,
+    methods: Mapping[str, Method],
+    renewed: Callable[[OSError | None], None] = lambda _: None,
+) -> AsyncIterator[None]:
+    """Answer calls while the context is open. The socket is the owner's alone (mode 0600).
+
+    `renewed` is told when the socket's file was gone and is there again, or why it could not be made.
+    """
     path = socket_path(home)
     make_private(path.parent)
     path.unlink(missing_ok=True)
@@ -63,16 +74,41 @@ async def open_control(home: Home, methods: Mapping[str, Method]) -> AsyncIterat
         finally:
             writer.close()
 
-    mask = os.umask(0o177)
-    try:
-        server = await asyncio.start_unix_server(serve, path=str(path), limit=MAX_LINE)
-    finally:
-        os.umask(mask)
+    server = await _listen(path, serve)
+
+    async def keep() -> None:
+        """Where the socket's file goes (a sweep of old files in /tmp, say), make another."""
+        nonlocal server
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if path.exists():
+                continue
+            try:
+                fresh = await _listen(path, serve)
+            except OSError as error:  # a full disk, say; the next look tries again
+                renewed(error)
+                continue
+            server.close()
+            server = fresh
+            renewed(None)
+
+    keeping = asyncio.create_task(keep(), name="control socket")
     try:
         yield
     finally:
+        keeping.cancel()
+        await asyncio.wait((keeping,))
         server.close()
         path.unlink(missing_ok=True)
+
+
+async def _listen(path: Path, serve: Serve) -> asyncio.Server:
+    make_private(path.parent)
+    mask = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(serve, path=str(path), limit=MAX_LINE)
+    finally:
+        os.umask(mask)
 
 
 async def _answer(line: bytes, methods: Mapping[str, Method]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from bot.sources import open_models
 from bot.store.lock import HomeLock
 from bot.store.sqlite import SqliteStore, open_store
 from bot.store.sweep import Retention
+from bot.vitals import watch_vitals
 from bot.warming import warm_local
 from channels.errors import ChannelError, NotAuthorized
 
@@ -48,7 +49,6 @@ LEAVE = 3.0
 
 RESTART_FIRST = 1.0
 RESTART_MAX = 60.0
-LAG_EVERY = 1.0
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Daemon:
         """Until SIGTERM or SIGINT; then drain."""
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self._account(account)) for account in self.app.accounts.values()]
-            running.append(tasks.create_task(_measure_lag()))
+            running.append(tasks.create_task(watch_vitals(self.app.home.database)))
             usual = baselines_path(self.app.home)
             running.append(tasks.create_task(keep_baselines(usual, self.app.health)))
             running.append(tasks.create_task(keep_lists_fresh(self.app.models)))
@@ -138,12 +138,12 @@ def _went_offline(account: Account, reason: str) -> None:
     metrics.channel_online(account.channel.name, account.channel.account, is_online=False)
 
 
-async def _measure_lag() -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + LAG_EVERY
-        await asyncio.sleep(LAG_EVERY)
-        metrics.loop_lag(loop.time() - due)
+def _control_renewed(error: OSError | None) -> None:
+    if error is not None:
+        log.warning("control socket gone", error=str(error))
+        return
+    metrics.mended("control_socket")
+    log.warning("control socket made anew")
 
 
 def _hide_nothing(*_: str) -> None:
@@ -163,7 +163,7 @@ async def open_daemon(
     async with AsyncExitStack() as stack:
         stack.enter_context(HomeLock(home.root))
         store = await stack.enter_async_context(_open_store(settings))
-        store.writer.on_commit = metrics.committed
+        store.writer.on_commit, store.writer.on_failure = metrics.committed, metrics.store_failed
         models = await stack.enter_async_context(open_models(settings))
         app = await stack.enter_async_context(open_app(settings, home, store, models))
         _know_models(app, stack)
@@ -186,7 +186,7 @@ async def open_daemon(
             **route_methods(app),
             **keeping_methods(app, store),
         }
-        await stack.enter_async_context(open_control(home, methods))
+        await stack.enter_async_context(open_control(home, methods, _control_renewed))
         resumed = await resume(store, app.accounts, app.inbox, app.clock, time.time)
         if resumed:
             log.info("unfinished turns resumed", count=resumed)

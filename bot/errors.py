@@ -35,7 +35,14 @@ class SettingsError(BotError):
 
 
 class StoreError(BotError):
-    """A write or read of the store failed, or another process owns the home folder."""
+    """A write or read of the store failed, or another process owns the home folder.
+
+    `reason`: full, readonly, locked, disk, damaged, forbidden, overloaded, or other.
+    """
+
+    def __init__(self, text: str, *, reason: str = "other") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Undelivered(BotError):

@@ -135,11 +135,20 @@ _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked 
 _ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
 _ALERTS = _counter("alerts_total", "Alerts that the owner was told, by kind.", "kind")
 _COMMIT_SECONDS = _histogram("store_commit_seconds", "One commit of the store.", _COMMIT)
+_STORE_FAILURES = _counter("store_failures_total", "Writes that the store could not do, by reason.", "reason")
+_STORE_BYTES = _gauge("store_bytes", "Size of the store's files.")
 _QUEUED = _gauge("queue_messages", "Messages that wait, by queue.", "queue")
 _RUNNING = _gauge("turns_running", "Turns that are being answered.")
 _SIGNALS = _counter("signals_total", "What adapters count, by name.", "channel", "signal")
 _ONLINE = _gauge("channel_online", "1 while the account is connected, else 0.", "channel", "account")
 _LOOP_LAG = _histogram("loop_lag_seconds", "How late the event loop came to a timer.", _OVERHEAD)
+_TASKS = _gauge("tasks", "Tasks of the event loop that live.")
+_CLOCK_SETS = _counter("clock_sets_total", "Times the machine's clock was set, or the machine slept.")
+_LOST_LINES = _counter("log_lines_lost_total", "Lines that the log's disk did not take.")
+_SETTINGS_READ = _counter(
+    "settings_read_total", "Times the settings were read anew, by outcome: taken, refused.", "outcome"
+)
+_MENDED = _counter("mended_total", "What was gone and was made anew while the daemon ran.", "what")
 _BUILD = _gauge("build_info", "Always 1; the version stands in the label.", "version")
 
 
@@ -295,6 +304,41 @@ def committed(seconds: float) -> None:
 def loop_lag(seconds: float) -> None:
     """The loop came that late to a timer."""
     _LOOP_LAG.observe(max(seconds, 0.0))
+
+
+def store_failed(reason: str) -> None:
+    """A write could not be done; `reason` as in StoreError."""
+    _STORE_FAILURES.labels(reason).inc()
+
+
+def clock_set() -> None:
+    """The wall clock went another way than time did."""
+    _CLOCK_SETS.inc()
+
+
+def log_line_lost() -> None:
+    """A line could not be written to the log's file."""
+    _LOST_LINES.inc()
+
+
+def settings_read(outcome: str) -> None:
+    """The settings were read anew: taken or refused."""
+    _SETTINGS_READ.labels(outcome).inc()
+
+
+def mended(what: str) -> None:
+    """Something of ours was gone and is there again; `what` is a code out of our own code."""
+    _MENDED.labels(what).inc()
+
+
+def watch_tasks(count: Callable[[], float]) -> None:
+    """Read the number of tasks whenever somebody looks."""
+    _TASKS.set_function(count)
+
+
+def watch_store(size: Callable[[], float]) -> None:
+    """Read the store's bytes whenever somebody looks."""
+    _STORE_BYTES.set_function(size)
 
 
 def watch_queue(queue: str, size: Callable[[], float]) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import structlog
 
+from bot import metrics
 from bot.baselines import expectations
 from bot.control import Method
 from bot.draft import address_of, listing_of
+from bot.errors import BotError
 from bot.listings import (
     REFRESH_EVERY,
     REFRESH_LOCAL_EVERY,
@@ -122,7 +124,12 @@ def model_methods(
 
     async def reload(params: Mapping[str, Any]) -> Any:
         """Read settings, keys and lists anew. `proved`: keys that were seen to work."""
-        settings = await asyncio.to_thread(reread)
+        try:
+            settings = await asyncio.to_thread(reread)
+        except BotError:
+            metrics.settings_read("refused")
+            raise
+        metrics.settings_read("taken")
         hide(*settings.secrets())
         kept: dict[str, Listing] = await asyncio.to_thread(read_listings, listings_path(settings.home))
         models.listings.update(kept)

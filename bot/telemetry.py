@@ -49,11 +49,19 @@ class Levels(Protocol):
 class RotatingFile:
     """Appends lines; at MAX_FILE_BYTES the file becomes .1, .1 becomes .2, and the oldest goes.
 
-    A disk that takes no more loses log lines, never the daemon: a failed write is counted in `lost`.
+    A disk that takes no more loses log lines, never the daemon: a failed write is counted in `lost` and told to
+    `on_lost`.
     """
 
-    def __init__(self, path: Path, max_bytes: int = MAX_FILE_BYTES, max_files: int = MAX_FILES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int = MAX_FILE_BYTES,
+        max_files: int = MAX_FILES,
+        on_lost: Callable[[], None] | None = None,
+    ) -> None:
         self._path, self._max_bytes, self._max_files = path, max_bytes, max_files
+        self._on_lost = on_lost
         self._lock = threading.Lock()
         self._handle = -1
         self._size = 0
@@ -69,6 +77,8 @@ class RotatingFile:
                 self._size += os.write(self._handle, line)
             except OSError:
                 self.lost += 1
+                if self._on_lost is not None:
+                    self._on_lost()
 
     def close(self) -> None:
         """Close the file; later lines are lost."""
@@ -99,15 +109,16 @@ def setup_logging(
     log_file: Path | None = None,
     stream: TextIO | None = None,
     to_stderr: bool = True,
+    on_lost: Callable[[], None] | None = None,
 ) -> Callable[[], None]:
     """Send our logs and the libraries' to `log_file` (JSON) and `stream`; returns what closes them again.
 
     `stream` None is standard error, or nothing with `to_stderr` False. On a terminal (or with format "pretty")
     it gets coloured lines, else the same JSON as the file. Call it once, before the loop runs; structlog and
-    logging are process-wide.
+    logging are process-wide. `on_lost` is called for each line that the file does not take.
     """
     out = stream if stream is not None else sys.stderr if to_stderr else None
-    file_sink = _open_file(log_file)
+    file_sink = _open_file(log_file, on_lost)
     is_pretty = out is not None and (levels.format == "pretty" or (levels.format == "auto" and out.isatty()))
     sinks: list[Sink] = [file_sink] if file_sink is not None else []
     if out is not None and not is_pretty:
@@ -145,9 +156,12 @@ def open_logging(
     log_file: Path | None = None,
     stream: TextIO | None = None,
     to_stderr: bool = True,
+    on_lost: Callable[[], None] | None = None,
 ) -> Iterator[None]:
     """`setup_logging` for the time of a `with` block."""
-    close = setup_logging(levels, redactor, log_file=log_file, stream=stream, to_stderr=to_stderr)
+    close = setup_logging(
+        levels, redactor, log_file=log_file, stream=stream, to_stderr=to_stderr, on_lost=on_lost
+    )
     try:
         yield
     finally:
@@ -212,11 +226,11 @@ def _cut(value: Any) -> Any:
     )
 
 
-def _open_file(path: Path | None) -> RotatingFile | None:
+def _open_file(path: Path | None, on_lost: Callable[[], None] | None) -> RotatingFile | None:
     if path is None:
         return None
     make_private(path.parent)
-    return RotatingFile(path)
+    return RotatingFile(path, on_lost=on_lost)
 
 
 def _stream_sink(out: TextIO) -> Sink:

@@ -27,6 +27,7 @@ def start(arguments: argparse.Namespace, context: Context) -> int:
     settings = context.settings({"server": _server(arguments)})
     settings.home.prepare()
 
+    from bot import metrics
     from bot.daemon import run_daemon
     from bot.redact import Redactor
     from bot.telemetry import open_logging
@@ -41,7 +42,8 @@ def start(arguments: argparse.Namespace, context: Context) -> int:
     for warning in settings.warnings:
         context.warn(warning)
     redactor = Redactor(settings.secrets())
-    with open_logging(settings.logging, redactor, log_file=settings.home.log_file):
+    log_file = settings.home.log_file
+    with open_logging(settings.logging, redactor, log_file=log_file, on_lost=metrics.log_line_lost):
         return run_async(run_daemon(settings, tell, redactor.add))
 
 

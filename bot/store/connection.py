@@ -137,7 +137,7 @@ def check(connection: sqlite3.Connection, path: Path, limit_bytes: int) -> bool:
         raise store_error(error, path) from error
     if findings != ["ok"]:
         said = " ".join("; ".join(findings).split())
-        raise StoreError(f"{path} is damaged ({said[:300]}). {_HELP_DAMAGED}")
+        raise StoreError(f"{path} is damaged ({said[:300]}). {_HELP_DAMAGED}", reason="damaged")
     return True
 
 
@@ -146,9 +146,9 @@ def store_error(error: Exception, path: Path) -> StoreError:
     if isinstance(error, StoreError):
         return error
     name = getattr(error, "sqlite_errorname", None) or ""
-    for prefix, reason, advice in _REASONS:
+    for prefix, code, reason, advice in _REASONS:
         if name.startswith(prefix):
-            return StoreError(f"{path}: {reason} ({error}). {advice}".rstrip())
+            return StoreError(f"{path}: {reason} ({error}). {advice}".rstrip(), reason=code)
     if isinstance(error, OSError):
         return StoreError(f"{path} cannot be used: {error.strerror or error}")
     return StoreError(f"{path}: {type(error).__name__}: {error}")
@@ -157,22 +157,32 @@ def store_error(error: Exception, path: Path) -> StoreError:
 def concerns_everything(error: Exception) -> bool:
     """Whether any other write would fail in the same way now, so that trying them one by one is idle."""
     name = getattr(error, "sqlite_errorname", None) or ""
-    return not name.startswith("SQLITE_FULL") and any(name.startswith(prefix) for prefix, _, _ in _REASONS)
+    return not name.startswith("SQLITE_FULL") and any(name.startswith(row[0]) for row in _REASONS)
 
 
 _HELP_DAMAGED = "Move it away together with its -wal and -shm files, or put a backup in its place"
 _NEWER = ("a newer", "update Firstword")
 _REASONS = (
-    ("SQLITE_FULL", "the disk is full", "Nothing is kept until there is room; nothing else is needed"),
-    ("SQLITE_READONLY", "the disk or the file is read-only", "Make it writable; nothing else is needed"),
-    ("SQLITE_BUSY", "another program keeps it locked", "Close what has it open"),
-    ("SQLITE_LOCKED", "another program keeps it locked", "Close what has it open"),
-    ("SQLITE_IOERR", "the disk failed", "See the system's log"),
-    ("SQLITE_CORRUPT", "the file is damaged", _HELP_DAMAGED),
-    ("SQLITE_NOTADB", "the file is damaged or no database", _HELP_DAMAGED),
-    ("SQLITE_CANTOPEN", "the file cannot be opened", "Look at the folder's owner and mode"),
-    ("SQLITE_PERM", "the file may not be opened", "Look at its owner and mode"),
-    ("SQLITE_AUTH", "the file may not be opened", "Look at its owner and mode"),
+    (
+        "SQLITE_FULL",
+        "full",
+        "the disk is full",
+        "Nothing is kept until there is room; nothing else is needed",
+    ),
+    (
+        "SQLITE_READONLY",
+        "readonly",
+        "the disk or the file is read-only",
+        "Make it writable; nothing else is needed",
+    ),
+    ("SQLITE_BUSY", "locked", "another program keeps it locked", "Close what has it open"),
+    ("SQLITE_LOCKED", "locked", "another program keeps it locked", "Close what has it open"),
+    ("SQLITE_IOERR", "disk", "the disk failed", "See the system's log"),
+    ("SQLITE_CORRUPT", "damaged", "the file is damaged", _HELP_DAMAGED),
+    ("SQLITE_NOTADB", "damaged", "the file is damaged or no database", _HELP_DAMAGED),
+    ("SQLITE_CANTOPEN", "forbidden", "the file cannot be opened", "Look at the folder's owner and mode"),
+    ("SQLITE_PERM", "forbidden", "the file may not be opened", "Look at its owner and mode"),
+    ("SQLITE_AUTH", "forbidden", "the file may not be opened", "Look at its owner and mode"),
 )
 
 

@@ -89,6 +89,7 @@ class Writer:
         self.written = 0
         self.batches = 0
         self.on_commit: Callable[[float], None] = _nobody
+        self.on_failure: Callable[[str], None] = _nobody
         self.failed = 0
         self.refused = 0
 
@@ -105,7 +106,9 @@ class Writer:
             settle([(future, None, StoreError(f"{self._path} is closed"))])
         elif len(self._queue) >= share * INTAKE_WRITES or self._bytes + size > share * INTAKE_BYTES:
             self.refused += 1
-            settle([(future, None, self._overloaded())])
+            error = self._overloaded()
+            self.on_failure(error.reason)
+            settle([(future, None, error)])
         else:
             self._enqueue(Write(kind, row, future, size))
         return future
@@ -158,7 +161,8 @@ class Writer:
     def _overloaded(self) -> StoreError:
         return StoreError(
             f"overloaded: {len(self._queue)} writes ({self._bytes} bytes) wait for {self._path}; "
-            f"at most {INTAKE_WRITES} ({INTAKE_BYTES} bytes) are taken"
+            f"at most {INTAKE_WRITES} ({INTAKE_BYTES} bytes) are taken",
+            reason="overloaded",
         )
 
     def _drain(self) -> None:
@@ -188,6 +192,8 @@ class Writer:
             outcomes = self._commit(batch)
             self.on_commit(time.perf_counter() - began)
             failures = [error for _, _, error in outcomes if error is not None]
+            for failure in failures:
+                self.on_failure(failure.reason)
             self.batches += 1
             self.failed += len(failures)
             self.written += len(outcomes) - len(failures)
@@ -279,5 +285,5 @@ def _nothing(_connection: sqlite3.Connection, rows: Sequence[None]) -> Sequence[
 _LAST = Kind("last", 99, _nothing, urgent=True, alone=True)
 
 
-def _nobody(_: float) -> None:
-    """Nobody asked how long commits take."""
+def _nobody(_: object) -> None:
+    """Nobody asked how long commits take, or why a write failed."""
