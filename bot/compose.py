@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from bot.ids import new_turn_id
 from bot.inbox import Inbox
 from bot.lanes import Lanes, Spawn
 from bot.learning import Learner
+from bot.limits import Limits, Rate
 from bot.machine import MACHINE, Machine
 from bot.mcp import open_box
 from bot.media.extract import Extractor
@@ -37,6 +39,7 @@ from bot.record import report_attempt
 from bot.rollout import Rolling
 from bot.seconds import Seconds
 from bot.settings import Settings
+from bot.settings.limits import RateSection
 from bot.sources import Models
 from bot.spending import Spending, pressed
 from bot.store.base import Store
@@ -51,7 +54,7 @@ from routing.health import Health
 from routing.hedge import Hedges
 from routing.places import Places
 from routing.pressure import Pressure
-from routing.spend import Budget
+from routing.spend import DAY, Budget
 
 DEFAULT_SYSTEM = (
     "You are a helpful assistant in a chat. Answer in the language of the question. "
@@ -88,6 +91,7 @@ async def open_app(
         metrics.watch_queue("turns", lambda: app.lanes.waiting)
         metrics.watch_running(lambda: app.lanes.running)
         await app.desk.spending.load()
+        await _recall(app.inbox.limits, store, machine)
         await app.desk.rolling.load()
         await app.desk.feedback.learner.load()
         spawn(app.messenger.run(app.accounts), "alerts")
@@ -149,7 +153,7 @@ def _build(
         models=models,
         health=books.tools.health,
         lanes=lanes,
-        inbox=_inbox(desk, table, warmer, machine),
+        inbox=_inbox(settings, desk, table, warmer, machine),
         conversations=conversations,
         choices=choices,
         desk=desk,
@@ -290,7 +294,7 @@ def _hedges(settings: Settings) -> Hedges | None:
     return Hedges(hedge.share) if hedge.enabled else None
 
 
-def _inbox(desk: Desk, table: Table, warm: Warmer, machine: Machine) -> Inbox:
+def _inbox(settings: Settings, desk: Desk, table: Table, warm: Warmer, machine: Machine) -> Inbox:
     return Inbox(
         store=desk.store,
         lanes=desk.lanes,
@@ -302,7 +306,25 @@ def _inbox(desk: Desk, table: Table, warm: Warmer, machine: Machine) -> Inbox:
         wall=machine.wall,
         new_id=lambda: new_turn_id(machine.wall(), machine.bits),
         feedback=desk.feedback,
+        limits=Limits(_rate(settings.limits.per_sender), _rate(settings.limits.per_conversation)),
     )
+
+
+async def _recall(limits: Limits, store: Store, machine: Machine) -> None:
+    """What people said today before the start."""
+    wall, senders, conversations = machine.wall(), Counter[str](), Counter[str]()
+    for channel, account, sender, conversation, count in await store.said_since(wall // DAY * DAY):
+        senders[f"account:{channel}:{account} {sender}"] += count
+        conversations[conversation] += count
+    limits.senders.recall(senders, machine.clock(), wall)
+    limits.conversations.recall(conversations, machine.clock(), wall)
+
+
+def _rate(section: RateSection) -> Rate:
+    def plain(count: int | None) -> float:
+        return math.inf if count is None else count
+
+    return Rate(plain(section.per_minute), plain(section.per_day))
 
 
 def _system(settings: Settings, agent: str | None) -> str:

@@ -20,6 +20,7 @@ from bot.errors import StoreError
 from bot.feedback import Feedback
 from bot.interrupt import StopReason
 from bot.lanes import Lanes, Mode, Turn
+from bot.limits import Limits, Over, Scope
 from bot.record import end_turn
 from bot.store.base import Outcome, Store, TurnRecord
 from channels.commands import CommandSpec, ParsedCommand, parse_command
@@ -89,6 +90,7 @@ class Inbox:
     wall: Callable[[], float]
     new_id: Callable[[], str]
     feedback: Feedback
+    limits: Limits
     recent: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
     told: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
     arriving: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
@@ -128,7 +130,7 @@ class Inbox:
             case Pressed():
                 return await self._pressed(account, event, is_owner=verdict is Verdict.OWNER)
             case MessageEdited():
-                return await self._edited(account, event)
+                return await self._edited(account, event, is_owner=verdict is Verdict.OWNER)
             case MessageDeleted():
                 return await self._deleted(account, event)
             case TypingStarted():
@@ -152,6 +154,8 @@ class Inbox:
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
             return await self._is_safe(known)
+        if (over := self._over(account, message, is_owner=is_owner)) is not None:
+            return await self._too_many(account, message, over, known)
         turn = self._turn(account, message, is_owner=is_owner)
         turn.is_press = is_press
         metrics.event_accepted(account.channel.name, "message")
@@ -163,6 +167,37 @@ class Inbox:
         turn.committed.add_done_callback(lambda _: self.arriving.pop(known, None))
         await self.dispatch(turn)
         return await self._kept(turn, known)
+
+    def _over(self, account: Account, event: Message | MessageEdited, *, is_owner: bool) -> Over | None:
+        """The limit that somebody has reached; None counts what they said. Owners say what they like, all may stop."""
+        if is_owner or self._stops(event):
+            return None
+        sender, conversation = f"{account.scope} {event.sender.id}", str(event.address.key)
+        over = self.limits.admit(sender, conversation, self.clock(), self.wall())
+        if over is not None:
+            metrics.event_dropped(account.channel.name, f"rate_{over.scope}")
+        return over
+
+    def _stops(self, event: Message | MessageEdited) -> bool:
+        text = event.text.strip()
+        parsed = parse_command(text, self.specs)
+        if parsed is not None:
+            return parsed.spec.name == "stop"
+        return text.lower() in _STOP_WORDS and self.lanes.is_busy(str(event.address.key))
+
+    async def _too_many(self, account: Account, message: Message, over: Over, known: str) -> bool:
+        """Nothing is kept of what was too much but its key; when they may write again is said once a minute."""
+        about = message.sender.id if over.scope is Scope.SENDER else str(message.address.key)
+        try:
+            if self.told.seen(f"{over.scope} {account.scope} {about}", self.clock(), FULL_NOTE_INTERVAL):
+                await self.store.add_key(account.channel.name, account.channel.account, message.event_key)
+                return True
+            return await self._note(
+                account, message, words.too_many(over.wait, is_own=over.scope is Scope.SENDER)
+            )
+        except StoreError:
+            self.recent.forget(known)  # it will be offered again
+            raise
 
     async def _is_safe(self, known: str) -> bool:
         """Whether the first copy is durable; where it cannot be kept the platform has to offer one again."""
@@ -282,13 +317,16 @@ class Inbox:
         )
         return await self._message(account, typed, is_owner=is_owner, is_press=True)
 
-    async def _edited(self, account: Account, event: MessageEdited) -> bool:
+    async def _edited(self, account: Account, event: MessageEdited, *, is_owner: bool) -> bool:
         whole = clean(event.text[:MAX_TEXT])
         text = self._question(whole)
         turn, each = self._about(event)
         if turn is None or each is None or not turn.can_begin_again:
             if await self._is_new(account, event):
                 metrics.event_dropped(account.channel.name, "edit_of_finished")
+            return True
+        if each.message.text != text and self._over(account, event, is_owner=is_owner) is not None:
+            await self._is_new(account, event)  # a correction asks once more, and there was enough
             return True
         if await self._is_new(account, event, each, whole) and each.message.text != text:
             each.message = replace(each.message, text=text)

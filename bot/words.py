@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Container, Sequence
@@ -178,6 +179,21 @@ def failure(attempts: list[tuple[str, ErrorKind]], *, is_spent: bool = False) ->
 def unfit_text(length: int, limit: int) -> str:
     """A message that is too long to take."""
     return f"That message has {length:,} characters; I take at most {limit:,}. Please send less at once."
+
+
+def too_many(wait: float, *, is_own: bool) -> str:
+    """Somebody, or everybody in a conversation, wrote more than is taken. `wait`: seconds until the next is."""
+    whose = "you have sent" if is_own else "were written here"
+    return f"That is more messages than I take: too many {whose}. This one was not read; write again in {span(wait)}."
+
+
+def span(seconds: float) -> str:
+    """About so long, never less."""
+    for unit, size in (("hour", 3600), ("minute", 60)):
+        if seconds > size:
+            return f"{math.ceil(seconds / size)} {unit}s"
+    count = max(1, math.ceil(seconds))
+    return f"{count} second{'s' if count > 1 else ''}"
 
 
 def stranger(sender_id: str, path: str) -> str:

@@ -17,6 +17,7 @@ from bot.home import Home
 from bot.plugins import Plugins, discover
 from bot.settings.alerts import AlertsSection
 from bot.settings.checks import contradictions, unknown_providers, warnings_of
+from bot.settings.limits import LimitsSection
 from bot.settings.media import MediaSection
 from bot.settings.mount import (
     AccountSettings,
@@ -211,6 +212,7 @@ def build_settings(
         webhooks=tree.webhooks,
         media=tree.media,
         routing=tree.routing,
+        limits=tree.limits,
         alerts=tree.alerts,
         auth=tree.auth,
         store=tree.store,

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.settings.alerts import AlertsSection, ErrorsSection
 from bot.settings.fields import Count, Flag, Ids, Name, Port, Ref, Section, Text, Url, Usd
+from bot.settings.limits import LimitsSection
 from bot.settings.mcp import McpSection
 from bot.settings.media import MediaSection
 from bot.settings.routing import RoutingSection
@@ -310,6 +311,7 @@ class Tree(BaseSettings):
         default=MediaSection(), description="What is done with files that people send."
     )
     routing: RoutingSection = Field(default=RoutingSection(), description="How models are chosen.")
+    limits: LimitsSection = Field(default=LimitsSection(), description="How much people may say.")
     auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
     alerts: AlertsSection = Field(default=AlertsSection(), description="What the owner is told of troubles.")
     store: StoreSection = Field(default=StoreSection(), description="What is kept, and for how long.")

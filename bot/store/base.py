@@ -187,6 +187,9 @@ class Store(Protocol):
     async def spent(self, since: float) -> float:
         """US dollars of the turns that ended at or after `since`, as far as their costs are known."""
 
+    async def said_since(self, since: float) -> Sequence[tuple[str, str, str, str, int]]:
+        """Who wrote where since then: channel, account, sender, conversation, messages. Of the newest 20,000."""
+
     async def cursor(self, channel: str, account: str, name: str) -> str | None:
         """A stored cursor."""
 

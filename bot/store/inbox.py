@@ -52,6 +52,11 @@ def correct(connection: sqlite3.Connection, key: Row, turn_id: str, text: str) -
     return is_new
 
 
+def said_since(connection: sqlite3.Connection, since: float) -> Sequence[Row]:
+    """Rows of channel, account, sender, conversation, and how many messages there were; of the newest 20,000."""
+    return execute(connection, sql.SAID_SINCE, (since,)).fetchall()
+
+
 def take_pending(connection: sqlite3.Connection) -> Waiting:
     """Every open message, oldest first; what cannot be read is set aside."""
     return _take(connection, connection.execute(sql.PENDING), connection.execute(sql.PENDING_PARTS))

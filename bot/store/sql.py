@@ -142,6 +142,10 @@ _WAITING = """SELECT inbox.turn_id, inbox.payload, inbox.edited, inbox.received_
 _PARTS = """SELECT part.turn_id, part.part, part.message_id, part.send_key, part.text
     FROM inbox JOIN part ON part.turn_id = inbox.turn_id WHERE inbox.state = 'new'"""
 PENDING = f"{_WAITING} ORDER BY inbox.id"
+# The newest rows alone: who said more than that today is not held back by a count anyway.
+SAID_SINCE = """SELECT channel, account, sender, conversation, count(*) FROM inbox
+    WHERE id > (SELECT coalesce(max(id), 0) - 20000 FROM inbox) AND received_at >= ? AND sender IS NOT NULL
+    GROUP BY channel, account, sender, conversation"""
 PENDING_PARTS = f"{_PARTS} ORDER BY inbox.id, part.part"
 PENDING_ONE = f"{_WAITING} AND inbox.turn_id = ?"
 PENDING_PARTS_OF_ONE = f"{_PARTS} AND inbox.turn_id = ? ORDER BY part.part"

@@ -231,6 +231,10 @@ class SqliteStore:
         await self._settled("turns")
         return await self._reader.run(functools.partial(turns.spent, since=since))
 
+    async def said_since(self, since: float) -> Sequence[tuple[str, str, str, str, int]]:
+        """See Store."""
+        return await self._reader.run(functools.partial(inbox.said_since, since=since))
+
     # Conversations, cursors, choices
 
     async def conversation(self, key: str) -> Conversation:

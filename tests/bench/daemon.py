@@ -111,6 +111,10 @@ def settings(model_url: str, port: int, channels: dict[str, Any]) -> dict[str, A
         "models": {"providers": {"mock": provider}},
         "agents": {"defaults": {"model": {"primary": "mock/m"}}},
         "channels": {name: {"enabled": True, "accounts": accounts} for name, accounts in channels.items()},
+        "limits": {
+            "perSender": {"perMinute": None, "perDay": None},
+            "perConversation": {"perMinute": None, "perDay": None},
+        },
         "server": {"port": port},
     }
 

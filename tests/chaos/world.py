@@ -22,6 +22,7 @@ from bot.interrupt import StopReason
 from bot.machine import Machine
 from bot.recovery import resume
 from bot.settings import Settings, load_settings
+from bot.settings.limits import LimitsSection, RateSection
 from bot.sources import Models
 from bot.store.base import Store
 from bot.tools import ToolBox, ToolResult
@@ -253,6 +254,9 @@ def _settings(per_day: float | None) -> Settings:
     """They are the same for every life, and reading them is slow."""
     home = Home(Path("/nowhere"))
     settings = load_settings(home, home.config, {})
+    boundless = RateSection()  # two people who say a lot, whom nobody is to hold back
+    limits = LimitsSection.model_construct(per_sender=boundless, per_conversation=boundless)
+    settings = replace(settings, limits=limits)
     if per_day is None:
         return settings
     budget = settings.routing.budget.model_copy(update={"per_day": per_day})
