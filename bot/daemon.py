@@ -174,10 +174,13 @@ async def open_daemon(
             open_servers(
                 app.routes(),
                 Health(
-                    app.missing, lambda: (metrics.exposition(), metrics.CONTENT_TYPE), settings.server.token
+                    app.missing,
+                    lambda: (metrics.exposition(), metrics.CONTENT_TYPE),
+                    lambda: settings.server.token,
                 ),
                 (settings.server.host, settings.server.port),
                 (settings.webhooks.host, settings.webhooks.port),
+                report=metrics.turned_away,
             )
         )
         methods = {

@@ -130,6 +130,11 @@ _CASCADED = _counter(
     "Answers of a cascade: kept, spared, failed, or what was wrong with them.",
     "outcome",
 )
+_TURNED_AWAY = _counter(
+    "connections_turned_away_total",
+    "Strangers at our listeners that were turned away: crowd, slow, rate.",
+    "reason",
+)
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
 _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
 _ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
@@ -294,6 +299,11 @@ def attachment_read(kind: str, *, is_read: bool) -> None:
 def alerted(kind: str) -> None:
     """The owner was told."""
     _ALERTS.labels(kind).inc()
+
+
+def turned_away(reason: str) -> None:
+    """A connection or request at a listener ended before anybody was let in: crowd, slow or rate."""
+    _TURNED_AWAY.labels(reason).inc()
 
 
 def committed(seconds: float) -> None:

@@ -19,12 +19,11 @@ from channels.api.messages import picture_of
 from channels.api.parse import ChatRequest, chat_of, json_of, vectors_of
 from channels.api.pending import Pending
 from channels.api.problems import (
+    BAD_BODY,
     CLOSED,
     CROWDED,
     NO_SUCH_PATH,
     NOT_AUTHORIZED,
-    TOO_LARGE,
-    TOO_SLOW,
     BadRequest,
     Problem,
     of_vectors,
@@ -33,6 +32,7 @@ from channels.api.problems import (
 )
 from channels.base import Host, Route
 from channels.capabilities import Capabilities, LatencyClass, Markup, Streaming, Surface
+from channels.doors import BadBody, let_in, read_body
 from channels.errors import ChannelError, Refused
 from channels.events import Address, ConversationKey, Message, MessageDeleted, Sender, Sent
 from channels.programs import Conclusion, Picture, RouteTaken
@@ -166,6 +166,7 @@ class ApiChannel:
             if not self._is_allowed(request):
                 self._host.signal("request_refused")
                 return refusal(NOT_AUTHORIZED)
+            let_in(request)
             if not self._is_running:
                 return refusal(CLOSED)
             if self._active >= self._settings.max_requests:
@@ -284,23 +285,10 @@ class ApiChannel:
 
     async def _body(self, request: web.Request) -> Mapping[str, Any]:
         """The request's JSON, read as far as the account allows. Raises BadRequest."""
-        most = self._settings.max_body_bytes
-        if (request.content_length or 0) > most:
-            raise BadRequest(TOO_LARGE)
-        parts: list[bytes] = []
-        size = 0
         try:
-            async with asyncio.timeout(BODY_DEADLINE):
-                async for part in request.content.iter_any():
-                    size += len(part)
-                    if size > most:
-                        raise BadRequest(TOO_LARGE)
-                    parts.append(part)
-        except TimeoutError:
-            raise BadRequest(TOO_SLOW) from None
-        except (web.RequestPayloadError, ConnectionError):
-            raise BadRequest(CLOSED) from None
-        return json_of(b"".join(parts))
+            return json_of(await read_body(request, self._settings.max_body_bytes, BODY_DEADLINE))
+        except BadBody as error:
+            raise BadRequest(BAD_BODY.get(error.status, CLOSED)) from None
 
 
 def _latency(given: str | None, usual: LatencyClass) -> LatencyClass:

@@ -66,6 +66,7 @@ NOT_AUTHORIZED = Problem(
 )
 TOO_LARGE = Problem(413, "The request is larger than this server takes (maxBodyBytes).", code="too_large")
 TOO_SLOW = Problem(408, "The request did not arrive in time.", code="timeout")
+PACKED = Problem(415, "A request comes unpacked, without Content-Encoding.", code="unsupported_encoding")
 NOT_JSON = Problem(400, "The body is not JSON.", code="invalid_json")
 NO_SUCH_PATH = Problem(
     404, "There is chat/completions, models and embeddings here, and nothing else.", code="unknown_url"
@@ -76,6 +77,8 @@ CROWDED = Problem(
 CLOSED = Problem(
     503, "The server is stopping or has no room; try again.", SERVER, code="unavailable", retry_after=2
 )
+BAD_BODY: Mapping[int, Problem] = MappingProxyType({408: TOO_SLOW, 413: TOO_LARGE, 415: PACKED})
+"""For a body that cannot be read: the status, and what is told."""
 
 _FAILURES: Mapping[Failure, Problem] = MappingProxyType(
     {

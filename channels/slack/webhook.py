@@ -15,6 +15,8 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from channels.doors import BadBody, let_in, read_body
+
 if TYPE_CHECKING:
     from aiohttp import web
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 1_048_576
 REPLAY_SECONDS = 300
-_BODY_SECONDS = 10.0
+_FORM = "application/x-www-form-urlencoded"
 
 
 def is_genuine(secret: str, timestamp: str, signature: str, body: bytes, now: float) -> bool:
@@ -59,11 +61,15 @@ class Webhook:
         signatures = request.headers.getall("X-Slack-Signature", [])
         if len(stamps) != 1 or len(signatures) != 1:
             return self._refused(401)
-        body = await self._read(request)
-        if body is None:
-            return self._refused(413)
+        if request.content_type not in (_FORM, "application/json"):
+            return self._refused(415)
+        try:
+            body = await read_body(request, MAX_BODY)
+        except BadBody as error:
+            return self._refused(error.status)
         if not is_genuine(self._secret, stamps[0], signatures[0], body, self._now()):
             return self._refused(401)
+        let_in(request)
         kind, payload = _payload(body, request.content_type)
         if isinstance(payload, dict) and payload.get("type") == "url_verification":
             return web.json_response({"challenge": str(payload.get("challenge") or "")[:2000]})
@@ -97,26 +103,10 @@ class Webhook:
         self._host.signal("request_refused")
         return web.Response(status=status)
 
-    @staticmethod
-    async def _read(request: web.Request) -> bytes | None:
-        """The raw body, None when it is too long or too slow."""
-        if (request.content_length or 0) > MAX_BODY:
-            return None
-        found = bytearray()
-        try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                async for chunk in request.content.iter_any():
-                    found += chunk
-                    if len(found) > MAX_BODY:
-                        return None
-        except TimeoutError:
-            return None
-        return bytes(found)
-
 
 def _payload(body: bytes, content_type: str) -> tuple[str, Any]:
     """The kind as in Socket Mode, and the payload; None for what cannot be read."""
-    if content_type == "application/x-www-form-urlencoded":
+    if content_type == _FORM:
         try:
             form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=100)
         except ValueError:

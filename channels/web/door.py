@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from channels.doors import BadBody, is_forwarded, let_in, read_body, visitor
 from channels.web.assets import Asset, load_assets, wrong_token_page
 from channels.web.guard import (
     COOKIE,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 # What the page for giving the token needs; it tells nothing about anybody.
 _BEFORE_LOGIN = frozenset({"login.css", "theme.js", "icon.svg"})
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 
 class Door:
@@ -45,14 +44,15 @@ class Door:
     def refusal(self, request: web.Request) -> web.Response | None:
         """The answer to a request that may not be served, or None."""
         knock = _knock(request)
-        wait = self._tries.wait(knock.peer, self._clock()) if knock.authorization else 0.0
+        wait = self._tries.wait(knock.visitor, self._clock()) if knock.authorization else 0.0
         if wait > 0:
             return _wait(wait)
         found = judge(knock, self._rules(), self._clock())
         if found is None:
+            let_in(request)
             return None
         if found.is_failed_try:
-            self._tries.failed(knock.peer, self._clock())
+            self._tries.failed(knock.visitor, self._clock())
         return _refused(found)
 
     def unavailable(self) -> web.Response:
@@ -88,7 +88,7 @@ class Door:
     async def login(self, request: web.Request) -> web.StreamResponse:
         """Take the token from the form and give a cookie that proves it."""
         knock = _knock(request)
-        wait = self._tries.wait(knock.peer, self._clock())
+        wait = self._tries.wait(knock.visitor, self._clock())
         if wait > 0:
             return _wait(wait)
         found = check_address(knock, self._rules())
@@ -97,7 +97,7 @@ class Door:
         given = await _form_field(request, "token")
         token = self._rules().token
         if token is None or given is None or not token_is_right(token, given):
-            self._tries.failed(knock.peer, self._clock())
+            self._tries.failed(knock.visitor, self._clock())
             return _serve(request, self._wrong, status=401)
         response = web.Response(status=303, headers={"Location": "/"} | _headers(request))
         response.set_cookie(
@@ -140,22 +140,16 @@ def _knock(request: web.Request) -> Knock:
         authorization=headers.get("Authorization", ""),
         cookie=request.cookies.get(COOKIE, ""),
         is_upgrade="upgrade" in headers.get("Connection", "").lower() or "Upgrade" in headers,
-        is_forwarded=any(name in headers for name in _FORWARDED),
+        is_forwarded=is_forwarded(headers),
+        visitor=visitor(request),
     )
 
 
 async def _form_field(request: web.Request, name: str) -> str | None:
     """One field of a small form; None when it is missing, too large or too slow."""
-    if (request.content_length or 0) > MAX_FORM_BYTES:
-        return None
-    body = b""
     try:
-        async with asyncio.timeout(FORM_DEADLINE):
-            while chunk := await request.content.read(MAX_FORM_BYTES + 1 - len(body)):
-                body += chunk
-                if len(body) > MAX_FORM_BYTES:
-                    return None
-    except TimeoutError:
+        body = await read_body(request, MAX_FORM_BYTES, FORM_DEADLINE)
+    except BadBody:
         return None
     try:
         values = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20).get(name, [])

@@ -12,8 +12,9 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from channels.doors import is_loopback
 
 COOKIE = "firstword_session"
 SESSION = 30 * 24 * 3600.0
@@ -25,7 +26,8 @@ _SAFE_METHODS = frozenset({"GET", "HEAD"})
 class Knock:
     """What a request says of itself. `peer` is the address at the other end, `port` the port it came in on.
 
-    `is_forwarded`: a proxy passed it on, so `peer` says nothing about the visitor.
+    `is_forwarded`: a proxy passed it on, so `peer` says nothing about the visitor. `visitor`: whose tries count
+    together.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Knock:
     cookie: str = field(default="", repr=False)
     is_upgrade: bool = False
     is_forwarded: bool = False
+    visitor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +107,6 @@ def _check_visitor(knock: Knock, rules: Rules, now: float) -> Refusal | None:
     if _bearer_is_right(knock, rules) or session_is_valid(rules.token, knock.cookie, now):
         return None
     return Refusal(401, "token", "The token is missing or wrong.", is_failed_try=bool(knock.authorization))
-
-
-def is_loopback(peer: str) -> bool:
-    """Whether `peer` is this machine, also when it is written as IPv4 inside IPv6."""
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def token_is_right(token: str, given: str) -> bool:

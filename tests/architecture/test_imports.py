@@ -108,6 +108,7 @@ PURE = (
     "routing.rollout",
     "channels.events",
     "channels.capabilities",
+    "channels.guessing",
     "channels.commands",
     "channels.discord.buckets",
     "channels.discord.commands",

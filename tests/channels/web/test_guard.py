@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channels.doors import is_loopback
 from channels.web.guard import (
     SESSION,
     Knock,
     Rules,
     Tries,
-    is_loopback,
     judge,
     new_session,
     session_is_valid,
