@@ -19,6 +19,8 @@ MINUTES ?= 5
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Hundreds of processes start in a run of the tests; without bytecode each would compile what it imports again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help base install install-all run test check format chaos peers bench lock clean
 
@@ -34,9 +36,10 @@ install-all: $(VENV)/.all ## the same plus the extras mlx and onnx
 run: $(VENV)/.base ## start the daemon (ARGS="--home DIR" and the like are handed on)
 	@$(BIN)/firstword run $(ARGS)
 
-# A file stays with one worker: what it starts once serves all of its tests.
+# A file stays with one worker: what it starts once serves all of its tests. Files come in the order of the conftest,
+# the longest first, and not by their number of tests.
 test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k name", WORKERS=0 for one process)
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # The lives go on where they stopped: what was tried stands in tests/chaos/RESULTS.md.
 chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter, 100,000 at the router, then play lives with faults (MINUTES=5)
@@ -68,7 +71,7 @@ define install_lock
 	@$(BIN)/uv --version >/dev/null 2>&1 \
 	  || $(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r $(LOCKS)/bootstrap.txt \
 	  || echo "uv cannot be installed here; pip does the work"
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --no-build -r $(LOCKS)/$(1) \
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes --no-build -r $(LOCKS)/$(1) \
 	  || { echo "uv did not succeed; trying pip"; \
 	       $(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r $(LOCKS)/$(1); }
 	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation --no-index -e .

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import longest_first
 from tests.generated import IS_CHAOS
 from tests.peers import find_chromium, peers_are_required, require_peer
 
@@ -49,6 +50,17 @@ def _refuse_foreign_hosts(event: str, arguments: tuple[object, ...]) -> None:
             raise AssertionError(message)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What this project's runs can be told besides."""
+    parser.addoption("--write-times", action="store_true", help="write down anew what each file takes")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first."""
+    items[:] = longest_first.in_order(items, longest_first.read())
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Take the person's own keys, settings and home away from the tests and from what they start."""
     for name in [name for name in os.environ if _is_foreign(name)]:
@@ -77,8 +89,10 @@ class _SkipCollector:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Begin to collect skips."""
+    """Begin to collect skips, and times where they are asked for."""
     session.config.pluginmanager.register(_SkipCollector(session.config.stash[_SKIPS]))
+    if session.config.getoption("write_times", default=False) and not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(longest_first.Watch())
 
 
 @pytest.hookimpl(trylast=True)
