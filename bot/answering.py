@@ -28,6 +28,7 @@ from bot.prompt import Prompt, assemble
 from bot.rollout import Rolling
 from bot.speaking import Speaker
 from bot.store.base import HistoryRow, Outcome
+from bot.taint import CONSENT_LIFE, Origin, Taint, offered_to, taint_of
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
 from bot.tools import OfferedTool, ToolBox
 from channels.capabilities import Surface
@@ -152,6 +153,7 @@ class Answering:
     ) -> None:
         catalog = self.catalog(turn.account.agent)
         prompt, offered = self._prompt(turn, ending, history, material)
+        ending.taint = _taint(turn, talk, offered)
         if (made := await self._decide(turn, talk, prompt, ending)) is None:
             return
         query, decision = made
@@ -171,6 +173,7 @@ class Answering:
             box=self.box,
             offered=offered,
             latch=lambda call: self.latch(key.channel, key.account, call),
+            taint=ending.taint,
         )
         try:
             if turn.consent is not None and (held := _held(talk)) is not None:
@@ -233,7 +236,8 @@ class Answering:
 
     def offered(self, account: Account, sender: Sender) -> Sequence[OfferedTool]:
         """What a model may call for somebody who speaks to an account."""
-        return self.box.offered(account.agent, trust_in(sender, account.policy))
+        trust = trust_in(sender, account.policy)
+        return offered_to(self.box.offered(account.agent, trust), trust)
 
     async def query(self, account: Account, address: Address, talk: Talk) -> RouteQuery:
         """What a decision depends on in a conversation, before anything is asked there."""
@@ -272,7 +276,18 @@ def _problem(turn: Turn, talk: Talk) -> str | None:
     held = _held(talk)
     if held is None or not _means(turn, talk.lines[-1]):
         return words.NO_CONSENT_WANTED
-    return None if held.asked == turn.message.sender.id else words.NOT_YOURS_TO_ALLOW
+    if held.asked != turn.message.sender.id:
+        return words.NOT_YOURS_TO_ALLOW
+    return words.CONSENT_EXPIRED if turn.received_at - talk.lines[-1].at > CONSENT_LIFE else None
+
+
+def _taint(turn: Turn, talk: Talk, offered: Sequence[OfferedTool]) -> Taint:
+    """What the model reads that the person did not say: all that is at hand counts, whatever a window then holds."""
+    messages = [each.message for each in (turn, *turn.merged)]
+    trust = trust_in(turn.message.sender, turn.account.policy)
+    found = taint_of(messages, talk.lines, offered, trust)
+    # Calls that were made before a restart are not in the prompt; what came of them may be.
+    return replace(found, origins=found.origins | {Origin.UNKNOWN}) if turn.resumed_text else found
 
 
 def _means(turn: Turn, asked: HistoryRow) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from bot import words
+from bot.taint import CLEAN, Taint
 from bot.tools import OfferedTool, ToolResult
 from providers.base import ToolCall, ToolCallDelta
 
@@ -22,6 +24,9 @@ MAX_KEPT = 2 * MAX_CALLS
 
 MAX_HELD = 5
 """Calls that a person is asked about at once: more could not be looked at one by one."""
+
+MAX_SHOWN = 1_000
+"""Characters of a call that a person is asked about after the model has read what is not theirs: all are shown."""
 
 MAX_NAME = 64
 """Characters of a tool's name that vendors take."""
@@ -37,6 +42,11 @@ _TOO_MANY = "more than {limit} calls at once; it was not called. Call again what
 _TOO_MANY_HELD = (
     "more than {limit} calls at once that a person has to allow; it was not called. Call it again."
 )
+_TOO_LONG_TO_SHOW = (
+    "its arguments are longer than the {limit:,} characters that a person is shown, who has to allow it; "
+    "it was not called. Do it in smaller pieces."
+)
+_NOBODY_TO_ASK = "a person has to allow this call and nobody can be asked here; it was not called"
 _UNKNOWN = "there is no tool “{name}” here; it was not called. There is: {known}."
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 _NOT_JSON = "its arguments are not a JSON object ({reason}); it was not called"
@@ -120,8 +130,10 @@ def plan(
     *,
     oversized: Collection[int] = (),
     has_consent: bool = False,
+    taint: Taint = CLEAN,
+    can_ask: bool = True,
 ) -> Plan:
-    """Judge calls. `has_consent`: the person allowed these very calls."""
+    """Judge calls. `has_consent`: the person allowed these very calls. `can_ask`: somebody is there to allow them."""
     known = {each.tool.name: each for each in offered}
     run: list[Allowed] = []
     held: list[ToolCall] = []
@@ -139,14 +151,27 @@ def plan(
             arguments, problem = _arguments(call)
             if problem:
                 refused[call.id] = _refusal(_NOT_JSON.format(reason=problem))
-            elif tool.needs_consent and not has_consent:
-                if len(held) < MAX_HELD:
-                    held.append(call)
+            elif not has_consent and (tool.needs_consent or taint.asks_about(tool)):
+                is_foreign = taint.asks_about(tool)
+                obstacle = _obstacle(call, len(held), is_foreign=is_foreign, can_ask=can_ask)
+                if obstacle:
+                    refused[call.id] = _refusal(obstacle)
                 else:
-                    refused[call.id] = _refusal(_TOO_MANY_HELD.format(limit=MAX_HELD))
+                    held.append(call)
             else:
                 run.append(Allowed(call, arguments, tool))
     return Plan(tuple(run), tuple(held), refused)
+
+
+def _obstacle(call: ToolCall, held: int, *, is_foreign: bool, can_ask: bool) -> str:
+    """Why nobody is asked about a call; "" where somebody is. `is_foreign`: it may be somebody else's wish."""
+    if not can_ask:
+        return _NOBODY_TO_ASK
+    if held >= MAX_HELD:
+        return _TOO_MANY_HELD.format(limit=MAX_HELD)
+    if is_foreign and len(words.shown_call(call.name, call.arguments)) > MAX_SHOWN:
+        return _TOO_LONG_TO_SHOW.format(limit=MAX_SHOWN)
+    return ""
 
 
 def _refusal(text: str) -> ToolResult:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.exchange import Exchange
 from bot.store.base import Outcome
+from bot.taint import CLEAN, Taint
 from channels.programs import Failure
 from providers.base import ToolCall
 from routing.execute import Answer, Attempt
@@ -22,7 +23,7 @@ class Ending:
     of the answer beside its text. `calls`: for the program that asked to make. `failure`: why there is no whole answer.
     `shadow`: whom the policy that does not serve would have asked first, "" where it is the same.
     `cascade`: (ref, what was found) of the answers that were judged before they counted. `drafted`: the requests for
-    a short take that stood there before the answer.
+    a short take that stood there before the answer. `taint`: what the model has read.
     """
 
     outcome: Outcome
@@ -38,6 +39,7 @@ class Ending:
     shadow: str = ""
     cascade: tuple[tuple[str, str], ...] = ()
     drafted: Sequence[Attempt] = ()
+    taint: Taint = CLEAN
 
     @property
     def asks_consent(self) -> bool:

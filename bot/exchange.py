@@ -20,12 +20,16 @@ class Exchange:
     """One answer as a prompt says it: calls, their results, the last words.
 
     `messages`: every call is answered by a TOOL message right after it; the last message is the assistant's.
-    `held`: calls that wait for the consent of the person whose id is `asked`.
+    `held`: calls that wait for the consent of the person whose id is `asked`. `taint`: what its prompt held that the
+    person had not said, `trust`: who that person was, where others read along (bot.taint); a person's own line may
+    carry nothing but these two.
     """
 
     messages: tuple[PromptMessage, ...]
     held: tuple[ToolCall, ...] = ()
     asked: str = ""
+    taint: tuple[str, ...] = ()
+    trust: str = ""
 
     @property
     def size(self) -> int:
@@ -38,7 +42,8 @@ class Exchange:
         """As plain values, without what is empty."""
         kept = [{key: value for key, value in asdict(each).items() if value} for each in self.messages]
         held = {"held": [asdict(call) for call in self.held], "asked": self.asked} if self.held else {}
-        return {"messages": kept, **held}
+        known = {"taint": list(self.taint)} if self.taint else {}
+        return {"messages": kept, **held, **known, **({"trust": self.trust} if self.trust else {})}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Exchange:
@@ -53,7 +58,13 @@ class Exchange:
             )
             for each in plain["messages"]
         )
-        return cls(messages, _calls(plain.get("held", ())), plain.get("asked", ""))
+        return cls(
+            messages,
+            _calls(plain.get("held", ())),
+            plain.get("asked", ""),
+            tuple(str(each) for each in plain.get("taint", ())),
+            plain.get("trust", ""),
+        )
 
 
 def kept(messages: Iterable[PromptMessage]) -> tuple[PromptMessage, ...]:

@@ -11,14 +11,18 @@ from typing import Any
 import structlog
 
 from bot import metrics, words
+from bot.access import trust_in
 from bot.conversations import Talk
 from bot.difficulty import table_name
 from bot.ending import Ending
+from bot.exchange import Exchange
 from bot.lanes import Turn
 from bot.pin import pin_of
 from bot.prices import cost
 from bot.remedies import remedy
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
+from bot.taint import Origin, brought_by
+from channels.capabilities import Surface
 from channels.delivery import Delivery, Reply
 from channels.events import AnswerNote
 from providers.base import Role
@@ -105,6 +109,10 @@ def history_of(
     """
     if turn.is_command or turn.say is not None or ending.outcome is Outcome.WITHDRAWN or not ending.questions:
         return ()
+    origins = _origins(turn, ending)
+    address = turn.message.address
+    is_shared = address.is_shared or address.surface in (Surface.GROUP, Surface.THREAD)
+    trust = str(trust_in(turn.message.sender, turn.account.policy)) if is_shared else ""
     asked = tuple(
         HistoryRow(
             role=Role.USER,
@@ -113,6 +121,7 @@ def history_of(
             at=each.received_at,
             speaker=speaker,
             turn_id=turn.turn_id,
+            exchange=_known(None, origins, trust),
         )
         for each, (speaker, text) in zip((turn, *turn.merged), ending.questions, strict=False)
     )
@@ -129,9 +138,24 @@ def history_of(
         outcome=ending.outcome,
         turn_id=turn.turn_id,
         note=kept,
-        exchange=ending.exchange,
+        exchange=_known(ending.exchange, origins, trust),
     )
     return (*asked, answered)
+
+
+def _origins(turn: Turn, ending: Ending) -> tuple[str, ...]:
+    """What this turn's lines hold that the person did not say, for the turns after it."""
+    found = ending.taint.origins | brought_by(each.message for each in (turn, *turn.merged))
+    if turn.is_final:
+        found |= {Origin.UNKNOWN}
+    return tuple(sorted(found))
+
+
+def _known(exchange: Exchange | None, origins: tuple[str, ...], trust: str) -> Exchange | None:
+    """With what bot.taint asks of a line later; None where there is nothing to know."""
+    if not origins and not trust:
+        return exchange
+    return replace(exchange or Exchange(()), taint=origins, trust=trust)
 
 
 def _pin(ending: Ending) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from bot import metrics, words
-from bot.calls import MAX_RESULTS, Allowed, Collected, Plan, key_of, plan, within
+from bot.calls import MAX_RESULTS, MAX_SHOWN, Allowed, Collected, Plan, key_of, plan, within
 from bot.conclusion import failure_of, is_spent, route_of
 from bot.ending import Ending
 from bot.errors import StoreError
@@ -18,6 +18,7 @@ from bot.exchange import MAX_STEP_MEMO, Exchange, kept
 from bot.lanes import Turn
 from bot.prompt import Prompt
 from bot.store.base import Outcome
+from bot.taint import CLEAN, Taint
 from bot.thoughts import Thoughts
 from bot.tools import MAX_STEPS, OfferedTool, ToolBox, ToolResult
 from channels.delivery import Reply
@@ -62,8 +63,9 @@ class Step:
 class Speaker:
     """Gives the answer to one question. `latch` keeps a key for good; False: it was kept before.
 
-    `steps`: calls and results that the answer begins with, their own included as the turn goes on. `begun`: an answer
-    to the same question that this one takes the place of.
+    `taint`: what the model has read; it grows with what tools return. `steps`: calls and results that the answer begins
+    with, their own included as the turn goes on. `begun`: an answer to the same question that this one takes the place
+    of.
     """
 
     turn: Turn
@@ -74,6 +76,7 @@ class Speaker:
     box: ToolBox
     offered: Sequence[OfferedTool]
     latch: Callable[[str], Awaitable[bool]]
+    taint: Taint = CLEAN
     steps: list[PromptMessage] = field(default_factory=list)
     begun: Answer | None = None
     _made: Counter[str] = field(default_factory=Counter)
@@ -190,12 +193,15 @@ class Speaker:
 
     async def _call(self, step: Step, calls: Sequence[ToolCall]) -> bool:
         """Make the calls of one answer. True: some of them wait for the person, and the turn ends here."""
-        judged = plan(calls, self.offered, oversized=step.calls.oversized())
+        can_ask = self.turn.message.asked is None
+        judged = plan(
+            calls, self.offered, oversized=step.calls.oversized(), taint=self.taint, can_ask=can_ask
+        )
         said = PromptMessage(Role.ASSISTANT, "".join(step.said), calls=tuple(calls), memo=step.memo)
         await self._make(said, judged, _UNDONE)
         if not judged.held:
             return False
-        question = words.consent([(call.name, call.arguments) for call in judged.held])
+        question = self._question(judged.held)
         exchange = Exchange(
             kept((*self.steps, PromptMessage(Role.ASSISTANT, question))),
             judged.held,
@@ -203,6 +209,15 @@ class Speaker:
         )
         self.ending.exchange, self.ending.closing = exchange, question
         return True
+
+    def _question(self, held: Sequence[ToolCall]) -> str:
+        """What the person is asked. Where the wish may be somebody else's, every character is shown and why is said."""
+        names = {call.name for call in held}
+        is_foreign = any(self.taint.asks_about(each) for each in self.offered if each.tool.name in names)
+        calls = [(call.name, call.arguments) for call in held]
+        if not is_foreign:
+            return words.consent(calls)
+        return words.consent(calls, self.taint.to_plain(), limit=MAX_SHOWN)
 
     async def _make(self, said: PromptMessage, judged: Plan, unmade: ToolResult) -> None:
         """Make what may be made of a message's calls; keep them with their results, `unmade` where there is none."""
@@ -243,6 +258,7 @@ class Speaker:
                 metrics.tool_called(each.tool.source, "repeated")
                 return _MADE_BEFORE
         result = await self.box.call(name, each.arguments)
+        self.ending.taint = self.taint = self.taint.after(each.tool)
         outcome = "failed" if result.is_error else "done"
         metrics.tool_called(each.tool.source, outcome)
         log.info("tool called", tool=name, source=each.tool.source, outcome=outcome)

@@ -24,13 +24,18 @@ class OfferedTool:
     """A tool that may be called now.
 
     `source`: who offers it (an MCP server's name in the settings). `has_side_effects`: calling it changes something.
-    `needs_consent`: the person who asked has to allow each call of it.
+    `needs_consent`: the person who asked has to allow each call of it. `is_local`: what it is given goes nowhere but
+    this machine. `has_foreign_results`, `has_foreign_words`: what it returns, and its description, are somebody else's
+    words, which bot.taint tells from those of the people who talk.
     """
 
     tool: Tool
     source: str
     has_side_effects: bool = True
     needs_consent: bool = True
+    is_local: bool = False
+    has_foreign_results: bool = True
+    has_foreign_words: bool = True
 
 
 @dataclass(frozen=True, slots=True)

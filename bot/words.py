@@ -54,6 +54,7 @@ DENY_BUTTON = "Do not allow"
 ALLOWED = "(I allow this call.)"
 DENIED = "(I do not allow this call.)"
 NO_CONSENT_WANTED = "Nothing waits to be allowed here any more."
+CONSENT_EXPIRED = "That was too long ago to be allowed now. Please ask again."
 NOT_YOURS_TO_ALLOW = "Only the person whose question it was for can allow this."
 SPENT = (
     "Today's budget for models is spent, and none is connected that costs nothing. I answer again after midnight UTC; "
@@ -136,6 +137,14 @@ _BREAKERS = {
 
 MAX_SHOWN_CALL = 300
 
+_FOREIGN = {
+    "file": "a file",
+    "quoted": "what somebody else wrote",
+    "tool": "what a tool found",
+    "others": "what others said",
+    "unknown": "an answer from before a restart",
+}
+
 _NAMED = re.compile(r"(?<![\w/:.])/([a-z_]{2,32})\b")
 
 
@@ -216,15 +225,29 @@ def stand_in(origin: str, advice: str) -> str:
     return f"Answers come from {origin}. {advice}"
 
 
-def consent(calls: Sequence[tuple[str, str]]) -> str:
-    """May these tools be called? `calls`: (name, arguments as JSON), all of which are shown."""
+def consent(
+    calls: Sequence[tuple[str, str]], foreign: Sequence[str] = (), *, limit: int = MAX_SHOWN_CALL
+) -> str:
+    """May these tools be called? `calls`: (name, arguments as JSON), of which `limit` characters each are shown.
+
+    `foreign`: names of bot.taint.Origin, for what the model has read beside the person's own words.
+    """
     lines = []
     for name, arguments in calls:
-        said = " ".join(_visible(f"{name} {_plainly(arguments)}").split())
-        hidden = len(said) - MAX_SHOWN_CALL
-        lines.append(f"- {quoted(said)}" + (f" and {hidden:,} characters more" if hidden > 0 else ""))
+        said = shown_call(name, arguments)
+        hidden = len(said) - limit
+        lines.append(f"- {quoted(said, limit)}" + (f" and {hidden:,} characters more" if hidden > 0 else ""))
     asked = "\n".join(lines)
-    return f"To answer this I would call:\n{asked}\n\n/allow lets me, /deny does not."
+    question = f"To answer this I would call:\n{asked}\n\n/allow lets me, /deny does not."
+    if not foreign:
+        return question
+    read = ", ".join(_FOREIGN[each] for each in foreign)
+    return f"{question}\nI ask because this conversation holds {read}. Look whether that is what you want."
+
+
+def shown_call(name: str, arguments: str) -> str:
+    """A call as people are shown it, on one line."""
+    return " ".join(_visible(f"{name} {_plainly(arguments)}").split())
 
 
 def _plainly(arguments: str) -> str:

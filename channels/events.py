@@ -99,7 +99,7 @@ class Message:
     """Text said by somebody. `addressed`: meant for the bot (a direct chat, a mention, a reply, a command).
 
     `asked`: a program's whole request, of which `text` is the last thing said; its text is never a command, and what
-    it brings is not kept. None for people.
+    it brings is not kept. None for people. `quotes`: the text holds words of somebody else, forwarded or quoted.
     """
 
     event_key: str
@@ -111,6 +111,7 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     addressed: bool = True
     asked: Asked | None = None
+    quotes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.access import trust_in
 from bot.commands.registry import Call, Command
+from bot.taint import offered_to
 from bot.tools import OfferedTool
 from channels.commands import CommandSpec
 
@@ -15,7 +16,7 @@ async def tools(call: Call) -> str:
     """The tools that may be called here, and which of them are asked about first."""
     turn = call.turn
     trust = trust_in(turn.message.sender, turn.account.policy)
-    offered = call.desk.tools.offered(turn.account.agent, trust)
+    offered = offered_to(call.desk.tools.offered(turn.account.agent, trust), trust)
     if not offered:
         return _none(call)
     pages = (len(offered) + _PAGE - 1) // _PAGE

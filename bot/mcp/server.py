@@ -251,6 +251,9 @@ class Server:
             source=self.name,
             has_side_effects=has_side_effects,
             needs_consent=needs and not is_listed(own, settings.confirm_except),
+            is_local=settings.reach == "local",
+            has_foreign_results=settings.foreign != "nothing",
+            has_foreign_words=settings.has_foreign_words,
         )
 
 

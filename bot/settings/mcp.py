@@ -43,6 +43,15 @@ class McpServer(Section):
         default="owners",
         description="For whom: owners of an account, or members too (named in its allow). Never for anybody else.",
     )
+    reach: Literal["outside", "local"] = Field(
+        default="outside",
+        description="Where its tools can send what they are given; local: nowhere but this machine.",
+    )
+    foreign: Literal["all", "results", "nothing"] | None = Field(
+        default=None,
+        description="What of its words is somebody else's: all (the descriptions of its tools too), results, or "
+        "nothing; none: results of a command, all of a URL. After foreign words calls are asked about each time.",
+    )
     tools: tuple[Name, ...] = Field(
         default=(), description="Names of the tools that are offered, * for any letters; empty: all."
     )
@@ -54,6 +63,11 @@ class McpServer(Section):
         default=(),
         description="Names of tools, * for any letters, whose calls need none whatever `confirm` says.",
     )
+
+    @property
+    def has_foreign_words(self) -> bool:
+        """Whether its descriptions may be anybody's. A program could do anything here anyway."""
+        return self.foreign == "all" or (self.foreign is None and self.url is not None)
 
     @model_validator(mode="after")
     def _is_reached_one_way(self) -> Self:

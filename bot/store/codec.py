@@ -68,6 +68,7 @@ def decode_message(data: bytes) -> Message:
         sent_at=datetime.fromisoformat(raw["sent_at"]),
         attachments=attachments,
         addressed=raw.get("addressed", True),
+        quotes=raw.get("quotes", False),
     )
 
 

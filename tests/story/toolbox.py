@@ -33,14 +33,10 @@ class Box:
         if trust is Trust.ANYBODY:
             return ()
         return (
-            OfferedTool(
-                Tool("clock__now", "The time", _ANY), "clock", has_side_effects=False, needs_consent=False
-            ),
-            OfferedTool(
-                Tool("door__wait", "Waits", _ANY), "door", has_side_effects=True, needs_consent=False
-            ),
-            OfferedTool(Tool("notes__log", "Logs a line", _ANY), "notes", needs_consent=False),
-            OfferedTool(Tool("notes__write", "Writes a note", _ANY), "notes"),
+            _own("clock__now", "The time", has_side_effects=False, needs_consent=False),
+            _own("door__wait", "Waits", needs_consent=False),
+            _own("notes__log", "Logs a line", needs_consent=False),
+            _own("notes__write", "Writes a note"),
         )
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
@@ -56,6 +52,21 @@ class Box:
     def sources(self) -> Sequence[ToolSource]:
         """Three."""
         return (ToolSource("clock", 1), ToolSource("door", 1), ToolSource("notes", 2))
+
+
+def _own(
+    name: str, description: str, *, has_side_effects: bool = True, needs_consent: bool = True
+) -> OfferedTool:
+    """A tool that sends nothing out, and whose words are as good as the owner's."""
+    return OfferedTool(
+        Tool(name, description, _ANY),
+        name.partition("__")[0],
+        has_side_effects=has_side_effects,
+        needs_consent=needs_consent,
+        is_local=True,
+        has_foreign_results=False,
+        has_foreign_words=False,
+    )
 
 
 def calling(*calls: tuple[str, str], text: str = "") -> tuple[Step, ...]:
