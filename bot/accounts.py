@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bot.access import Policy
+from bot.access import NOTHING_GRANTED, Granted, Policy
 from channels.base import Channel
 from channels.pacing import Budgets
 
@@ -15,7 +15,7 @@ class Account:
 
     `allow_path` and `groups_path` name its lists in the settings, for people. `agent` names who answers (None:
     the default agent), `system` is that agent's prompt, `persona` the same where the owner wrote it, else "". `mark`:
-    what a typed command begins with there.
+    what a typed command begins with there. `granted`: what was decided beside the settings.
     `is_online` and `offline_reason`: what the adapter said, and
     `since` when that began (Unix time; None while it has said nothing).
     """
@@ -45,3 +45,4 @@ class Account:
     def scope(self) -> str:
         """The name under which choices for this account are stored."""
         return f"account:{self.channel.name}:{self.channel.account}"
+    granted: Granted = NOTHING_GRANTED

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot import metrics, words
-from bot.access import trust_in
+from bot.access import Trust, role_in, trust_of
 from bot.accounts import Account
 from bot.asked import ours_for, prompt_of, suited
 from bot.attachments import Attachments, TurnFiles
@@ -33,7 +33,7 @@ from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
 from bot.tools import OfferedTool, ToolBox
 from channels.capabilities import Surface
 from channels.delivery import Reply
-from channels.events import Address, Message, Sender
+from channels.events import Address, Message, TypingStarted
 from channels.markup import close
 from channels.programs import Failure
 from providers.base import Role
@@ -220,7 +220,8 @@ class Answering:
         self, turn: Turn, ending: Ending, history: Sequence[HistoryRow], material: Material | None
     ) -> tuple[Prompt, Sequence[OfferedTool]]:
         """What is asked, and what of ours may be called for it."""
-        asked, offered = turn.message.asked, self.offered(turn.account, turn.message.sender)
+        asked = turn.message.asked
+        offered = self.offered(turn.account, *(each.message for each in (turn, *turn.merged)))
         if asked is not None:
             prompt, offered = prompt_of(asked, turn.account.persona), ours_for(asked, offered)
         else:
@@ -234,9 +235,9 @@ class Answering:
             )
         return (prompt.with_tools([each.tool for each in offered]) if offered else prompt), offered
 
-    def offered(self, account: Account, sender: Sender) -> Sequence[OfferedTool]:
-        """What a model may call for somebody who speaks to an account."""
-        trust = trust_in(sender, account.policy)
+    def offered(self, account: Account, *said: Message | TypingStarted) -> Sequence[OfferedTool]:
+        """What a model may call for those who speak to an account: what each of them may, as of now."""
+        trust = least_trust(account, said)
         return offered_to(self.box.offered(account.agent, trust), trust)
 
     async def query(self, account: Account, address: Address, talk: Talk) -> RouteQuery:
@@ -254,6 +255,12 @@ class Answering:
             effort=wanted_effort(talk.state.choices.get(EFFORT)),
             policy=self.rolling.policy(capabilities.latency, str(address.key)),
         )
+
+
+def least_trust(account: Account, said: Iterable[Message | TypingStarted]) -> Trust:
+    """What all who said this are trusted with, as of now."""
+    roles = [role_in(each.sender, each.address, account.policy, account.granted) for each in said]
+    return trust_of(min(roles))
 
 
 async def _is_kept(turn: Turn) -> bool:
@@ -284,7 +291,7 @@ def _problem(turn: Turn, talk: Talk) -> str | None:
 def _taint(turn: Turn, talk: Talk, offered: Sequence[OfferedTool]) -> Taint:
     """What the model reads that the person did not say: all that is at hand counts, whatever a window then holds."""
     messages = [each.message for each in (turn, *turn.merged)]
-    trust = trust_in(turn.message.sender, turn.account.policy)
+    trust = least_trust(turn.account, messages)
     found = taint_of(messages, talk.lines, offered, trust)
     # Calls that were made before a restart are not in the prompt; what came of them may be.
     return replace(found, origins=found.origins | {Origin.UNKNOWN}) if turn.resumed_text else found

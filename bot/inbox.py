@@ -12,7 +12,7 @@ from typing import assert_never
 import structlog
 
 from bot import metrics, words
-from bot.access import Verdict, authorise
+from bot.access import CLOSED_GROUP, STRANGER, Verdict, authorise
 from bot.accounts import Account
 from bot.commands.registry import Ask, Command
 from bot.conversations import Conversations
@@ -23,7 +23,7 @@ from bot.lanes import Lanes, Mode, Turn
 from bot.limits import Limits, Over, Scope
 from bot.record import end_turn
 from bot.store.base import Outcome, Store, TurnRecord
-from channels.commands import CommandSpec, ParsedCommand, parse_command
+from channels.commands import CommandSpec, ParsedCommand, Role, parse_command
 from channels.events import (
     Event,
     Membership,
@@ -105,12 +105,12 @@ class Inbox:
 
     def refusal(self, account: Account, event: Event) -> str | None:
         """See channels.base.Host.refusal."""
-        verdict = authorise(event, account.policy)
+        verdict = authorise(event, account.policy, account.granted)
         if verdict.is_allowed:
             return None
-        if verdict is Verdict.STRANGER and event.sender is not None:
+        if verdict is STRANGER and event.sender is not None:
             return words.stranger(event.sender.id, account.allow_path)
-        if verdict is Verdict.CLOSED_GROUP:
+        if verdict is CLOSED_GROUP:
             return words.closed_group(event.address.key.space, account.groups_path)
         return "" if event.sender is None or event.sender.is_bot else words.NOT_HERE
 
@@ -120,17 +120,17 @@ class Inbox:
             metrics.event_accepted(channel, "membership")
             log.info("membership changed", conversation=str(event.address.key), outcome=str(event.change))
             return True
-        verdict = authorise(event, account.policy)
-        if not verdict.is_allowed:
-            metrics.event_dropped(channel, str(verdict))
+        verdict = authorise(event, account.policy, account.granted)
+        if verdict.role is None:
+            metrics.event_dropped(channel, str(verdict.finding))
             return await self._refuse(account, event, verdict)
         match event:
             case Message():
-                return await self._message(account, event, is_owner=verdict is Verdict.OWNER)
+                return await self._message(account, event, verdict.role)
             case Pressed():
-                return await self._pressed(account, event, is_owner=verdict is Verdict.OWNER)
+                return await self._pressed(account, event, verdict.role)
             case MessageEdited():
-                return await self._edited(account, event, is_owner=verdict is Verdict.OWNER)
+                return await self._edited(account, event, is_owner=verdict.role is Role.OWNER)
             case MessageDeleted():
                 return await self._deleted(account, event)
             case TypingStarted():
@@ -145,7 +145,7 @@ class Inbox:
         return True
 
     async def _message(
-        self, account: Account, message: Message, *, is_owner: bool, is_press: bool = False
+        self, account: Account, message: Message, role: Role, *, is_press: bool = False
     ) -> bool:
         if message.asked is not None and not self.lanes.has_room(str(message.address.key)):
             metrics.event_dropped(account.channel.name, "full")
@@ -154,9 +154,9 @@ class Inbox:
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
             return await self._is_safe(known)
-        if (over := self._over(account, message, is_owner=is_owner)) is not None:
+        if (over := self._over(account, message, is_owner=role is Role.OWNER)) is not None:
             return await self._too_many(account, message, over, known)
-        turn = self._turn(account, message, is_owner=is_owner)
+        turn = self._turn(account, message, role)
         turn.is_press = is_press
         metrics.event_accepted(account.channel.name, "message")
         turn.has_begun = not self.lanes.is_busy(turn.key)
@@ -220,7 +220,7 @@ class Inbox:
             turn.interrupt.fire(StopReason.DUPLICATE)
         return True
 
-    def _turn(self, account: Account, message: Message, *, is_owner: bool) -> Turn:
+    def _turn(self, account: Account, message: Message, role: Role) -> Turn:
         text = clean(message.text[: MAX_TEXT + 1])
         turn = Turn(
             turn_id=self.new_id(),
@@ -229,7 +229,7 @@ class Inbox:
             committed=asyncio.get_running_loop().create_future(),
             accepted_at=self.clock(),
             received_at=self.wall(),
-            is_owner=is_owner,
+            role=role,
         )
         if len(text) > MAX_TEXT and message.asked is None:
             turn.message = replace(message, text=text[:1000])
@@ -302,7 +302,7 @@ class Inbox:
         record = TurnRecord(turn.turn_id, turn.key, 0, (turn.turn_id,), outcome, ended_at=self.wall())
         end_turn(self.store, record)
 
-    async def _pressed(self, account: Account, event: Pressed, *, is_owner: bool) -> bool:
+    async def _pressed(self, account: Account, event: Pressed, role: Role) -> bool:
         """A button is a command that is typed with a finger."""
         if parse_command(f"/{event.action}", self.specs) is None:
             log.warning("button unknown", reason="no such command")
@@ -315,7 +315,7 @@ class Inbox:
             text=f"/{event.action}",
             sent_at=datetime.fromtimestamp(self.wall(), UTC),
         )
-        return await self._message(account, typed, is_owner=is_owner, is_press=True)
+        return await self._message(account, typed, role, is_press=True)
 
     async def _edited(self, account: Account, event: MessageEdited, *, is_owner: bool) -> bool:
         whole = clean(event.text[:MAX_TEXT])
@@ -395,7 +395,7 @@ class Inbox:
             return True
         sent_at = datetime.fromtimestamp(self.wall(), UTC)
         said = Message(event.event_key, event.message_id, event.address, event.sender, "", sent_at)
-        turn = self._turn(account, said, is_owner=False)
+        turn = self._turn(account, said, Role.GUEST)
         turn.committed.set_result(True)
         turn.say = note
         self.lanes.beside(turn)
@@ -406,13 +406,13 @@ class Inbox:
         sender = event.sender
         if not isinstance(event, Message) or sender is None:
             return True
-        if verdict is Verdict.STRANGER:
+        if verdict is STRANGER:
             note, about = words.stranger(sender.id, account.allow_path), sender.id
-        elif verdict is Verdict.CLOSED_GROUP:
+        elif verdict is CLOSED_GROUP:
             space = event.address.key.space
             note, about = words.closed_group(space, account.groups_path), space
         else:
             return True
-        if self.told.seen(f"{verdict} {account.scope} {about}", self.clock(), NOTE_INTERVAL):
+        if self.told.seen(f"{verdict.finding} {account.scope} {about}", self.clock(), NOTE_INTERVAL):
             return True
         return await self._note(account, event, note)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from bot.accounts import Account
 from bot.interrupt import Interrupt, StopReason
+from channels.commands import Role
 from channels.delivery import Reply
 from channels.events import Message
 from channels.journal import SentPart
@@ -45,7 +46,7 @@ class Turn:
     conversation's session and the wall time when the turn began. `consent`: it allows or forbids the calls that wait;
     `has_acted`: it called something that changes the world. `has_begun`: this attempt at it is counted. `is_pausing`:
     it waits to be tried again. `burial`: why its message is set aside once `say` is shown. `is_resumed` and what
-    follows: from an earlier life of the process, or an earlier try.
+    follows: from an earlier life of the process, or an earlier try. `role`: of who said it, on arrival.
     """
 
     turn_id: str
@@ -54,7 +55,7 @@ class Turn:
     committed: asyncio.Future[bool]
     accepted_at: float
     received_at: float
-    is_owner: bool
+    role: Role
     is_command: bool = False
     is_press: bool = False
     one_shot: str | None = None
@@ -77,6 +78,11 @@ class Turn:
     resumed: tuple[SentPart, ...] = ()
     resumed_text: str = ""
     is_final: bool = False
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether an owner said it."""
+        return self.role is Role.OWNER
 
     @property
     def key(self) -> str:

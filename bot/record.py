@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from bot import metrics, words
-from bot.access import trust_in
+from bot.access import trust_of
 from bot.conversations import Talk
 from bot.difficulty import table_name
 from bot.ending import Ending
@@ -112,7 +112,7 @@ def history_of(
     origins = _origins(turn, ending)
     address = turn.message.address
     is_shared = address.is_shared or address.surface in (Surface.GROUP, Surface.THREAD)
-    trust = str(trust_in(turn.message.sender, turn.account.policy)) if is_shared else ""
+    trust = str(trust_of(turn.role)) if is_shared else ""
     asked = tuple(
         HistoryRow(
             role=Role.USER,

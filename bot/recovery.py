@@ -10,7 +10,7 @@ from enum import StrEnum
 import structlog
 
 from bot import metrics, words
-from bot.access import authorise
+from bot.access import authorise, role_in
 from bot.accounts import Account
 from bot.inbox import TAKEN_BACK, Inbox
 from bot.lanes import Turn
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
 def judge(pending: PendingTurn, account: Account, now: float) -> Verdict:
     """The verdict on one unfinished turn. Pure. What people have seen half of is always finished."""
-    if not authorise(pending.message, account.policy).is_allowed:
+    if not authorise(pending.message, account.policy, account.granted).is_allowed:
         return Verdict.CLOSED
     if not account.channel.capabilities(pending.message.address).durable:
         return Verdict.UNWANTED
@@ -129,7 +129,7 @@ def _turn(pending: PendingTurn, account: Account, now: float) -> Turn:
         committed=committed,
         accepted_at=now,
         received_at=pending.received_at,
-        is_owner=pending.message.sender.id in account.policy.owners or account.policy.is_local,
+        role=role_in(pending.message.sender, pending.message.address, account.policy, account.granted),
         is_resumed=True,
         resumed=pending.parts,
         resumed_text=pending.text,

@@ -88,7 +88,7 @@ class Warmer:
             return
         self._note(key)
         prompt = assemble(account.system, talk.lines, (), conversation=key, is_shared=False)
-        offered = self.answering.offered(account, event.sender)
+        offered = self.answering.offered(account, event)
         request = prompt.with_tools([each.tool for each in offered]).fit(rung, "")
         credential = self.models.credential(rung.model.provider, rung.credential_id)
         try:

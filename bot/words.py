@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Container, Sequence
 
+from channels.commands import Role
 from channels.events import UnreadableReason
 from providers.errors import ErrorKind
 from routing.health import Breaker
@@ -203,6 +204,11 @@ def span(seconds: float) -> str:
             return f"{math.ceil(seconds / size)} {unit}s"
     count = max(1, math.ceil(seconds))
     return f"{count} second{'s' if count > 1 else ''}"
+
+
+def too_low(role: Role) -> str:
+    """A command that is for a higher role."""
+    return OWNER_ONLY if role is Role.OWNER else f"That is for {role}s of this bot and above."
 
 
 def stranger(sender_id: str, path: str) -> str:

@@ -5,8 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 _COMMAND = re.compile(r"[/!]([a-z0-9_]{1,32})(?:@([A-Za-z0-9_]{1,64}))?(?::?\s+|:|$)", re.IGNORECASE)
+
+
+class Role(IntEnum):
+    """What somebody is to an account; a higher one may do all that a lower one may."""
+
+    GUEST = 0  # let in without a name: everybody is, or it is somebody in a listed group
+    MEMBER = 1  # named by id
+    ADMIN = 2  # lets members in and keeps groups in order
+    OWNER = 3  # whose bot it is
+
+    def __str__(self) -> str:
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +29,8 @@ class CommandSpec:
     `name`: a-z, 0-9 and _, at most 32 characters. `usage`: its arguments ("[fast|reason|deep]"), "" for none.
     `choices`: values that a menu may offer for the first argument. `channel_names`: channel -> name where the
     usual one is reserved there. `takes_turn`: what follows is asked of a model, so it goes the way of a
-    message; other commands are answered at once beside a running answer. `is_owner_only`: hidden from others.
+    message; other commands are answered at once beside a running answer. `role`: the least that may give it; menus
+    that everybody sees leave out what is above a member's. `is_private`: it is given where nobody reads along.
     """
 
     name: str
@@ -26,7 +40,13 @@ class CommandSpec:
     choices: tuple[str, ...] = ()
     channel_names: Mapping[str, str] = field(default_factory=dict)
     takes_turn: bool = False
-    is_owner_only: bool = False
+    role: Role = Role.GUEST
+    is_private: bool = False
+
+    @property
+    def is_for_everybody(self) -> bool:
+        """Whether a menu that everybody sees may show it."""
+        return self.role <= Role.MEMBER
 
 
 @dataclass(frozen=True, slots=True)

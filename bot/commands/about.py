@@ -37,7 +37,7 @@ def commands_command(specs: Sequence[CommandSpec]) -> Command:
     """/commands over a finished table."""
 
     async def run(call: Call) -> str:
-        shown = [spec for spec in specs if call.turn.is_owner or not spec.is_owner_only]
+        shown = [spec for spec in specs if call.turn.role >= spec.role]
         pages = (len(shown) + _PAGE - 1) // _PAGE
         page = int(call.argument) if call.argument.isdecimal() else 1
         page = max(1, min(page, pages))
@@ -64,9 +64,9 @@ async def whoami(call: Call) -> str:
     message = call.turn.message
     key = message.address.key
     latency = call.turn.account.channel.capabilities(message.address).latency
-    role = "owner" if call.turn.is_owner else "member"
     place = f" in `{key.space}`" + (f", thread `{key.thread}`" if key.thread else "")
-    return f"You are `{message.sender.id}` ({role}) on {key.channel}, account {key.account}{place}; class {latency}."
+    who = f"`{message.sender.id}` ({call.turn.role})"
+    return f"You are {who} on {key.channel}, account {key.account}{place}; class {latency}."
 
 
 async def ping(call: Call) -> str:

@@ -101,7 +101,7 @@ async def answer_command(turn: Turn, table: Table, desk: Desk) -> str:
     parsed = parse_command(turn.message.text, table.index)
     if parsed is None:
         return words.EMPTY_MESSAGE
-    if parsed.spec.is_owner_only and not turn.is_owner:
-        return words.OWNER_ONLY
+    if turn.role < parsed.spec.role:
+        return words.too_low(parsed.spec.role)
     run = table.by_name[parsed.spec.name].run
     return await run(Call(turn, parsed.argument, desk)) if run is not None else words.EMPTY_MESSAGE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.commands.registry import Call, Command
 from bot.rollout import Rolling
-from channels.commands import CommandSpec
+from channels.commands import CommandSpec, Role
 from routing.rollout import SHARES, Stage
 
 _ORDERS = ("status", "next", "back", "on", "off", "shadow", "20", "50", "100", "forget")
@@ -90,7 +90,7 @@ COMMAND = Command(
         "rollout",
         "How models are chosen, and for how many",
         "[status|next|back|on|off|shadow|20|50|100|forget]",
-        is_owner_only=True,
+        role=Role.OWNER,
         choices=_ORDERS,
     ),
     rollout,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bot.access import trust_in
+from bot.access import trust_of
 from bot.commands.registry import Call, Command
 from bot.taint import offered_to
 from bot.tools import OfferedTool
-from channels.commands import CommandSpec
+from channels.commands import CommandSpec, Role
 
 _PAGE = 20
 _SHORT = 100
@@ -15,7 +15,7 @@ _SHORT = 100
 async def tools(call: Call) -> str:
     """The tools that may be called here, and which of them are asked about first."""
     turn = call.turn
-    trust = trust_in(turn.message.sender, turn.account.policy)
+    trust = trust_of(turn.role)
     offered = offered_to(call.desk.tools.offered(turn.account.agent, trust), trust)
     if not offered:
         return _none(call)
@@ -59,5 +59,5 @@ async def mcp(call: Call) -> str:
 
 COMMANDS = (
     Command(CommandSpec("tools", "Tools that may be used for you here", "[page]"), tools),
-    Command(CommandSpec("mcp", "How the servers of tools are doing", is_owner_only=True), mcp),
+    Command(CommandSpec("mcp", "How the servers of tools are doing", role=Role.OWNER), mcp),
 )

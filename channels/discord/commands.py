@@ -94,7 +94,7 @@ def application_commands(commands: Sequence[CommandSpec]) -> list[Json]:
         }
         if options := [_described(option) for option in options_of(spec)]:
             body["options"] = options
-        if spec.is_owner_only:
+        if not spec.is_for_everybody:
             body["default_member_permissions"] = "0"
         found.setdefault(name, body)
     return list(found.values())[:MAX_COMMANDS]

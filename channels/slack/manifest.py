@@ -98,7 +98,7 @@ def hint(commands: Sequence[CommandSpec]) -> str:
     """The commands that everybody may use, as far as they fit one line."""
     found = ""
     for spec in commands:
-        if spec.is_owner_only:
+        if not spec.is_for_everybody:
             continue
         word = spec.channel_names.get("slack", spec.name)
         longer = f"{found} | {word}" if found else word

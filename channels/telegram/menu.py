@@ -22,7 +22,7 @@ def menu(commands: Sequence[CommandSpec]) -> list[dict[str, str]]:
     for spec in commands:
         name = spec.channel_names.get("telegram", spec.name)
         text = " ".join(f"{spec.summary} {spec.usage}".split())
-        if not spec.is_owner_only and _NAME.match(name) and text:
+        if spec.is_for_everybody and _NAME.match(name) and text:
             found.setdefault(name, text[:MAX_DESCRIPTION])
     return [{"command": name, "description": text} for name, text in list(found.items())[:MAX_COMMANDS]]
 

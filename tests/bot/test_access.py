@@ -8,8 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.access import Policy, Verdict, authorise
+from bot.access import (
+    CLOSED_GROUP,
+    IGNORED,
+    STRANGER,
+    Activation,
+    Direct,
+    Finding,
+    Grant,
+    Granted,
+    Policy,
+    Trust,
+    Verdict,
+    authorise,
+    trust_of,
+)
 from channels.capabilities import Surface
+from channels.commands import Role
 from channels.events import (
     Address,
     ConversationKey,
@@ -28,6 +43,8 @@ from channels.events import (
 )
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
+GUEST, MEMBER, ADMIN, OWNER = (Verdict(Finding.ALLOWED, role) for role in Role)
+CLOSED = Direct.ALLOWLIST
 
 
 def events(sender: str, surface: Surface, *, space: str = "g1", is_bot: bool = False) -> list[Event]:
@@ -50,45 +67,45 @@ def verdicts(policy: Policy, sender: str, surface: Surface, **where: object) -> 
 
 
 def test_with_nothing_configured_everybody_is_a_stranger() -> None:
-    assert verdicts(Policy(), "4711", Surface.DIRECT) == {Verdict.STRANGER}
-    assert verdicts(Policy(), "4711", Surface.GROUP) == {Verdict.IGNORED}
+    assert verdicts(Policy(direct=CLOSED), "4711", Surface.DIRECT) == {STRANGER}
+    assert verdicts(Policy(), "4711", Surface.GROUP) == {IGNORED}
 
 
 def test_only_ids_on_the_list_may_talk_whatever_the_event() -> None:
-    policy = Policy(allow=frozenset({"4711"}), owners=frozenset({"1"}))
-    assert verdicts(policy, "4711", Surface.DIRECT) == {Verdict.MEMBER}
-    assert verdicts(policy, "1", Surface.DIRECT) == {Verdict.OWNER}
-    assert verdicts(policy, "4712", Surface.DIRECT) == {Verdict.STRANGER}
-    assert verdicts(policy, "", Surface.DIRECT) == {Verdict.IGNORED}
+    policy = Policy(allow=frozenset({"4711"}), owners=frozenset({"1"}), direct=CLOSED)
+    assert verdicts(policy, "4711", Surface.DIRECT) == {MEMBER}
+    assert verdicts(policy, "1", Surface.DIRECT) == {OWNER}
+    assert verdicts(policy, "4712", Surface.DIRECT) == {STRANGER}
+    assert verdicts(policy, "", Surface.DIRECT) == {IGNORED}
 
 
 def test_a_display_name_gives_no_rights() -> None:
-    policy = Policy(allow=frozenset({"Name"}))
-    assert verdicts(policy, "4711", Surface.DIRECT) == {Verdict.STRANGER}
+    policy = Policy(allow=frozenset({"Name"}), direct=CLOSED)
+    assert verdicts(policy, "4711", Surface.DIRECT) == {STRANGER}
 
 
 def test_a_group_answers_only_when_it_is_listed() -> None:
     policy = Policy(allow=frozenset({"4711"}), groups=frozenset({"g1"}), owners=frozenset({"1"}))
-    assert verdicts(policy, "4712", Surface.GROUP) == {Verdict.MEMBER}
-    assert verdicts(policy, "4711", Surface.GROUP, space="g2") == {Verdict.IGNORED}
-    assert verdicts(policy, "1", Surface.GROUP, space="g2") == {Verdict.CLOSED_GROUP, Verdict.OWNER}
+    assert verdicts(policy, "4712", Surface.GROUP) == {GUEST}
+    assert verdicts(policy, "4711", Surface.GROUP, space="g2") == {IGNORED}
+    assert verdicts(policy, "1", Surface.GROUP, space="g2") == {CLOSED_GROUP, OWNER}
 
 
 def test_what_is_not_addressed_to_us_is_ignored_in_a_group() -> None:
     where = Address(ConversationKey("c", "a", "g1"), Surface.GROUP)
     said = Message("k", "m", where, Sender("4711"), "hi all", NOW, addressed=False)
     policy = Policy(allow=frozenset({"4711"}), groups=frozenset({"g1"}))
-    assert authorise(said, policy) is Verdict.IGNORED
+    assert authorise(said, policy) is IGNORED
 
 
 @given(st.sampled_from(list(Surface)), st.text(max_size=5))
 def test_bots_are_never_answered(surface: Surface, sender: str) -> None:
     policy = Policy(allow=frozenset({"*"}), groups=frozenset({"*"}), owners=frozenset({sender}))
-    assert verdicts(policy, sender, surface, is_bot=True) == {Verdict.IGNORED}
+    assert verdicts(policy, sender, surface, is_bot=True) == {IGNORED}
 
 
 def test_whoever_reaches_a_local_channel_is_the_owner() -> None:
-    assert verdicts(Policy(is_local=True), "anyone", Surface.DIRECT) == {Verdict.OWNER}
+    assert verdicts(Policy(is_local=True), "anyone", Surface.DIRECT) == {OWNER}
 
 
 @pytest.mark.parametrize("policy", [Policy(), Policy(allow=frozenset({"4711"}))])
@@ -105,11 +122,11 @@ def test_a_command_follows_the_rules_of_the_place_where_it_was_given() -> None:
         where = Address(ConversationKey("c", "a", space), Surface.COMMAND, is_shared=is_shared)
         return authorise(Message("k", "m", where, Sender(sender), "/help", NOW), policy)
 
-    assert given("stranger", "g1", is_shared=True) is Verdict.MEMBER
-    assert given("4711", "g2", is_shared=True) is Verdict.IGNORED
-    assert given("1", "g2", is_shared=True) is Verdict.CLOSED_GROUP
-    assert given("stranger", "g1", is_shared=False) is Verdict.STRANGER
-    assert given("4711", "d1", is_shared=False) is Verdict.MEMBER
+    assert given("stranger", "g1", is_shared=True) == GUEST
+    assert given("4711", "g2", is_shared=True) is IGNORED
+    assert given("1", "g2", is_shared=True) is CLOSED_GROUP
+    assert given("stranger", "g1", is_shared=False) is STRANGER
+    assert given("4711", "d1", is_shared=False) == MEMBER
 
 
 def test_an_owner_may_take_the_bot_into_any_group_but_it_answers_only_in_listed_ones() -> None:
@@ -119,6 +136,6 @@ def test_an_owner_may_take_the_bot_into_any_group_but_it_answers_only_in_listed_
     def invited(sender: str) -> Verdict:
         return authorise(Membership("k", "", where, Sender(sender), MembershipChange.INVITED), policy)
 
-    assert invited("1") is Verdict.OWNER
-    assert invited("4711") is Verdict.IGNORED
-    assert authorise(Message("k", "m", where, Sender("1"), "hi", NOW), policy) is Verdict.CLOSED_GROUP
+    assert invited("1") == OWNER
+    assert invited("4711") is IGNORED
+    assert authorise(Message("k", "m", where, Sender("1"), "hi", NOW), policy) is CLOSED_GROUP

@@ -53,7 +53,7 @@ def test_every_command_that_is_owed_is_there_with_a_summary() -> None:
         ("/commands 2", "/queue"),
         ("/commands 99", "Page 2 of 2."),
         ("/start", "one/m"),
-        ("/whoami", "You are `ann` (member) on fake, account main in `room`; class sync."),
+        ("/whoami", "You are `ann` (guest) on fake, account main in `room`; class sync."),
         ("/id", "You are `ann`"),
         ("/model", "Model: **one/m**"),
         ("/model list", "- `two/m`"),

@@ -14,6 +14,7 @@ from bot.accounts import Account
 from bot.interrupt import StopReason
 from bot.lanes import LANE_LIMIT, MAX_MERGES, Lanes, Mode, Turn
 from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
+from channels.commands import Role
 from channels.events import Address, ConversationKey, Message, Sender
 from channels.fake import FakeChannel
 
@@ -58,7 +59,7 @@ class Rig:
         committed.set_result(True)
         address = Address(ConversationKey("fake", "main", key), Surface.DIRECT)
         message = Message(text, text, address, Sender(sender, sender), text, NOW)
-        return Turn(text, message, self._account, committed, self.now, 0.0, is_owner=False)
+        return Turn(text, message, self._account, committed, self.now, 0.0, Role.GUEST)
 
     def say(self, text: str, mode: Mode = Mode.QUEUE, **who: str) -> Turn:
         turn = self.turn(text, **who)

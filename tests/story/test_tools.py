@@ -16,6 +16,7 @@ from bot.recovery import resume
 from bot.store.base import Outcome
 from bot.tools import MAX_STEPS
 from channels.capabilities import Capabilities, LatencyClass, Streaming
+from channels.commands import Role as Speaker
 from channels.events import MessageEdited, Pressed, Sender
 from providers.base import (
     Finished,
@@ -284,14 +285,14 @@ async def test_a_call_with_effects_is_not_made_again_when_its_turn_is_taken_up_a
     async with inside(
         tmp_path, FakeProvider("one", calling(LOG, LOG), answer("x")), box=box, policy=KNOWN
     ) as world:
-        turn = world.app.inbox._turn(world.account, message("log"), is_owner=False)  # noqa: SLF001 - a turn, twice
+        turn = world.app.inbox._turn(world.account, message("log"), Speaker.GUEST)  # noqa: SLF001 - a turn, twice
         turn.committed.set_result(True)
         await world.app.inbox.dispatch(turn)
         await world.quiet()
         assert len(box.calls) == 2
     provider = FakeProvider("one", calling(LOG, LOG, LOG), answer("y"))
     async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
-        again = world.app.inbox._turn(world.account, message("log"), is_owner=False)  # noqa: SLF001 - as above
+        again = world.app.inbox._turn(world.account, message("log"), Speaker.GUEST)  # noqa: SLF001 - as above
         again.turn_id = turn.turn_id
         again.committed.set_result(True)
         await world.app.inbox.dispatch(again)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.capabilities import Surface
-from channels.commands import CommandSpec
+from channels.commands import CommandSpec, Role
 from channels.discord import DiscordSettings
 from channels.discord.channel import DiscordChannel
 from channels.discord.timing import Timing
@@ -26,7 +26,7 @@ MENU = (
     CommandSpec("models", "list the models", "[provider] [page]"),
     CommandSpec("queue", "what a message does meanwhile", "[queue|steer]", choices=("queue", "steer")),
     CommandSpec("stop", "stop the answer"),
-    CommandSpec("config", "write settings", "<path>", is_owner_only=True),
+    CommandSpec("config", "write settings", "<path>", role=Role.OWNER),
 )
 MODELS = (
     ModelChoice("auto", "automatic", is_current=True),
@@ -61,6 +61,7 @@ class KeepingHost:
         self.cursors: dict[str, str] = {}
         self.signals: dict[str, float] = {}
         self.states: list[tuple[bool, str]] = []
+        self.heard_count = 0
         self.refusals: dict[str, str] = {}
         self.room: Callable[[Event], bool] = lambda _: True
         self.gate: Callable[[Event], Any] | None = None
@@ -130,6 +131,9 @@ class KeepingHost:
 
     def signal(self, name: str, value: float = 1.0) -> None:
         self.signals[name] = self.signals.get(name, 0.0) + value
+
+    def heard(self) -> None:
+        self.heard_count += 1
 
     def online(self, *, is_online: bool, reason: str = "") -> None:
         if not self.states or self.states[-1] != (is_online, reason):

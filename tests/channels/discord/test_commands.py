@@ -8,7 +8,7 @@ import pytest
 
 from bot.commands.table import all_commands
 from channels.base import ModelChoice
-from channels.commands import CommandSpec, parse_command
+from channels.commands import CommandSpec, Role, parse_command
 from channels.discord.commands import application_commands, fingerprint, options_of, spec_named, suggestions
 
 OURS = all_commands()
@@ -78,7 +78,7 @@ def test_what_is_chosen_in_a_menu_is_the_command_that_would_be_typed() -> None:
 
 
 def test_owners_commands_are_hidden_from_all_but_administrators() -> None:
-    (entry,) = application_commands([CommandSpec("config", "write settings", is_owner_only=True)])
+    (entry,) = application_commands([CommandSpec("config", "write settings", role=Role.OWNER)])
     assert entry["default_member_permissions"] == "0"
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.capabilities import Surface
-from channels.commands import CommandSpec
+from channels.commands import CommandSpec, Role
 from channels.events import Address, ConversationKey, Event, Message
 from channels.slack import SlackSettings
 from channels.slack.channel import SlackChannel
@@ -25,7 +25,7 @@ COMMANDS = (
     CommandSpec("models", "list the models"),
     CommandSpec("status", "how it is", channel_names={"slack": "agentstatus"}),
     CommandSpec("stop", "stop the answer", aliases=("abort",)),
-    CommandSpec("config", "write settings", is_owner_only=True),
+    CommandSpec("config", "write settings", role=Role.OWNER),
 )
 # Short waits, so that a test of a failure takes no longer than the failure.
 QUICK = Timing(
@@ -53,6 +53,7 @@ class KeepingHost:
         self.cursors: dict[str, str] = {}
         self.signals: dict[str, float] = {}
         self.states: list[tuple[bool, str]] = []
+        self.heard_count = 0
         self.refusals: dict[str, str] = {}
         self.lines: dict[str, list[HistoryLine]] = {}
         self.room: Callable[[Event], bool] = lambda _: True
@@ -117,6 +118,9 @@ class KeepingHost:
 
     def signal(self, name: str, value: float = 1.0) -> None:
         self.signals[name] = self.signals.get(name, 0.0) + value
+
+    def heard(self) -> None:
+        self.heard_count += 1
 
     def online(self, *, is_online: bool, reason: str = "") -> None:
         if not self.states or self.states[-1] != (is_online, reason):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from bot.commands.table import all_commands
-from channels.commands import CommandSpec
+from channels.commands import CommandSpec, Role
 from channels.slack import SPEC
 from channels.slack.manifest import EVENTS, SCOPES, hint
 from channels.slack.parse import _READERS
@@ -41,6 +41,6 @@ def test_every_scope_is_explained() -> None:
 
 
 def test_the_hint_leaves_out_what_only_the_owner_may_use() -> None:
-    assert hint([CommandSpec("help", "x"), CommandSpec("config", "x", is_owner_only=True)]) == "help"
+    assert hint([CommandSpec("help", "x"), CommandSpec("config", "x", role=Role.OWNER)]) == "help"
     assert len(hint([CommandSpec(f"command{number}", "x") for number in range(100)])) <= 150
     assert hint([]) == "help"

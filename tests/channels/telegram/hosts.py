@@ -10,7 +10,7 @@ from typing import Any
 
 from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.capabilities import Surface
-from channels.commands import CommandSpec
+from channels.commands import CommandSpec, Role
 from channels.events import Address, ConversationKey, Event
 from channels.telegram import TelegramSettings
 from channels.telegram.channel import TelegramChannel
@@ -20,7 +20,7 @@ from tests.channels.telegram.peer.client import Peer
 MENU = (
     CommandSpec("model", "show or switch the model", "[name]"),
     CommandSpec("stop", "stop the answer"),
-    CommandSpec("config", "write settings", is_owner_only=True),
+    CommandSpec("config", "write settings", role=Role.OWNER),
 )
 # Short waits, so that a test of a failure takes no longer than the failure.
 QUICK = Timing(
@@ -47,6 +47,7 @@ class KeepingHost:
         self.signals: dict[str, float] = {}
         self.refusals: dict[str, str] = {}
         self.states: list[tuple[bool, str]] = []
+        self.heard_count = 0
         self.room: Callable[[Event], bool] = lambda _: True
         self.gate: Callable[[Event], Any] | None = None
         self._commands = commands
@@ -99,6 +100,9 @@ class KeepingHost:
 
     def signal(self, name: str, value: float = 1.0) -> None:
         self.signals[name] = self.signals.get(name, 0.0) + value
+
+    def heard(self) -> None:
+        self.heard_count += 1
 
     def online(self, *, is_online: bool, reason: str = "") -> None:
         if not self.states or self.states[-1] != (is_online, reason):
