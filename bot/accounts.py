@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from bot.access import NOTHING_GRANTED, Granted, Policy
 from channels.base import Channel
 from channels.pacing import Budgets
+
+
+class Manner(StrEnum):
+    """What people see of an answer that failed."""
+
+    REPLY = "reply"  # words
+    SILENT = "silent"  # nothing
+    REACTION = "reaction"  # a sign on their message, nothing where the channel has none
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """What people see of an answer that failed, by the kind of chat."""
+
+    direct: Manner = Manner.REPLY
+    groups: Manner = Manner.REPLY
 
 
 @dataclass(slots=True)
@@ -17,7 +34,9 @@ class Account:
     the default agent), `system` is that agent's prompt, `persona` the same where the owner wrote it, else "". `mark`:
     what a typed command begins with there. `granted`: what was decided beside the settings.
     `is_online` and `offline_reason`: what the adapter said, and
-    `since` when that began (Unix time; None while it has said nothing).
+    `since` when that began (Unix time; None while it has said nothing). `errors`: what people see of an answer that
+    failed. `silence`: how long a healthy connection may say nothing, None where that is not known; `heard_at`: when it
+    last said something, None before the first time. `life`: the number of the run of the channel that is heard now.
     """
 
     channel: Channel
@@ -32,6 +51,10 @@ class Account:
     is_online: bool = False
     offline_reason: str = "starting"
     since: float | None = None
+    errors: Errors = Errors()
+    silence: float | None = None
+    life: int = 0
+    heard_at: float | None = None
 
     def report(self, *, is_online: bool, reason: str, now: float) -> bool:
         """Take over how the connection is; True when that is news. `now` is Unix time."""
@@ -40,6 +63,11 @@ class Account:
             self.since = now
         self.is_online, self.offline_reason = is_online, reason
         return is_news
+
+    @property
+    def scope_name(self) -> str:
+        """How the owner knows it."""
+        return f"{self.channel.name}:{self.channel.account}"
 
     @property
     def scope(self) -> str:

@@ -83,6 +83,8 @@ class App:
             agent=row.agent,
             mark=spec.mark,
             persona=self.persona(row.agent),
+            errors=row.errors.plain(),
+            silence=spec.silence,
         )
         host.account = account
         self.accounts[(spec.name, row.name)] = account

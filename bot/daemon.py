@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 
 from bot import metrics
-from bot.accounts import Account
 from bot.app import App
 from bot.baselines import baselines_path, expectations, keep_baselines, read_baselines, write_baselines
 from bot.compose import open_app
@@ -35,9 +34,10 @@ from bot.sources import open_models
 from bot.store.lock import HomeLock
 from bot.store.sqlite import SqliteStore, open_store
 from bot.store.sweep import Retention
+from bot.supervisor import Supervisor
 from bot.vitals import watch_vitals
 from bot.warming import warm_local
-from channels.errors import ChannelError, NotAuthorized
+from channels.errors import ChannelError
 
 log = structlog.get_logger()
 
@@ -47,24 +47,24 @@ DRAIN = 25.0
 LEAVE = 3.0
 """Seconds to save what a second SIGTERM, or the end of the drain, breaks off."""
 
-RESTART_FIRST = 1.0
-RESTART_MAX = 60.0
-
 
 @dataclass(slots=True)
 class Daemon:
-    """One running daemon. `tell` prints a line for whoever started it."""
+    """One running daemon. `tell` prints a line for whoever started it. `offline_after`: see settings.alerts."""
 
     app: App
     listening: Listening
     tell: Callable[[str], None]
     stopping: asyncio.Event
     hurrying: asyncio.Event
+    offline_after: float
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT; then drain."""
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(self._account(account)) for account in self.app.accounts.values()]
+            keeper, accounts = Supervisor(self.app.clock, time.time, self.app.alerts), self.app.accounts
+            running = [tasks.create_task(keeper.keep(account)) for account in accounts.values()]
+            running.append(tasks.create_task(keeper.tell_offline(accounts, self.offline_after)))
             running.append(tasks.create_task(watch_vitals(self.app.home.database)))
             usual = baselines_path(self.app.home)
             running.append(tasks.create_task(keep_baselines(usual, self.app.health)))
@@ -74,34 +74,6 @@ class Daemon:
             await self._drain()
             for task in running:
                 task.cancel()
-
-    async def _account(self, account: Account) -> None:
-        """Keep one account's channel running; a fault of the adapter restarts it, ever more slowly."""
-        channel = account.channel
-        # Two accounts of one channel say the same things: every line of this task, and of those it begins, says whose.
-        structlog.contextvars.bind_contextvars(account=channel.account)
-        pause = RESTART_FIRST
-        while True:
-            began = time.monotonic()
-            try:
-                await channel.run()
-                reason = "its connection ended"
-            except NotAuthorized as error:
-                reason = f"not authorised: {error.detail}"
-                _went_offline(account, reason)
-                log.error(
-                    "channel stopped", channel=channel.name, account=channel.account, reason=error.detail
-                )
-                return
-            except ChannelError as error:
-                reason = error.detail or type(error).__name__
-            except Exception as error:  # an adapter's fault must not take the others down
-                log.exception("channel failed", channel=channel.name, account=channel.account)
-                reason = type(error).__name__
-            _went_offline(account, reason)
-            pause = RESTART_FIRST if time.monotonic() - began > RESTART_MAX else min(pause * 2, RESTART_MAX)
-            log.warning("channel restarting", channel=channel.name, reason=reason, retry_after=pause)
-            await asyncio.sleep(pause)
 
     async def _drain(self) -> None:
         """Take nothing new; let running answers end; save the rest, which goes on after the next start."""
@@ -131,11 +103,6 @@ class Daemon:
         finally:
             for each in waits:
                 each.cancel()
-
-
-def _went_offline(account: Account, reason: str) -> None:
-    account.report(is_online=False, reason=reason, now=time.time())
-    metrics.channel_online(account.channel.name, account.channel.account, is_online=False)
 
 
 def _control_renewed(error: OSError | None) -> None:
@@ -196,7 +163,8 @@ async def open_daemon(
         for note in notes_on(settings, refs_in_use(settings), models.listings):
             log.warning("model left", reason=note)
         metrics.started(app.desk.version)
-        yield Daemon(app, listening, tell, asyncio.Event(), asyncio.Event())
+        stopping, hurrying = asyncio.Event(), asyncio.Event()
+        yield Daemon(app, listening, tell, stopping, hurrying, settings.alerts.offline_after)
 
 
 def _open_store(settings: Settings) -> AbstractAsyncContextManager[SqliteStore]:

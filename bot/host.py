@@ -18,6 +18,7 @@ from bot.home import Home, make_private
 from bot.inbox import Inbox
 from bot.media.words import without_contents
 from bot.store.base import HistoryRow, Store
+from bot.supervisor import is_late, step_back, step_out
 from channels.base import HistoryLine, ModelChoice, Vectors
 from channels.commands import CommandSpec
 from channels.errors import ChannelError, Gone, GoneWhat, Refused, TooLong, Unavailable
@@ -64,9 +65,15 @@ class AccountHost:
 
     async def accept(self, event: Event) -> bool:
         """See channels.base.Host."""
-        if self.is_draining() or self.account is None:
+        if self.is_draining() or self.account is None or self._is_late("accept"):
             return False
-        return await self.inbox.accept(self.account, event)
+        if self.account.heard_at is not None:
+            self.account.heard_at = self.inbox.clock()
+        token = step_out()
+        try:
+            return await self.inbox.accept(self.account, event)
+        finally:
+            step_back(token)
 
     def refusal(self, event: Event) -> str | None:
         """See channels.base.Host."""
@@ -78,7 +85,8 @@ class AccountHost:
 
     async def set_cursor(self, name: str, value: str) -> None:
         """See channels.base.Host."""
-        await self.store.set_cursor(self.channel, self.name, name, value)
+        if not self._is_late("cursor"):
+            await self.store.set_cursor(self.channel, self.name, name, value)
 
     async def history(self, key: ConversationKey, limit: int = 50) -> Sequence[HistoryLine]:
         """See channels.base.Host."""
@@ -122,17 +130,32 @@ class AccountHost:
 
     def signal(self, name: str, value: float = 1.0) -> None:
         """See channels.base.Host."""
-        metrics.count_signal(self.channel, name, value)
+        if not self._is_late("signal"):
+            metrics.count_signal(self.channel, name, value)
 
     def online(self, *, is_online: bool, reason: str = "") -> None:
         """See channels.base.Host."""
         account = self.account
-        if account is None:
+        if account is None or self._is_late("online"):
             return
+        if is_online and not account.is_online and account.heard_at is not None:
+            account.heard_at = self.inbox.clock()  # it was silent because it had no connection
         if account.report(is_online=is_online, reason=reason, now=time.time()):
             event = "channel online" if is_online else "channel offline"
             log.info(event, channel=self.channel, account=self.name, reason=reason or None)
         metrics.channel_online(self.channel, self.name, is_online=is_online)
+
+    def heard(self) -> None:
+        """See channels.base.Host."""
+        if self.account is not None and not self._is_late("heard"):
+            self.account.heard_at = self.inbox.clock()
+
+    def _is_late(self, call: str) -> bool:
+        """Whether an old connection calls; then it is counted and nothing else."""
+        if self.account is None or not is_late(self.account):
+            return False
+        metrics.late_call(self.channel, call)
+        return True
 
 
 def told(error: FetchError) -> ChannelError:

@@ -138,6 +138,9 @@ _TURNED_AWAY = _counter(
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
 _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
 _ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
+_REBUILT = _counter("connections_rebuilt_total", "Connections that fell silent and were made anew.", "channel")
+_LATE = _counter("late_calls_total", "What old connections told after new ones were made.", "channel", "call")
+_ABANDONED = _counter("tasks_abandoned_total", "Tasks that did not end when they were cancelled.", "what")
 _ALERTS = _counter("alerts_total", "Alerts that the owner was told, by kind.", "kind")
 _COMMIT_SECONDS = _histogram("store_commit_seconds", "One commit of the store.", _COMMIT)
 _STORE_FAILURES = _counter("store_failures_total", "Writes that the store could not do, by reason.", "reason")
@@ -304,6 +307,21 @@ def alerted(kind: str) -> None:
 def turned_away(reason: str) -> None:
     """A connection or request at a listener ended before anybody was let in: crowd, slow or rate."""
     _TURNED_AWAY.labels(reason).inc()
+
+
+def connection_rebuilt(channel: str) -> None:
+    """An account was silent for too long and is run anew."""
+    _REBUILT.labels(channel).inc()
+
+
+def late_call(channel: str, call: str) -> None:
+    """An old connection of an account told something after a new one was made."""
+    _LATE.labels(channel, call).inc()
+
+
+def task_abandoned(what: str) -> None:
+    """A task did not end when it was cancelled, and was left behind."""
+    _ABANDONED.labels(what).inc()
 
 
 def committed(seconds: float) -> None:

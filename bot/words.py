@@ -301,6 +301,16 @@ def alert(text: str, held: int) -> str:
     return f"\N{WARNING SIGN} {text}{more}"
 
 
+def channel_stopped(name: str, reason: str) -> str:
+    """An alert: an account can never connect as it is set up."""
+    return f"{name} is not let in and has stopped ({reason}). Set its token anew and restart me: firstword doctor."
+
+
+def channel_away(name: str, reason: str) -> str:
+    """An alert: an account is without its connection for long."""
+    return f"{name} has no connection: {reason}. I go on trying; firstword doctor says more."
+
+
 def key_refused(provider: str, credential: str) -> str:
     """An alert: a provider does not take a key."""
     return f"{provider} refuses its key ({credential}). Set another one: firstword auth add."

@@ -115,6 +115,13 @@ class Host(Protocol):
     def online(self, *, is_online: bool, reason: str = "") -> None:
         """Say that the account is connected, or why it is not. `reason` holds no secret."""
 
+    def heard(self) -> None:
+        """The connection gave a sign of life: a frame, a heartbeat, a poll that came back, with or without news.
+
+        Cheap enough for each. From the first one on the daemon counts: an account that is online and not heard for
+        `ChannelSpec.silence` seconds is cancelled and run anew.
+        """
+
 
 class Channel(Protocol):
     """One account of one channel. Only channels.delivery calls what a person can see."""
@@ -131,7 +138,8 @@ class Channel(Protocol):
         """Connect, receive, hand events to the host, reconnect; until cancelled.
 
         Raises NotAuthorized when the account can never work with its settings; everything passing it
-        retries by itself.
+        retries by itself. It may be run again after it has ended: what an earlier run still tells the host then is
+        not heard.
         """
 
     def capabilities(self, address: Address) -> Capabilities:
@@ -321,7 +329,9 @@ class ChannelSpec:
     `mark`: what a typed command begins with where people's apps keep "/" to themselves.
     `surfaces`: the kinds of place where people meet it. `probe` looks whether an account can work with its
     settings: token, rights, reachability, over a short-lived connection of its own; done within 10 seconds,
-    raises nothing. `manifest`: the text of the application manifest that the platform wants, made of the
+    raises nothing. `silence`: the longest time, in seconds, that a connection of `run` which is well says nothing,
+    heartbeats included, well above the adapter's own deadline for it; None: it has no connection of its own.
+    `manifest`: the text of the application manifest that the platform wants, made of the
     commands.
     """
 
@@ -340,3 +350,4 @@ class ChannelSpec:
     surfaces: tuple[Surface, ...] = (Surface.DIRECT,)
     probe: Callable[[str, Any], Awaitable[Sequence[Finding]]] | None = None
     manifest: Callable[[Sequence[CommandSpec]], str] | None = None
+    silence: float | None = None

@@ -32,6 +32,7 @@ class RecordingHost:
         self.refusals: dict[str, str] = {}
         self.pages: dict[str, bytes] = {}
         self.is_online = False
+        self.heard_count = 0
         self._folder = folder
         self._cursors: dict[str, str] = {}
         self._changed = asyncio.Event()
@@ -125,6 +126,10 @@ class RecordingHost:
         """Noted."""
         self.is_online = is_online
         self._changed.set()
+
+    def heard(self) -> None:
+        """Counted."""
+        self.heard_count += 1
 
 
 class MemoryJournal:

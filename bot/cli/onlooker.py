@@ -57,5 +57,8 @@ class Onlooker:
     def signal(self, name: str, value: float = 1.0) -> None:
         """Not counted."""
 
+    def heard(self) -> None:
+        """Nobody watches."""
+
     def online(self, *, is_online: bool, reason: str = "") -> None:
         """Told to nobody."""

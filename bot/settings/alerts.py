@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from bot.accounts import Errors, Manner
 from bot.alerts import COOLDOWN, Kind
 from bot.settings.fields import Section
 from bot.settings.shapes import Allowed
@@ -50,14 +50,6 @@ class AlertsSection(Section):
     )
 
 
-class Manner(StrEnum):
-    """What people see of an answer that failed."""
-
-    REPLY = "reply"
-    SILENT = "silent"
-    REACTION = "reaction"
-
-
 class ErrorsSection(Section):
     """What people see when there is no answer: words, nothing, or a sign on their message."""
 
@@ -66,3 +58,7 @@ class ErrorsSection(Section):
         default=Manner.REPLY,
         description="In groups and their threads. A sign is a reaction, where the channel has any; else nothing.",
     )
+
+    def plain(self) -> Errors:
+        """The same, as the core takes it."""
+        return Errors(self.direct, self.groups)

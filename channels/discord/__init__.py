@@ -32,6 +32,7 @@ SPEC = ChannelSpec(
     environment={"DISCORD_BOT_TOKEN": "token"},
     surfaces=(Surface.DIRECT, Surface.GROUP, Surface.THREAD, Surface.COMMAND),
     probe=_probe,
+    silence=180.0,  # its own watch gives up after 60 s
 )
 
 __all__ = ["SPEC", "DiscordSettings"]

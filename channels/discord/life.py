@@ -131,6 +131,7 @@ class Life:
             gateway=self._begin_session,
             on_state=self._on_state,
             on_interaction=answers.arrived,
+            on_frame=self.host.heard,
             session=load_session(stored, self.wall(), _SESSION_AGE),
         )
 

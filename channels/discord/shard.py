@@ -56,7 +56,7 @@ class Shard:
 
     `on_state` is told why the shard is not ready, "" when it is.
 
-    `on_interaction` is called at once with each interaction and its confirmation.
+    `on_interaction` is called at once with each interaction and its confirmation. `on_frame`: something came.
     """
 
     session_pool: Callable[[], aiohttp.ClientSession]
@@ -68,6 +68,7 @@ class Shard:
     gateway: Callable[[int], Awaitable[str]]
     on_state: Callable[[int, str], None]
     on_interaction: Callable[[Any, Callable[[], None]], None]
+    on_frame: Callable[[], None]
     session: Session | None = None
     progress: Progress | None = None
     _generation: int = 0
@@ -140,6 +141,7 @@ class Shard:
     async def _poll(self, socket: Socket) -> None:
         """Take one frame and hand its dispatch on; one that is interrupted here goes on with the next connection."""
         await socket.poll()
+        self.on_frame()
         while self._arrived:
             await self.intake.put(self._arrived[0])
             self._arrived.popleft()

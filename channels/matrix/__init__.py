@@ -39,6 +39,7 @@ SPEC = ChannelSpec(
     mark="!",
     surfaces=(Surface.DIRECT, Surface.GROUP, Surface.THREAD),
     probe=_probe,
+    silence=420.0,  # a sync is held for two minutes at most, and may be worked on for as long again
 )
 
 __all__ = ["SPEC", "MatrixSettings"]

@@ -70,6 +70,7 @@ class Gaps:
             if not is_new:
                 query["to"] = since
             page = await self._page(room_id, query)
+            self.account.host.heard()
             chunk = page.get("chunk") if page is not None else None
             is_old = True
             for event in chunk if isinstance(chunk, list) else ():

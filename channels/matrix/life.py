@@ -78,6 +78,7 @@ class Life:
                 if account.crypto is not None:
                     await self._publish_keys()
                     await syncer.restore_unread()
+                account.host.heard()
                 account.host.online(is_online=True)
                 await syncer.run(since)
         except ExceptionGroup as group_error:

@@ -101,6 +101,7 @@ class Syncer:
             if failures:
                 self.account.host.signal("reconnected")
             failures = 0
+            self.account.host.heard()
             self.account.host.online(is_online=True)
             is_worth = await self._take(sync, since)
             await self.unread.keep()

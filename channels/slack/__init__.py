@@ -46,6 +46,7 @@ SPEC = ChannelSpec(
     mark="!",
     surfaces=(Surface.DIRECT, Surface.GROUP, Surface.THREAD, Surface.COMMAND),
     probe=_probe,
+    silence=120.0,  # its own watch gives up after 35 s
     manifest=_manifest,
 )
 

@@ -34,7 +34,13 @@ class Link:
     """Open it with `connect`, run it with `run`. `ending` is set with a reason as soon as another one is needed."""
 
     def __init__(
-        self, number: int, intake: Intake, timing: Timing, clock: Callable[[], float], account: str
+        self,
+        number: int,
+        intake: Intake,
+        timing: Timing,
+        clock: Callable[[], float],
+        account: str,
+        on_frame: Callable[[], None],
     ) -> None:
         self.number = number
         self.reason = ""
@@ -45,6 +51,7 @@ class Link:
         self._timing = timing
         self._clock = clock
         self._account = account
+        self._on_frame = on_frame
         self._session: aiohttp.ClientSession | None = None
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._frame_at = self._event_at = 0.0
@@ -156,6 +163,7 @@ class Link:
             self._frame_at = self._clock()
             if message.type in _CLOSED:
                 return None
+            self._on_frame()
             if message.type is aiohttp.WSMsgType.PING:
                 data = message.data
                 await self._write(lambda: ws.pong(data))  # noqa: B023 - called at once

@@ -99,7 +99,7 @@ class Sockets:
     async def _open(self, api: Api) -> Link:
         url = await api.open_socket()
         self._number += 1
-        link = Link(self._number, self.intake, self.timing, self.clock, self.account)
+        link = Link(self._number, self.intake, self.timing, self.clock, self.account, self.host.heard)
         try:
             await link.connect(url, proxy_for(url, self.settings.proxy))
         except BaseException:

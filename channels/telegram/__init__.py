@@ -32,6 +32,7 @@ SPEC = ChannelSpec(
     environment={"TELEGRAM_BOT_TOKEN": "token"},
     surfaces=(Surface.DIRECT, Surface.GROUP, Surface.THREAD),
     probe=_probe,
+    silence=180.0,  # its own watch gives up after 60 s
 )
 
 __all__ = ["SPEC", "TelegramSettings"]

@@ -147,6 +147,7 @@ class Life:
             timing=self.timing,
             chance=self.chance,
         )
+        self.host.heard()
         self.host.online(is_online=True)
         await poller.run()
 

@@ -81,6 +81,7 @@ class Poller:
                 await self._wait_after(error, failures)
                 continue
             failures = 0
+            self._host.heard()
             self._host.online(is_online=True)
             if updates and not await self._take(updates):
                 await asyncio.sleep(self._timing.full)

@@ -106,3 +106,6 @@ class RecordingHost:
     def online(self, *, is_online: bool, reason: str = "") -> None:
         """Note it."""
         self.states.append((is_online, reason))
+
+    def heard(self) -> None:
+        """Nobody watches."""

@@ -39,6 +39,7 @@ class KeepingHost:
         self.cursors: dict[str, str] = {}
         self.signals: dict[str, float] = {}
         self.states: list[tuple[bool, str]] = []
+        self.heard_count = 0
         self.refusals: dict[str, str] = {}
         self.room: Callable[[Event], bool] = lambda _: True
         self._changed = asyncio.Condition()
@@ -100,6 +101,9 @@ class KeepingHost:
 
     def signal(self, name: str, value: float = 1.0) -> None:
         self.signals[name] = self.signals.get(name, 0.0) + value
+
+    def heard(self) -> None:
+        self.heard_count += 1
 
     def online(self, *, is_online: bool, reason: str = "") -> None:
         if not self.states or self.states[-1] != (is_online, reason):
