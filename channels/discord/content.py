@@ -62,6 +62,11 @@ def name_of(user: Json, member: Json) -> str:
     return ""
 
 
+def is_forward(message: Json) -> bool:
+    """Whether the words of another message are in it (docs, Message Snapshot Object)."""
+    return bool(message.get("message_snapshots"))
+
+
 def _forwarded(message: Json) -> list[str]:
     snapshots = message.get("message_snapshots")
     found = []

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from channels.capabilities import Surface
-from channels.discord.content import attachments_of, name_of, text_of
+from channels.discord.content import attachments_of, is_forward, name_of, text_of
 from channels.discord.handles import for_question
 from channels.discord.places import Places
 from channels.discord.snowflake import is_snowflake, time_of
@@ -208,6 +208,7 @@ def _message(data: Json, me: Me, places: Places, _mark: str) -> Parsed:
         sent_at=time_of(number),
         attachments=attachments,
         addressed=addressed,
+        quotes=is_forward(data),
     )
     return Parsed((event,))
 

@@ -21,13 +21,24 @@ def text_of(message: Json) -> str:
     """The raw text, with that of forwarded messages below it."""
     text = message.get("text")
     parts = [text] if isinstance(text, str) and text else []
+    parts += ["\n".join(f"&gt; {line}" for line in shared.splitlines()) for shared in _shared(message)]
+    return "\n\n".join(parts)
+
+
+def is_forward(message: Json) -> bool:
+    """Whether the words of another message are in it."""
+    return bool(_shared(message))
+
+
+def _shared(message: Json) -> list[str]:
     attachments = message.get("attachments")
+    found = []
     for one in attachments if isinstance(attachments, list) else ():
         if isinstance(one, dict) and (one.get("is_share") is True or one.get("is_msg_unfurl") is True):
             shared = one.get("text") or one.get("fallback")
             if isinstance(shared, str) and shared:
-                parts.append("\n".join(f"&gt; {line}" for line in shared.splitlines()))
-    return "\n\n".join(parts)
+                found.append(shared)
+    return found
 
 
 def attachments_of(message: Json) -> tuple[Attachment, ...]:

@@ -23,7 +23,7 @@ from channels.events import (
     Reaction,
     Sender,
 )
-from channels.slack.content import attachments_of, text_of
+from channels.slack.content import attachments_of, is_forward, text_of
 from channels.slack.payload import (
     MAX_ID,
     Json,
@@ -146,6 +146,7 @@ def _message(event: Json, payload: Json, me: Me, known: Known) -> Parsed:
         sent_at=time_of(ts),
         attachments=attachments,
         addressed=addressed,
+        quotes=is_forward(event),
     )
     # In a thread somebody who turns to another person by name does not mean the bot.
     follows = thread is not None and not addressed and not said

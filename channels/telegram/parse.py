@@ -146,6 +146,8 @@ def _message(value: Any, _number: Any, me: Me) -> Parsed:
         sent_at=a_time(message.get("date")),
         attachments=attachments,
         addressed=addressed,
+        # Bot API docs, Message: forward_origin stands in every forwarded message (2026-11).
+        quotes="forward_origin" in message,
     )
     return Parsed((event,), album=_album(message, address))
 

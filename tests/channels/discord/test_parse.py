@@ -158,7 +158,9 @@ def test_a_nickname_goes_before_a_display_name() -> None:
 
 def test_a_forwarded_message_a_sticker_and_a_poll_have_words() -> None:
     forwarded = message("", message_snapshots=[{"message": {"content": "from elsewhere"}}])
-    assert one("MESSAGE_CREATE", forwarded).text == "from elsewhere"
+    event = one("MESSAGE_CREATE", forwarded)
+    assert (event.text, event.quotes) == ("from elsewhere", True)
+    assert not one("MESSAGE_CREATE", message("own words")).quotes
     assert one("MESSAGE_CREATE", message("", sticker_items=[{"id": "1", "name": "wave"}])).text == ":wave:"
     poll = {"question": {"text": "Tea?"}, "answers": [{"poll_media": {"text": "yes"}}, {"poll_media": {}}]}
     assert one("MESSAGE_CREATE", message("", poll=poll)).text == "Tea?\n- yes"

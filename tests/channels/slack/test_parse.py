@@ -187,7 +187,9 @@ def test_files_come_along_with_their_kind() -> None:
 
 def test_a_forwarded_message_is_quoted() -> None:
     shared = [{"is_share": True, "text": "line one\nline two"}, {"text": "a preview"}]
-    assert only(Message, parse(message("see", attachments=shared))).text == "see\n\n> line one\n> line two"
+    event = only(Message, parse(message("see", attachments=shared)))
+    assert (event.text, event.quotes) == ("see\n\n> line one\n> line two", True)
+    assert not only(Message, parse(message("see", attachments=shared[1:]))).quotes
 
 
 def test_an_edit_is_about_the_same_message_under_a_key_of_its_own() -> None:

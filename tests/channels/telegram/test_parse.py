@@ -43,6 +43,14 @@ def message(name: str) -> Message:
     return event
 
 
+def test_a_forwarded_message_is_not_the_word_of_who_forwards_it() -> None:
+    update = load("private_text")
+    update["message"]["forward_origin"] = {"type": "hidden_user", "date": 1763690000, "sender_user_name": "X"}
+    [event] = parse(update, ME).events
+    assert isinstance(event, Message) and event.quotes
+    assert not message("private_text").quotes
+
+
 def test_a_private_message_is_a_direct_message_for_the_bot() -> None:
     event = message("private_text")
     assert event.text == "Hello 👋 bot" and event.addressed
