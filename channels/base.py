@@ -326,6 +326,8 @@ class ChannelSpec:
     the owner of this machine. `is_default`: on unless switched off. `is_foreground`: runs only in a command
     that asks for it, never in the daemon. `extra`: the optional dependency set it needs.
     `id_pattern`: what an immutable id of a person or group looks like (None: anything), `id_hint` in words.
+    `proofs`: the secrets of the settings (dotted fields) with which others prove to us who they are; each is used for
+    nothing else.
     `mark`: what a typed command begins with where people's apps keep "/" to themselves.
     `surfaces`: the kinds of place where people meet it. `probe` looks whether an account can work with its
     settings: token, rights, reachability, over a short-lived connection of its own; done within 10 seconds,
@@ -346,6 +348,7 @@ class ChannelSpec:
     is_foreground: bool = False
     id_pattern: str | None = None
     id_hint: str = ""
+    proofs: Sequence[str] = ()
     mark: str = "/"
     surfaces: tuple[Surface, ...] = (Surface.DIRECT,)
     probe: Callable[[str, Any], Awaitable[Sequence[Finding]]] | None = None

@@ -12,13 +12,11 @@ _LEAST_DIFFERENT = 8
 
 
 def fault_of(secret: str, least: int = LEAST) -> str | None:
-    """What is wrong with it as a secret, for a message; None when nothing is. Never repeats it."""
-    if not secret.strip():
-        return "it is blank"
+    """What a secret has to be that this one is not, for a message; None when it is fit. Never repeats it."""
+    if len(secret.strip()) < least:
+        return f"at least {least} characters that nobody can guess; this one is blank or too short"
     if secret != secret.strip():
-        return "it begins or ends with a space"
-    if len(secret) < least:
-        return f"a token has at least {least} characters; this one can be guessed"
+        return "a secret that neither begins nor ends with a space"
     if len(set(secret)) < _LEAST_DIFFERENT:
-        return f"a token has at least {_LEAST_DIFFERENT} different characters; this one can be guessed"
+        return f"at least {_LEAST_DIFFERENT} different characters; this one can be guessed"
     return None

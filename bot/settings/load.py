@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -28,6 +28,7 @@ from bot.settings.mount import (
     load_specs,
 )
 from bot.settings.problems import Problem, settings_error
+from bot.settings.proofs import bad_proofs
 from bot.settings.routing import RoutingSection
 from bot.settings.shapes import Shape
 from bot.settings.sources import Found, Source, read_dotenv, read_environment, read_file
@@ -44,6 +45,7 @@ from bot.settings.tree import (
     WebhooksSection,
 )
 from bot.settings.validation import problems_of, unknown_keys
+from channels.guessing import fault_of
 from providers import credentials, presets
 from providers.base import ProviderSpec
 
@@ -138,10 +140,13 @@ class Settings:
         known |= {secret.get_secret_value() for secret in self.profiles.values()}
         if self.server.token is not None:
             known.add(self.server.token.get_secret_value())
-        names = {each.name for each in presets.PRESETS} | {each.name for each in self.providers}
-        for name in names:
+        for name in self.key_names():
             known |= {each.secret.get_secret_value() for each in self.keys(name).credentials if each.secret}
         return tuple(sorted(known))
+
+    def key_names(self) -> Iterable[str]:
+        """Every provider that may have keys, whether it is set up or not."""
+        return sorted({each.name for each in presets.PRESETS} | {each.name for each in self.providers})
 
 
 def load_settings(
@@ -203,7 +208,7 @@ def build_settings(
     problems = _once(mounting.problems)
     if problems or tree is None:
         raise settings_error(str(config_file), problems)
-    return Settings(
+    settings = Settings(
         home=home,
         config_file=config_file,
         models=tree.models,
@@ -227,6 +232,9 @@ def build_settings(
         _mounting=mounting,
         _params={name: row.default_params for name, row in tree.providers.items()},
     )
+    if bad := list(bad_proofs(settings)):
+        raise settings_error(str(config_file), bad)
+    return settings
 
 
 class _Witness(PydanticBaseSettingsSource):
@@ -281,6 +289,8 @@ def _server_token(tree: Tree | None, mounting: Mounting) -> SecretStr | None:
     except LookupError as error:
         mounting.problems.append(Problem("server.token", str(error.args[0]), is_missing=True))
         return None
+    if fault := fault_of(text):
+        mounting.problems.append(Problem("server.token", f"this value is not allowed; allowed: {fault}"))
     return SecretStr(text)
 
 

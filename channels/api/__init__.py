@@ -28,6 +28,7 @@ SPEC = ChannelSpec(
     settings=ApiSettings,
     open=_open,
     environment={"FIRSTWORD_API_TOKEN": "token"},
+    proofs=("token",),
     is_local=True,  # whoever shows the token is the owner
     surfaces=(Surface.API,),
 )

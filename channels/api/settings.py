@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 
 from channels.capabilities import LatencyClass
+from channels.guessing import LEAST, fault_of
 
-MIN_TOKEN_CHARACTERS = 16
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
@@ -22,7 +22,7 @@ class ApiSettings(BaseModel):
 
     token: SecretStr = Field(
         description="What programs show as their API key. Whoever has it asks as the owner does. "
-        f"At least {MIN_TOKEN_CHARACTERS} characters.",
+        f"At least {LEAST} characters.",
     )
     path: str = Field(
         default="/v1",
@@ -56,10 +56,9 @@ class ApiSettings(BaseModel):
     @field_validator("token")
     @classmethod
     def _token_is_not_guessable(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value()) < MIN_TOKEN_CHARACTERS:
-            raise ValueError(
-                f"a token has at least {MIN_TOKEN_CHARACTERS} characters; this one can be guessed"
-            )
+        fault = fault_of(value.get_secret_value())
+        if fault is not None:
+            raise ValueError(fault)
         return value
 
     @field_validator("path")

@@ -43,6 +43,7 @@ SPEC = ChannelSpec(
         "SLACK_APP_TOKEN": "app_token",
         "SLACK_SIGNING_SECRET": "signing_secret",
     },
+    proofs=("signing_secret",),
     mark="!",
     surfaces=(Surface.DIRECT, Surface.GROUP, Surface.THREAD, Surface.COMMAND),
     probe=_probe,

@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.alias_generators import to_camel
 
+from channels.guessing import LEAST_SENT, fault_of
+
 # Slack docs, "Tokens" (2026-11): bot tokens begin with xoxb-, app-level tokens with xapp-; rotated ones with xoxe.
 _BOT_TOKEN = re.compile(r"xox[be][.-][A-Za-z0-9._-]{8,}\Z")
 _APP_TOKEN = re.compile(r"xapp-[A-Za-z0-9-]{8,}\Z")
-# "Basic Information", App Credentials: 32 hexadecimal digits. Other lengths are let through, blanks are not.
-_SIGNING_SECRET = re.compile(r"[!-~]{16,}\Z")
+# "Basic Information", App Credentials: 32 hexadecimal digits (2026-11). Longer ones are let through.
+_SIGNING_SECRET = re.compile(r"[!-~]{32,}\Z")
 # Slack docs, "Slash commands" (2026-11): lower case, no spaces, at most 32 characters.
 _COMMAND = re.compile(r"/[a-z0-9_-]{1,31}\Z")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -62,7 +64,11 @@ def _check_app_token(secret: SecretStr) -> SecretStr:
 
 
 def _check_signing_secret(secret: SecretStr) -> SecretStr:
-    return _check(secret, _SIGNING_SECRET, "the signing secret of Basic Information, App Credentials")
+    hint = "the signing secret of Basic Information, App Credentials: 32 characters or more"
+    checked = _check(secret, _SIGNING_SECRET, hint)
+    if fault := fault_of(checked.get_secret_value(), LEAST_SENT):
+        raise ValueError(fault)
+    return checked
 
 
 def _check_command(name: str) -> str:

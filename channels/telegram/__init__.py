@@ -29,6 +29,7 @@ SPEC = ChannelSpec(
     open=_open,
     id_pattern=r"-?\d{1,20}",
     id_hint='an id as a number, for example 4711 (a group\'s is negative), or "*" in a list of guests; no @name',
+    proofs=("webhook.secret",),
     environment={"TELEGRAM_BOT_TOKEN": "token"},
     surfaces=(Surface.DIRECT, Surface.GROUP, Surface.THREAD),
     probe=_probe,

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
+from channels.guessing import LEAST_SENT, fault_of
+
 _TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{30,}\Z")
 # Bot API docs, setWebhook (2026-11): A-Z, a-z, 0-9, _ and -, at most 256; 32 is our own lower bound.
 _SECRET = re.compile(r"[A-Za-z0-9_-]{32,256}\Z")
@@ -53,6 +55,8 @@ def _check_token(token: SecretStr) -> SecretStr:
 def _check_secret(secret: SecretStr) -> SecretStr:
     if not _SECRET.match(secret.get_secret_value()):
         raise ValueError("32 to 256 characters out of A-Z a-z 0-9 _ -")
+    if fault := fault_of(secret.get_secret_value(), LEAST_SENT):
+        raise ValueError(fault)
     return secret
 
 

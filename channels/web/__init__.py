@@ -26,6 +26,7 @@ SPEC = ChannelSpec(
     title="Web page",
     settings=WebSettings,
     open=_open,
+    proofs=("token",),
     is_local=True,
     is_default=True,
 )

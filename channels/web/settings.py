@@ -7,7 +7,8 @@ import re
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
 
-MIN_TOKEN_CHARACTERS = 16
+from channels.guessing import LEAST, fault_of
+
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
@@ -21,7 +22,7 @@ class WebSettings(BaseModel):
     token: SecretStr | None = Field(
         default=None,
         description="What a visitor must know. Without one, only this machine's own browsers are let in; "
-        f"with one, every visitor has to give it. At least {MIN_TOKEN_CHARACTERS} characters.",
+        f"with one, every visitor has to give it. At least {LEAST} characters.",
     )
     allowed_hosts: tuple[str, ...] = Field(
         default=(),
@@ -39,10 +40,9 @@ class WebSettings(BaseModel):
     @field_validator("token")
     @classmethod
     def _token_is_not_guessable(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < MIN_TOKEN_CHARACTERS:
-            raise ValueError(
-                f"a token has at least {MIN_TOKEN_CHARACTERS} characters; this one can be guessed"
-            )
+        fault = None if value is None else fault_of(value.get_secret_value())
+        if fault is not None:
+            raise ValueError(fault)
         return value
 
     @field_validator("allowed_hosts")

@@ -44,7 +44,7 @@ def test_a_secret_in_the_file_works_and_is_warned_about(place: Place) -> None:
 def test_settings_print_no_secret(place: Place) -> None:
     place.store(kept=OTHER)
     config = radio(SECRET) | {
-        "server": {"token": SECRET},
+        "server": {"token": SECRET + "-of-the-server"},
         "models": {"providers": {"cerebras": {"apiKey": SECRET}}},
     }
     settings = place.load(config, {"CEREBRAS_API_KEY": OTHER})
@@ -55,8 +55,10 @@ def test_settings_print_no_secret(place: Place) -> None:
 def test_every_secret_is_known_to_the_redactor(place: Place) -> None:
     place.store(kept=OTHER)
     config = radio(SECRET) | {"server": {"token": "${SERVER}"}}
-    settings = place.load(config, {"SERVER": "server-secret", "ANTHROPIC_API_KEY": "sk-ant-from-environment"})
-    assert {SECRET, OTHER, "server-secret", "sk-ant-from-environment"} <= set(settings.secrets())
+    settings = place.load(
+        config, {"SERVER": "secret-of-the-server", "ANTHROPIC_API_KEY": "sk-ant-from-environment"}
+    )
+    assert {SECRET, OTHER, "secret-of-the-server", "sk-ant-from-environment"} <= set(settings.secrets())
 
 
 def test_keys_are_tried_in_the_order_of_auth_then_config_then_environment(place: Place) -> None:

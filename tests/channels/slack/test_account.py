@@ -69,7 +69,7 @@ def test_an_account_needs_two_tokens_and_nothing_else() -> None:
 def test_the_way_of_requests_is_made_of_the_account_or_the_address() -> None:
     from channels.slack.settings import events_path, public_address
 
-    base = {"botToken": BOT, "mode": "http", "signingSecret": "0123456789abcdef"}
+    base = {"botToken": BOT, "mode": "http", "signingSecret": "0123456789abcdef" * 2}
     plain = SlackSettings.model_validate(base)
     assert (events_path(plain, "work"), public_address(plain, "work")) == ("/slack/work", None)
     named = SlackSettings.model_validate({**base, "publicUrl": "https://bot.example.org/hook"})

@@ -1,0 +1,1 @@
+"""Attacks that have worked against somebody, as tests: doors, listeners, addresses, secrets."""
