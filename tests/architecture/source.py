@@ -32,6 +32,16 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(text(path), filename=str(path))
 
 
+def statements(path: Path) -> Iterator[ast.AST]:
+    """Every statement of the file, at any depth. The tree is not kept: of all files they would fill 500 MB."""
+    waiting: list[ast.AST] = [ast.parse(text(path), filename=str(path))]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += inner if isinstance(inner := getattr(node, part, ()), list) else ()
+
+
 def name(path: Path) -> str:
     """The path as the project says it: "channels/base.py"."""
     return path.relative_to(ROOT).as_posix()
@@ -104,16 +114,19 @@ def core() -> list[Path]:
     return [path for path in python_files(*ROOMS) if not is_inside(module(path), own)]
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
+@cache
+def imports(path: Path) -> tuple[tuple[str, int], ...]:
     """Every module or member that a file imports, anywhere in it, with the line.
 
     `from a import b` gives "a.b", so that a rule for the module a.b sees it too.
     """
-    for node in ast.walk(tree(path)):
+    found: list[tuple[str, int]] = []
+    for node in statements(path):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            found += ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+            found += ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+    return tuple(sorted(found, key=lambda each: each[1]))
 
 
 def is_inside(dotted: str, packages: Iterable[str]) -> bool:

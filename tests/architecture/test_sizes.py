@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tests.architecture.source import ROOMS, TREES, expect_none, name, python_files, text, tree
+from tests.architecture.source import ROOMS, TREES, expect_none, name, python_files, statements, text, tree
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
@@ -23,7 +23,7 @@ def test_no_function_is_longer_than_60_lines() -> None:
     long = [
         f"{name(path)}:{node.lineno} {node.name}: {lines} lines"
         for path in python_files(*TREES)
-        for node in ast.walk(tree(path))
+        for node in statements(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
     ]

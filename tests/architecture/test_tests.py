@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from tests.architecture.source import ROOT, expect_none, name, python_files, text, tree
+from tests.architecture.source import ROOT, expect_none, name, python_files, statements, text
 
 TESTS = python_files("tests")
 # Skips that no peer would mend, and why.
@@ -25,7 +25,7 @@ def test_the_name_of_a_test_is_a_sentence() -> None:
         f"{name(path)}:{node.lineno} {node.name}"
         for path in TESTS
         if path.name.startswith("test_")
-        for node in ast.walk(tree(path))
+        for node in statements(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test")
         and not SENTENCE.match(node.name)
