@@ -34,6 +34,7 @@ class Daemon:
         self.address = ""
         self.lines: list[str] = []
         self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / "config.json").write_text(json.dumps(config))
 
@@ -58,6 +59,15 @@ class Daemon:
                     )
                     break
             await self._until_ready()
+        self._reading = asyncio.create_task(self._read_on())
+
+    async def _read_on(self) -> None:
+        """A pipe that nobody reads is full after some hundred lines, and then the daemon waits."""
+        while True:
+            try:
+                await self._line()
+            except AssertionError:
+                return
 
     async def _line(self) -> str:
         assert self._process is not None
@@ -115,7 +125,11 @@ class Daemon:
         """The exit code, once it has ended by itself."""
         assert self._process is not None
         assert self._process.stdout is not None
-        self.lines.append((await self._process.stdout.read()).decode(errors="replace"))
+        if self._reading is not None:
+            await self._reading
+            self._reading = None
+        else:
+            self.lines.append((await self._process.stdout.read()).decode(errors="replace"))
         return await self._process.wait()
 
     async def _end(self, number: signal.Signals) -> int:
