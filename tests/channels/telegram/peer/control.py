@@ -18,7 +18,7 @@ from aiohttp import web
 
 from .flood import Flood
 from .methods import live_drafts
-from .people import edit, member, press, react, remove, say, stop_draft
+from .people import again, edit, member, press, react, remove, say, stop_draft
 from .state import Bot, Chat, Fault, Update
 from .wire import ApiError, bad, reply
 
@@ -253,6 +253,7 @@ _VERBS: dict[str, Verb] = {
     "file": _file,
     "revoke": _revoke,
     "say": say,
+    "again": again,
     "edit": edit,
     "press": press,
     "react": react,

@@ -55,6 +55,12 @@ def _say(bot: Bot, item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def again(bot: Bot, body: dict[str, Any]) -> Any:
+    """`message_id` in `chat` is offered a second time, in an update of its own."""
+    chat = bot.chat(body["chat"])
+    return bot.add_update("message", bot.message_json(chat, chat.messages[body["message_id"]]), chat.id)
+
+
 def edit(bot: Bot, body: dict[str, Any]) -> Any:
     """A person edits `message_id` in `chat` to `text`."""
     chat = bot.chat(body["chat"])

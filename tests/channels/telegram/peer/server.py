@@ -124,6 +124,7 @@ class Server:
             await asyncio.sleep(float(what["delay"]))
         if what.get("hang"):
             call.status = -2
+            bot.changed()
             await asyncio.Event().wait()
         if what.get("drop") == "before":
             return _drop(request, call)
@@ -133,6 +134,7 @@ class Server:
         if "status" in what:
             return web.Response(status=int(what["status"]), text=what.get("body", "<html>Bad Gateway</html>"))
         response = await self._run(bot, method, args, call)
+        bot.changed()
         if "delay_after" in what:
             await asyncio.sleep(float(what["delay_after"]))
         if what.get("drop") == "after":
