@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -34,10 +33,12 @@ def add(verbs: Verbs) -> None:
 
 
 def _export(arguments: argparse.Namespace, context: Context) -> int:
-    from bot.store import people
+    from bot.store import access, people
 
     person = people.Person.parse(arguments.person)
-    found = read_store(context, functools.partial(people.export, person=person))
+    found = read_store(
+        context, lambda store: {**people.export(store, person), "access": access.export(store, person)}
+    )
     if arguments.out is None:
         context.say(found, [json.dumps(found, indent=2, ensure_ascii=False)])
         return OK

@@ -11,14 +11,16 @@ Times are seconds since the epoch.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bot.exchange import Exchange
 from channels.events import Message, Sent
 from channels.journal import SentPart
+
+T = TypeVar("T")
 
 
 class Outcome(StrEnum):
@@ -201,6 +203,9 @@ class Store(Protocol):
 
     def set_choice(self, scope: str, name: str, value: str | None) -> asyncio.Future[None]:
         """Set or, with None, unset a choice of a scope."""
+
+    def call(self, work: Callable[[Any], T]) -> asyncio.Future[T]:
+        """What `work` (a function of bot.store) returns, done in a transaction after all that was handed over."""
 
     async def close(self) -> None:
         """Write what was handed over, then close."""

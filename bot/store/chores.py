@@ -6,7 +6,8 @@ import functools
 import time
 
 from bot.errors import BotError
-from bot.store import letters, people
+from bot.store import access, letters, people
+from bot.store.connection import Connection
 from bot.store.people import Forgotten, Person
 from bot.store.sqlite import SqliteStore
 
@@ -27,6 +28,11 @@ async def drop_letter(store: SqliteStore, turn_id: str) -> None:
 
 async def forget_person(store: SqliteStore, person: Person) -> Forgotten:
     """Take a person out of the store, and every deleted byte out of its files. Writes wait for so long."""
-    forgotten = await store.call(functools.partial(people.forget, person=person))
+
+    def forget(connection: Connection) -> Forgotten:
+        access.forget(connection, person)
+        return people.forget(connection, person)
+
+    forgotten = await store.call(forget)
     await store.alone(people.scrub)
     return forgotten

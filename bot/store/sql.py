@@ -10,13 +10,50 @@ turn          one row per message that is answered. state: open | final (whole a
 part          the messages in which an answer stands
 history       what was said and shown; within a conversation and session `id` gives the order
               sender: who said it, or who is answered; '' where that is not known
+pairing       who waits to be let in, with a salted digest of the code that they were told; access_grant: who was let in
+              beside the settings; access_log: every change of that, by whom, about whom (CHANNEL:ACCOUNT:ID)
 conversation  session and choices, `used_at`: saved last; cursor and choice: what channels and people want remembered
 """
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x46577374  # "FWst": a file of anybody else is refused
+
+_ACCESS = (
+    """CREATE TABLE pairing (
+        channel TEXT NOT NULL,
+        account TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        name TEXT NOT NULL,
+        place TEXT NOT NULL,
+        salt BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        asked_at REAL NOT NULL,
+        expires_at REAL NOT NULL,
+        PRIMARY KEY (channel, account, sender)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE access_grant (
+        channel TEXT NOT NULL,
+        account TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        name TEXT NOT NULL,
+        role TEXT NOT NULL,
+        is_paired INTEGER NOT NULL,
+        granted_at REAL NOT NULL,
+        granted_by TEXT NOT NULL,
+        PRIMARY KEY (channel, account, sender, is_paired)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE access_log (
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        actor TEXT NOT NULL,
+        way TEXT NOT NULL,
+        what TEXT NOT NULL,
+        about TEXT NOT NULL,
+        detail TEXT NOT NULL
+    ) STRICT""",
+)
 
 # The schema at SCHEMA_VERSION. A change here needs a numbered migration that leads to the same tables.
 SCHEMA = (
@@ -105,6 +142,7 @@ SCHEMA = (
         value TEXT NOT NULL,
         PRIMARY KEY (scope, name)
     ) STRICT, WITHOUT ROWID""",
+    *_ACCESS,
 )
 
 

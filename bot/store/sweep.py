@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bot.store import letters, sql
+from bot.store import access, letters, sql
 
 SLICE_ROWS = 500
 VACUUM_PAGES = 200
@@ -18,8 +18,8 @@ _DAY = 86_400.0
 class Retention:
     """How long rows are kept, in seconds, and how many lines a session holds.
 
-    `history`: what was said, and the choices made in a conversation where nothing was said since. `letters`: messages
-    that were given up.
+    `history`: what was said, the choices made in a conversation where nothing was said since, and who was let in when
+    by whom. `letters`: messages that were given up.
 
     `keys`: how long a second copy of an event is recognised. `payloads`: the messages of ended turns.
     `turns`: records of turns with their cost (longer than a month, so that a month's spending can be summed).
@@ -54,6 +54,7 @@ class _Task(StrEnum):
     HISTORY = "history"
     CONVERSATIONS = "conversations"
     LETTERS = "letters"
+    ACCESS = "access"
     VACUUM = "vacuum"
 
 
@@ -103,6 +104,8 @@ class Sweeper:
                 return self._drop_conversations(connection, now - keep.history)
             case _Task.LETTERS:
                 return self._drop_letters(connection, now - keep.letters)
+            case _Task.ACCESS:
+                return access.drop_old(connection, now - keep.history, now, self._rows)
             case _Task.VACUUM:
                 return _give_back(connection)
 
