@@ -47,6 +47,7 @@ class Account:
     agent: str | None = None
     mark: str = "/"
     persona: str = ""
+    granted: Granted = NOTHING_GRANTED
     budgets: Budgets = field(default_factory=Budgets)
     is_online: bool = False
     offline_reason: str = "starting"
@@ -73,4 +74,3 @@ class Account:
     def scope(self) -> str:
         """The name under which choices for this account are stored."""
         return f"account:{self.channel.name}:{self.channel.account}"
-    granted: Granted = NOTHING_GRANTED
