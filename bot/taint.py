@@ -15,7 +15,6 @@ from bot.exchange import Exchange
 from bot.store.base import HistoryRow
 from bot.tools import OfferedTool
 from channels.events import AttachmentKind, Message
-from channels.programs import Asked
 from providers.base import Role
 
 CONSENT_LIFE = 900.0
@@ -31,6 +30,7 @@ class Origin(StrEnum):
     QUOTED = "quoted"  # forwarded or quoted
     TOOL = "tool"  # what a tool returned
     OTHERS = "others"  # said by somebody who is trusted less, or an answer to them
+    PROGRAM = "program"  # a program's request: what of it a person said cannot be told
     UNKNOWN = "unknown"  # an answer of an earlier life of the process: nobody knows any more what it had read
 
 
@@ -91,14 +91,8 @@ def brought_by(messages: Iterable[Message]) -> frozenset[Origin]:
         if message.quotes:
             found.add(Origin.QUOTED)
         if message.asked is not None:
-            found |= _of_program(message.asked)
+            found.add(Origin.PROGRAM)
     return frozenset(found)
-
-
-def _of_program(asked: Asked) -> set[Origin]:
-    """What a program says for its person is that person's word, but for what its own tools returned, and pictures."""
-    found = {Origin.TOOL} if any(said.role == "tool" for said in asked.said) else set()
-    return found | ({Origin.FILE} if any(said.pictures for said in asked.said) else set())
 
 
 def _of_line(line: Exchange, known: dict[str, OfferedTool], trust: Trust) -> frozenset[Origin]:

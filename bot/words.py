@@ -143,6 +143,7 @@ _FOREIGN = {
     "quoted": "what somebody else wrote",
     "tool": "what a tool found",
     "others": "what others said",
+    "program": "a program's words",
     "unknown": "an answer from before a restart",
 }
 

@@ -92,11 +92,12 @@ async def inside(
     box: ToolBox | None = None,
     policy: Policy = Policy(allow=frozenset({"*"})),  # noqa: B008 - frozen
     is_virtual: bool = False,
+    machine: Machine = MACHINE,
     **fallbacks: FakeProvider,
 ) -> AsyncIterator[Inside]:
     """The app over a store in `folder`; `provider` first, then the fallbacks.
 
-    `is_virtual`: all times are the loop's, and the store works in the loop's thread.
+    `is_virtual`: all times are the loop's, and the store works in the loop's thread; else they are `machine`'s.
     """
     home = Home(folder)
     home.prepare()
@@ -111,7 +112,7 @@ async def inside(
     )
     models = Models(dict(providers), {}, "made up", "", catalog)
     loop = asyncio.get_running_loop()
-    machine = Machine(loop.time, lambda: EPOCH + loop.time()) if is_virtual else MACHINE
+    machine = Machine(loop.time, lambda: EPOCH + loop.time()) if is_virtual else machine
     executor = InlineExecutor if is_virtual else ThreadExecutor
     async with (
         open_store(home.database, clock=machine.wall, executor=executor) as store,
