@@ -30,6 +30,10 @@ class Restarted:
 
 AnswerEvent = StreamEvent | Restarted
 
+_NOTHING_MORE = "it went on with nothing"
+"""A model that is to go on and says nothing may have taken the answer as whole, or have lost the thread: nobody can
+tell, so it is asked anew."""
+
 Fit = Callable[[Rung, str], CompletionRequest]
 """The request for one rung; the text is an answer to continue, "" for none."""
 
@@ -119,12 +123,17 @@ class _Run:
             self._tools.hedges.asked(self._started)
         while rung is not None:
             try:
+                is_silent = bool(prefix)
                 async with aclosing(self._ask(rung, prefix)) as events:
                     async for event in events:
+                        is_silent = is_silent and not is_content(event)
+                        if is_silent and isinstance(event, Finished):
+                            raise ProviderError(ErrorKind.INCOMPLETE, _NOTHING_MORE)
                         yield event
                 return
             except ProviderError as error:
-                if prefix and error.kind is ErrorKind.BAD_REQUEST and self._may_restart():
+                is_refused = error.kind is ErrorKind.BAD_REQUEST or error.detail == _NOTHING_MORE
+                if prefix and is_refused and self._may_restart():
                     prefix = ""  # it is the prefill that it does not take, whatever its profile says
                     self._said.clear()
                     yield Restarted(rung)

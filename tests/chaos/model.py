@@ -125,8 +125,6 @@ class ChaosModel:
             if is_ill
             else ""
         )
-        if illness in {"empty", "thinks"} and request.messages[-1].role is Role.ASSISTANT:
-            illness = ""  # who goes on with an answer and says nothing says that it was whole
         cut = dice.random()
         asked.illness = illness
         await asyncio.sleep(dice.choice((0.01, 0.2, 1.0)) * dice.uniform(0.5, 2))

@@ -243,6 +243,25 @@ async def test_a_model_that_takes_a_prefill_goes_on_where_the_other_broke_off() 
     assert (last.role, last.text) == (Role.ASSISTANT, "half an")
 
 
+async def test_going_on_with_nothing_is_no_whole_answer() -> None:
+    halves = (cut("half an", ProviderError(ErrorKind.STALL)), answer(""), answer("a whole answer"))
+    rig = Rig(("one/a", halves[0]), ("two/b", halves[1]), ("two/b", halves[2]), prefill=True)
+    events = await rig.read()
+    assert text(events) == "a whole answer"
+    assert [len(each.request.messages) for each in rig.providers["two"].asked] == [2, 1]
+
+
+async def test_going_on_with_nothing_is_no_answer_where_nothing_can_be_taken_back() -> None:
+    rig = Rig(
+        ("one/a", cut("half an", ProviderError(ErrorKind.STALL))),
+        ("two/b", answer("")),
+        ("two/b", answer("")),
+        ("three/c", answer(" answer")),
+        prefill=True,
+    )
+    assert text(await rig.read(may_restart=False)) == "half an answer"
+
+
 async def test_when_all_fail_each_is_named() -> None:
     rig = Rig(("one/a", fails(ErrorKind.OVERLOADED)), ("two/b", fails(ErrorKind.RATE_LIMIT)))
     with pytest.raises(NoModel) as error:
