@@ -241,7 +241,7 @@ def consent(
     """
     lines = []
     for name, arguments in calls:
-        said = shown_call(name, arguments)
+        said = " ".join(shown_call(name, arguments).split())
         hidden = len(said) - limit
         lines.append(f"- {quoted(said, limit)}" + (f" and {hidden:,} characters more" if hidden > 0 else ""))
     asked = "\n".join(lines)
@@ -253,8 +253,8 @@ def consent(
 
 
 def shown_call(name: str, arguments: str) -> str:
-    """A call as people are shown it, on one line."""
-    return " ".join(_visible(f"{name} {_plainly(arguments)}").split())
+    """A call in the letters in which people are shown it; of blanks beside each other they see one."""
+    return _visible(f"{name} {_plainly(arguments)}")
 
 
 def _plainly(arguments: str) -> str:
