@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import SecretStr
 
 from bot.errors import BotError
@@ -64,6 +66,18 @@ def _host_of(request: web.Request) -> str:
         return urlsplit(f"//{request.host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _requests_log() -> logging.Logger:
+    """For faults of our own handlers: what strangers send that is no HTTP would fill the log at their pleasure."""
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+    log = logging.getLogger("aiohttp.server.firstword")
+    if not log.filters:
+        log.addFilter(is_ours)
+    return log
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +182,7 @@ async def _listen(
         shutdown_timeout=SHUTDOWN_GRACE,
         keepalive_timeout=IDLE,
         lingering_time=LINGER,
+        logger=_requests_log(),
         auto_decompress=False,  # what is signed are the bytes that were sent
     )
     await runner.setup()
