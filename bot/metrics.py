@@ -151,6 +151,9 @@ _SIGNALS = _counter("signals_total", "What adapters count, by name.", "channel",
 _ONLINE = _gauge("channel_online", "1 while the account is connected, else 0.", "channel", "account")
 _LOOP_LAG = _histogram("loop_lag_seconds", "How late the event loop came to a timer.", _OVERHEAD)
 _TASKS = _gauge("tasks", "Tasks of the event loop that live.")
+_LOOP_ERRORS = _counter(
+    "loop_errors_total", "Errors that reached the event loop itself, as when no descriptor is left."
+)
 _CLOCK_SETS = _counter("clock_sets_total", "Times the machine's clock was set, or the machine slept.")
 _LOST_LINES = _counter("log_lines_lost_total", "Lines that the log's disk did not take.")
 _SETTINGS_READ = _counter(
@@ -337,6 +340,11 @@ def loop_lag(seconds: float) -> None:
 def store_failed(reason: str) -> None:
     """A write could not be done; `reason` as in StoreError."""
     _STORE_FAILURES.labels(reason).inc()
+
+
+def loop_failed() -> None:
+    """An error reached the event loop itself."""
+    _LOOP_ERRORS.inc()
 
 
 def clock_set() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -24,6 +25,7 @@ async def watch_vitals(store: Path, wall: Callable[[], float] = time.time) -> No
     loop = asyncio.get_running_loop()
     metrics.watch_tasks(lambda: len(asyncio.all_tasks(loop)))
     metrics.watch_store(lambda: size_of(store))
+    loop.set_exception_handler(_count_error)
     ahead = wall() - loop.time()
     while True:
         due = loop.time() + EVERY
@@ -34,6 +36,12 @@ async def watch_vitals(store: Path, wall: Callable[[], float] = time.time) -> No
         if abs(leap) > SET:
             metrics.clock_set()
             log.warning("clock was set", seconds=round(leap))
+
+
+def _count_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waited for is logged as ever, and counted."""
+    metrics.loop_failed()
+    loop.default_exception_handler(context)
 
 
 def size_of(store: Path) -> int:
