@@ -155,7 +155,7 @@ async def open_servers(
         address = await _listen(app, gate, private, "server", runners, is_for_all=is_guarded)
         public_address = None
         if outer:
-            gate = Gate(limits, report)
+            gate = Gate(limits, report, is_public=True)
             app = _app(gate)
             _add(app, outer)
             public_address = await _listen(app, gate, public, "webhooks", runners, is_for_all=True)
