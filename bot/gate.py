@@ -82,18 +82,23 @@ class Bucket:
 
 
 class Gate:
-    """One listener's. `report` is told why a connection or request was turned away: "crowd", "slow", "rate"."""
+    """One listener's. `report` is told why a connection or request was turned away: "crowd", "slow", "rate".
+
+    `is_public`: only signatures are looked at behind it, which nobody guesses. Then a proxy on this machine that does
+    not say for whom it asks is not counted: all of a platform's requests would wait for one stranger's.
+    """
 
     def __init__(
         self,
         limits: Limits = LIMITS,
         report: Callable[[str], None] = lambda _: None,
-        clock: Callable[[], float] | None = None,
+        *,
+        is_public: bool = False,
     ) -> None:
         self.limits = limits
-        self._loop = asyncio.get_running_loop()
+        self._is_public = is_public
         self._report = report
-        self._bucket = Bucket(limits, clock or self._loop.time)
+        self._bucket = Bucket(limits, asyncio.get_running_loop().time)
         self._strangers: dict[Connection, None] = {}
         self._of: dict[object, Connection] = {}
 
@@ -140,7 +145,8 @@ class Gate:
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         connection = self._of.get(request.protocol)
         who = visitor(request)
-        wait = self._bucket.take(who)
+        is_counted = not (self._is_public and is_loopback(who))
+        wait = self._bucket.take(who) if is_counted else 0.0
         if wait > 0:
             self._report("rate")
             response = web.Response(status=429, headers={"Retry-After": str(ceil(wait))})
@@ -152,7 +158,8 @@ class Gate:
             nonlocal is_known
             if not is_known:
                 is_known = True
-                self._bucket.give_back(who)
+                if is_counted:
+                    self._bucket.give_back(who)
                 if connection is not None:
                     self._strangers.pop(connection, None)
                     connection.expect(None)
