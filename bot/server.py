@@ -222,9 +222,8 @@ class _Site(web.BaseSite):
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """What it is bound to."""
-        server = self._server
-        assert isinstance(server, asyncio.Server)  # noqa: S101 - it was started
-        return [each.getsockname()[:2] for each in server.sockets]
+        sockets = getattr(self._server, "sockets", ())  # uvloop's server is no asyncio.Server
+        return [each.getsockname()[:2] for each in sockets]
 
     async def start(self) -> None:
         """Bind and listen. Raises OSError."""
