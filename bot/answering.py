@@ -27,6 +27,7 @@ from bot.pin import pinned
 from bot.prompt import Prompt, assemble
 from bot.rollout import Rolling
 from bot.speaking import Speaker
+from bot.spending import payer_of
 from bot.store.base import HistoryRow, Outcome
 from bot.taint import CONSENT_LIFE, Origin, Taint, offered_to, taint_of
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
@@ -202,6 +203,7 @@ class Answering:
                 tokens=prompt.tokens,
                 difficulty=self.difficulty(own, turn.account.scope),
                 judged=await self.judge(own) if own else None,
+                payer=payer_of(turn),
                 has_images=any(line.message.images for line in prompt.question),
             )
             query = self.press(suited(query, turn.message.asked, catalog), catalog)

@@ -67,7 +67,7 @@ class App:
             specs=self.table.specs,
             is_draining=lambda: self.is_draining,
             hint=self._hint,
-            vectors=lambda model, texts: embed(self.models, row.agent, model, texts),
+            vectors=lambda model, texts: embed(self.models, self.desk.spending, row.agent, model, texts),
         )
         account = Account(
             channel=spec.open(row.name, row.settings, host),

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import structlog
 
 from bot import metrics
+from bot.prompt import count_tokens
 from bot.settings.classifying import SemanticSection
 from bot.sources import Models
-from providers.base import Embeds, ModelSettings
+from bot.till import Till
+from providers.base import Embeds, ModelSettings, Usage
 from providers.errors import ErrorKind, ProviderError
 from providers.models import describe
 from routing.classifiers import LATE, ask
@@ -29,8 +31,9 @@ AGAIN = 300.0
 class Classifying:
     """The classifier that the settings describe; without one nothing is said of any message."""
 
-    def __init__(self, section: SemanticSection, models: Models) -> None:
+    def __init__(self, section: SemanticSection, models: Models, till: Till) -> None:
         self._models = models
+        self._till = till
         self._ref = section.model or ""
         self._deadline = section.deadline
         routes = [Route(label, samples) for label, samples in section.routes.items()]
@@ -72,9 +75,14 @@ class Classifying:
         catalog = self._models.catalog()
         spec = catalog.models.get(self._ref) or describe(name, ModelSettings(model))
         failure: ProviderError | None = None
-        for key in catalog.credentials.get(name) or ("",):
-            try:
-                return await provider.embed(spec, texts, self._models.credential(name, key))
-            except ProviderError as error:
-                failure = error
+        tokens = sum(count_tokens(text) for text in texts)
+        async with self._till.open_hold(spec, tokens) as hold:
+            for key in catalog.credentials.get(name) or ("",):
+                try:
+                    rows = await provider.embed(spec, texts, self._models.credential(name, key))
+                except ProviderError as error:
+                    failure = error
+                else:
+                    hold.settle(Usage(tokens))
+                    return rows
         raise failure or ProviderError(ErrorKind.AUTH, "there is no key")

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -34,6 +34,7 @@ from bot.limits import Limits, Rate
 from bot.machine import MACHINE, Machine
 from bot.mcp import open_box
 from bot.media.extract import Extractor
+from bot.media.speech import Speech
 from bot.messenger import Messenger
 from bot.record import report_attempt
 from bot.rollout import Rolling
@@ -52,9 +53,10 @@ from providers.rows import LimitSettings
 from routing.execute import Attempt, Tools
 from routing.health import Health
 from routing.hedge import Hedges
+from routing.ledger import Caps
 from routing.places import Places
 from routing.pressure import Pressure
-from routing.spend import DAY, Budget
+from routing.spend import DAY
 
 DEFAULT_SYSTEM = (
     "You are a helpful assistant in a chat. Answer in the language of the question. "
@@ -146,6 +148,7 @@ def _build(
         spawn,
         clock,
         machine.wall,
+        books.spending,
     )
     return App(
         home=home,
@@ -182,9 +185,9 @@ def _books(
     settings: Settings, store: Store, models: Models, spawn: Spawn, machine: Machine, alerts: Alerts
 ) -> _Books:
     wall = machine.wall
-    spending = Spending(_budget(settings), store, wall)
+    spending = Spending(_caps(settings), store, wall, alerts.raise_)
     health = Health(epoch=wall() - machine.clock())
-    rolling = _rolling(settings, store, spawn, spending, wall)
+    rolling = _rolling(settings, store, spawn, wall)
     feedback = Feedback(store, rolling, Learner(store, wall, is_on=settings.routing.learns), wall)
     tools = _tools(settings, models, health, spending, machine, alerts)
     return _Books(store, tools, spending, rolling, feedback, alerts, wall)
@@ -198,7 +201,7 @@ def _answering(
     choices: WiderChoices,
     books: _Books,
 ) -> Answering:
-    classifying = Classifying(settings.routing.semantic, models)
+    classifying = Classifying(settings.routing.semantic, models, books.spending)
     if classifying.is_wanted:
         spawn(classifying.prepare(), "classifier")
     return Answering(
@@ -207,7 +210,7 @@ def _answering(
         chosen=choices,
         box=box,
         latch=books.store.add_key,
-        attachments=Attachments(Fetcher(look_up), Extractor(), lambda: models.speech),
+        attachments=Attachments(Fetcher(look_up), Extractor(), lambda: _paid(models.speech, books.spending)),
         wall=books.wall,
         difficulty=judge(books.feedback.learner.bounds),
         press=lambda query, catalog: pressed(query, catalog, books.tools.places, books.spending),
@@ -216,6 +219,10 @@ def _answering(
         cascading=Cascading(settings.routing.cascade, books.tools),
         drafts=lambda agent: settings.agent(agent).draft_then_deep,
     )
+
+
+def _paid(speech: Speech | None, spending: Spending) -> Speech | None:
+    return replace(speech, money=spending) if speech is not None else None
 
 
 def _desk(
@@ -244,18 +251,27 @@ def _desk(
     )
 
 
-def _rolling(
-    settings: Settings, store: Store, spawn: Spawn, spending: Spending, wall: Callable[[], float]
-) -> Rolling:
+def _rolling(settings: Settings, store: Store, spawn: Spawn, wall: Callable[[], float]) -> Rolling:
     section = settings.routing.rollout
     sample, most = section.sample, section.sample_budget
-    seconds = Seconds(sample, most, spawn, wall, spending.book) if sample else None
+    seconds = Seconds(sample, most, spawn, wall) if sample else None
     return Rolling(section, store, wall, seconds)
 
 
-def _budget(settings: Settings) -> Budget:
-    budget = settings.routing.budget
-    return Budget(math.inf if budget.per_day is None else budget.per_day, budget.soft, budget.hard)
+def _caps(settings: Settings) -> Caps:
+    section = settings.routing.budget
+
+    def plain(usd: float | None) -> float:
+        return math.inf if usd is None else usd
+
+    return Caps(
+        plain(section.per_day),
+        plain(section.per_month),
+        plain(section.per_sender),
+        plain(section.per_conversation),
+        section.soft,
+        section.hard,
+    )
 
 
 def _places(settings: Settings, clock: Callable[[], float]) -> Places:
@@ -273,7 +289,6 @@ def _tools(
         if attempt.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION):
             rung = attempt.rung
             alerts.raise_(Kind.CREDENTIAL, words.key_refused(rung.model.provider, rung.credential_id))
-        spending.book(attempt)
 
     return Tools(
         providers=models.providers,
@@ -283,6 +298,7 @@ def _tools(
         roll=machine.roll,
         sleep=asyncio.sleep,
         report=report,
+        money=spending,
         fallback_on_auth_error=settings.auth.fallback_on_auth_error,
         hedges=_hedges(settings),
         places=_places(settings, machine.clock),

@@ -33,6 +33,7 @@ _FAILURES: Mapping[ErrorKind, Failure] = MappingProxyType(
     {
         ErrorKind.RATE_LIMIT: Failure.LIMITED,
         ErrorKind.QUOTA: Failure.LIMITED,
+        ErrorKind.BUDGET: Failure.LIMITED,
         ErrorKind.FIRST_TOKEN: Failure.SLOW,
         ErrorKind.STALL: Failure.SLOW,
         ErrorKind.TOTAL: Failure.SLOW,

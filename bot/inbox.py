@@ -130,7 +130,7 @@ class Inbox:
             case Pressed():
                 return await self._pressed(account, event, verdict.role)
             case MessageEdited():
-                return await self._edited(account, event, is_owner=verdict.role is Role.OWNER)
+                return await self._edited(account, event, verdict.role)
             case MessageDeleted():
                 return await self._deleted(account, event)
             case TypingStarted():
@@ -154,7 +154,7 @@ class Inbox:
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
             return await self._is_safe(known)
-        if (over := self._over(account, message, is_owner=role is Role.OWNER)) is not None:
+        if (over := self._over(account, message, role)) is not None:
             return await self._too_many(account, message, over, known)
         turn = self._turn(account, message, role)
         turn.is_press = is_press
@@ -168,9 +168,9 @@ class Inbox:
         await self.dispatch(turn)
         return await self._kept(turn, known)
 
-    def _over(self, account: Account, event: Message | MessageEdited, *, is_owner: bool) -> Over | None:
-        """The limit that somebody has reached; None counts what they said. Owners say what they like, all may stop."""
-        if is_owner or self._stops(event):
+    def _over(self, account: Account, event: Message | MessageEdited, role: Role) -> Over | None:
+        """The limit that somebody has reached; None counts what they said. Admins say what they like, all may stop."""
+        if role >= Role.ADMIN or self._stops(event):
             return None
         sender, conversation = f"{account.scope} {event.sender.id}", str(event.address.key)
         over = self.limits.admit(sender, conversation, self.clock(), self.wall())
@@ -317,7 +317,7 @@ class Inbox:
         )
         return await self._message(account, typed, role, is_press=True)
 
-    async def _edited(self, account: Account, event: MessageEdited, *, is_owner: bool) -> bool:
+    async def _edited(self, account: Account, event: MessageEdited, role: Role) -> bool:
         whole = clean(event.text[:MAX_TEXT])
         text = self._question(whole)
         turn, each = self._about(event)
@@ -325,7 +325,7 @@ class Inbox:
             if await self._is_new(account, event):
                 metrics.event_dropped(account.channel.name, "edit_of_finished")
             return True
-        if each.message.text != text and self._over(account, event, is_owner=is_owner) is not None:
+        if each.message.text != text and self._over(account, event, role) is not None:
             await self._is_new(account, event)  # a correction asks once more, and there was enough
             return True
         if await self._is_new(account, event, each, whole) and each.message.text != text:

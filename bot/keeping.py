@@ -1,4 +1,4 @@
-"""What the running daemon does with its store for the command line: dead letters, and forgetting a person."""
+"""What the running daemon does with its store for the command line: dead letters, forgetting a person, sums."""
 
 from __future__ import annotations
 
@@ -47,10 +47,20 @@ def keeping_methods(app: App, store: SqliteStore) -> Mapping[str, Method]:
         await _break_off(app, person)
         forgotten = await forget_person(store, person)
         app.conversations.drop((*forgotten.own, *forgotten.shared))
+        app.desk.spending.forget(str(person), tuple(forgotten.own))
         log.info("person forgotten", lines=forgotten.lines, messages=forgotten.messages)
         return asdict(forgotten)
 
-    return {"deadletters.retry": retry, "deadletters.drop": drop, "data.forget": forget}
+    async def usage_cost(params: Mapping[str, Any]) -> Any:
+        days = max(1, min(int(params.get("days", 30)), 400))
+        return {"costs": [each.plain() for each in await app.desk.spending.costs(days)]}
+
+    return {
+        "deadletters.retry": retry,
+        "deadletters.drop": drop,
+        "data.forget": forget,
+        "usage.cost": usage_cost,
+    }
 
 
 async def _break_off(app: App, person: Person) -> None:

@@ -111,7 +111,9 @@ _TOOL_CALLS = _counter(
     "tool_calls_total", "Calls of tools, by outcome: done, failed, repeated.", "source", "outcome"
 )
 _TOKENS = _counter("tokens_total", "Tokens by direction: input, cached, output.", "provider", "direction")
-_COST = _counter("cost_usd_total", "Known cost of requests, US dollars.", "provider")
+_COST = _counter("cost_usd_total", "Known cost of requests, US dollars.", "provider", "model")
+_HELD = _gauge("held_usd", "US dollars that requests which run may yet cost.")
+_CAPPED = _counter("refused_by_cap_total", "Requests that were not sent for want of money, by cap.", "cap")
 _SHADOW = _counter(
     "shadow_decisions_total", "Decisions that both policies made, by whether they agree.", "agree"
 )
@@ -237,9 +239,19 @@ def tokens_used(provider: str, input_tokens: int, cached_tokens: int, output_tok
             _TOKENS.labels(provider, direction).inc(count)
 
 
-def cost(provider: str, usd: float) -> None:
+def cost(provider: str, model: str, usd: float) -> None:
     """A request's known cost."""
-    _COST.labels(_bounded(provider)).inc(max(usd, 0.0))
+    _COST.labels(_bounded(provider), _bounded(model)).inc(max(usd, 0.0))
+
+
+def refused_by_cap(cap: str) -> None:
+    """A request was not sent, as a cap is reached."""
+    _CAPPED.labels(str(cap)).inc()
+
+
+def watch_held(usd: Callable[[], float]) -> None:
+    """Read what is held whenever somebody looks."""
+    _HELD.set_function(usd)
 
 
 def shadow_decided(*, is_same: bool) -> None:

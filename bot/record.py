@@ -256,8 +256,7 @@ def report_attempt(attempt: Attempt) -> None:
         metrics.tokens_used(spec.provider, usage.input_tokens, usage.cached_tokens, usage.output_tokens)
         if usage.queued is not None:
             metrics.queued(spec.provider, spec.model, usage.queued)
-    if (price := cost(spec, usage, attempt.rung.options)) is not None:
-        metrics.cost(spec.provider, price)
+    price = cost(spec, usage, attempt.rung.options)
     if attempt.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION):
         log.error("credential refused", provider=spec.provider, credential=attempt.rung.credential_id)
     if attempt.kind is ErrorKind.RATE_LIMIT:

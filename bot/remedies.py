@@ -36,6 +36,7 @@ _REMEDIES: dict[ErrorKind, str] = {
     ErrorKind.MODEL_GONE: "the provider has no such model (any more); {instead}",
     ErrorKind.CONTENT_FILTER: "the provider's filter refused the text; put it differently",
     ErrorKind.CANCELLED: "it was cancelled; try again",
+    ErrorKind.BUDGET: "the budget is spent; raise routing.budget, or connect a model that costs nothing",
 }
 
 

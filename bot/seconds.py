@@ -14,6 +14,7 @@ from channels.capabilities import LatencyClass
 from routing.budgets import BUDGETS
 from routing.errors import NoModel
 from routing.execute import Attempt, Fit, Tools, open_stream
+from routing.ledger import NOBODY
 from routing.policy import Decision
 
 log = structlog.get_logger()
@@ -26,14 +27,13 @@ class Seconds:
     """Asks at most `share` of the questions a second time, one at a time, for at most `budget_usd` a UTC day.
 
     What it asks waits like any background work until people leave room. Models without a known price are not asked.
-    `book` is told every request: it counts as money spent, too.
+    What they cost is nobody's in particular.
     """
 
     share: float
     budget_usd: float
     spawn: Spawn
     wall: Callable[[], float]
-    book: Callable[[Attempt], None]
     offered: int = 0
     asked: int = 0
     spent_usd: float = 0.0
@@ -57,6 +57,7 @@ class Seconds:
             rungs=decision.rungs[:1],
             latency=LatencyClass.BATCH,
             budget=BUDGETS[LatencyClass.BATCH],
+            payer=NOBODY,
         )
         self.spawn(self._ask(alone, fit, tools), "shadow")
         return True
@@ -73,7 +74,6 @@ class Seconds:
             self._is_asking = False
 
     def _report(self, attempt: Attempt) -> None:
-        self.book(attempt)
         price = cost(attempt.rung.model, attempt.usage, attempt.rung.options)
         if price is not None:
             self.spent_usd += price

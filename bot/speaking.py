@@ -32,6 +32,7 @@ from providers.base import (
     ToolCall,
     ToolCallDelta,
 )
+from providers.errors import ErrorKind
 from routing.budgets import MOST_ROOM
 from routing.errors import NoModel
 from routing.execute import Answer, Restarted, Tools, open_stream
@@ -281,7 +282,9 @@ class Speaker:
         else:
             self.reply.replace("")
             self.ending.outcome = Outcome.FAILED
-            self.ending.closing = words.failure(failures, is_spent=is_spent(decision))
+            is_broke = failures[-1][1] is ErrorKind.BUDGET if failures else is_spent(decision)
+            stop = self.tools.money.stop(decision.payer)
+            self.ending.closing = words.spent(stop) if is_broke else words.failure(failures)
 
 
 def _fixed(decision: Decision, answer: Answer) -> Decision:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from bot.prompt import count_tokens
 from bot.sources import Models
+from bot.till import Till
 from channels.base import Vectors
 from channels.errors import ChannelError, RateLimited, Refused, TooLong, Unavailable
-from providers.base import Embeds, ModelSettings, ModelSpec
+from providers.base import Embeds, ModelSettings, ModelSpec, Usage
 from providers.errors import ErrorKind, ProviderError
 from providers.models import describe
 from routing.catalog import AUTO, Catalog
@@ -27,7 +28,7 @@ REFUSED = "refused"
 _NEXT_KEY = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.QUOTA, ErrorKind.AUTH, ErrorKind.PERMISSION})
 
 
-async def embed(models: Models, agent: str | None, name: str, texts: Sequence[str]) -> Vectors:
+async def embed(models: Models, till: Till, agent: str | None, name: str, texts: Sequence[str]) -> Vectors:
     """See channels.base.Host.embed. `agent`: whose models and keys, None for the default agent's."""
     catalog = models.catalog(agent)
     spec = _find(models, catalog, name)
@@ -35,8 +36,9 @@ async def embed(models: Models, agent: str | None, name: str, texts: Sequence[st
     if not isinstance(provider, Embeds):
         raise Refused(UNKNOWN, f"“{spec.ref}” makes no vectors")
     failure: ProviderError | None = None
+    tokens = sum(count_tokens(text) for text in texts)
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(DEADLINE), till.open_hold(spec, tokens) as hold:
             for key in catalog.credentials.get(spec.provider) or ("",):
                 try:
                     rows = await provider.embed(spec, texts, models.credential(spec.provider, key))
@@ -45,7 +47,10 @@ async def embed(models: Models, agent: str | None, name: str, texts: Sequence[st
                     if error.kind not in _NEXT_KEY:
                         break
                 else:
-                    return Vectors(spec.ref, rows, sum(count_tokens(text) for text in texts))
+                    hold.settle(Usage(tokens))
+                    return Vectors(spec.ref, rows, tokens)
+    except ProviderError as error:  # there is no money for it
+        raise _told(error) from None
     except TimeoutError:
         raise Unavailable(f"no vectors within {DEADLINE:.0f} s") from None
     raise _told(failure) if failure is not None else Unavailable("there is no key")
@@ -69,7 +74,7 @@ def _find(models: Models, catalog: Catalog, name: str) -> ModelSpec:
 
 def _told(error: ProviderError) -> ChannelError:
     match error.kind:
-        case ErrorKind.RATE_LIMIT | ErrorKind.QUOTA:
+        case ErrorKind.RATE_LIMIT | ErrorKind.QUOTA | ErrorKind.BUDGET:
             return RateLimited(error.retry_after or DEFAULT_WAIT, detail=str(error.kind))
         case ErrorKind.CONTEXT_LENGTH | ErrorKind.TOO_LARGE:
             return TooLong("a text is longer than the model takes")

@@ -14,15 +14,17 @@ from bot.accounts import Account
 from bot.answering import Answering
 from bot.conversations import Conversations, Talk
 from bot.lanes import Spawn
-from bot.prices import cost
 from bot.prompt import assemble
 from bot.settings import Warming
 from bot.sources import Models
+from bot.store.people import Person
+from bot.till import Till
 from channels.capabilities import Surface
 from channels.events import TypingStarted
 from providers.base import WarmsPrompts
 from providers.errors import ProviderError
 from routing.errors import UnknownModel
+from routing.ledger import Payer
 from routing.policy import Rung, decide
 
 log = structlog.get_logger()
@@ -60,6 +62,7 @@ class Warmer:
     spawn: Spawn
     clock: Callable[[], float]
     wall: Callable[[], float]
+    till: Till
     _next: float = 0.0
     _warmed: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_AT_ONCE))
@@ -91,15 +94,19 @@ class Warmer:
         offered = self.answering.offered(account, event)
         request = prompt.with_tools([each.tool for each in offered]).fit(rung, "")
         credential = self.models.credential(rung.model.provider, rung.credential_id)
+        payer = Payer(str(Person(account.channel.name, account.channel.account, event.sender.id)), key)
         try:
-            async with self._slots, asyncio.timeout(PROMPT_DEADLINE):
+            async with (
+                self._slots,
+                asyncio.timeout(PROMPT_DEADLINE),
+                self.till.open_hold(rung.model, prompt.tokens, payer) as hold,
+            ):
                 usage = await provider.warm_prompt(rung.model, request, credential)
+                hold.settle(usage)
         except (ProviderError, TimeoutError) as error:
             log.debug("prompt not warmed", provider=rung.model.provider, error=type(error).__name__)
             return
         metrics.tokens_used(rung.model.provider, usage.input_tokens, usage.cached_tokens, usage.output_tokens)
-        if (price := cost(rung.model, usage, rung.options)) is not None:
-            metrics.cost(rung.model.provider, price)
 
     def _since(self, key: str, talk: Talk) -> float | None:
         last = max(self._warmed.get(key, 0.0), talk.lines[-1].at if talk.lines else 0.0)

@@ -7,12 +7,15 @@ import math
 import re
 import unicodedata
 from collections.abc import Container, Sequence
+from datetime import UTC, datetime
 
 from channels.commands import Role
 from channels.events import UnreadableReason
 from providers.errors import ErrorKind
 from routing.health import Breaker
+from routing.ledger import Cap, Stop
 from routing.policy import Reason
+from routing.spend import Level
 from routing.tasks import tasks
 
 STOPPED = "(stopped)"
@@ -57,10 +60,24 @@ DENIED = "(I do not allow this call.)"
 NO_CONSENT_WANTED = "Nothing waits to be allowed here any more."
 CONSENT_EXPIRED = "That was too long ago to be allowed now. Please ask again."
 NOT_YOURS_TO_ALLOW = "Only the person whose question it was for can allow this."
-SPENT = (
-    "Today's budget for models is spent, and none is connected that costs nothing. I answer again after midnight UTC; "
-    "the owner can raise it with /budget set."
-)
+_WHOSE = {
+    Cap.DAY: "today's budget for models",
+    Cap.MONTH: "this month's budget for models",
+    Cap.SENDER: "your budget for models today",
+    Cap.CONVERSATION: "today's budget for models in this conversation",
+}
+_RAISED = {
+    Cap.DAY: "/budget set",
+    Cap.MONTH: "routing.budget.perMonth",
+    Cap.SENDER: "routing.budget.perSender",
+    Cap.CONVERSATION: "routing.budget.perConversation",
+}
+LEVELS = {
+    Level.ALL: "Every model may be asked.",
+    Level.DEFAULT: "Models dearer than the default come last now.",
+    Level.FAST: "Models dearer than the fast one come last now.",
+    Level.FREE: "It is spent: only models that cost nothing are asked.",
+}
 WRONG_BUTTON = "That button is no longer in use."
 
 _FAILURES: dict[ErrorKind, str] = {
@@ -82,6 +99,7 @@ _FAILURES: dict[ErrorKind, str] = {
     ErrorKind.MODEL_GONE: "the provider no longer has this model",
     ErrorKind.CONTENT_FILTER: "its content filter refused",
     ErrorKind.CANCELLED: "it was cancelled",
+    ErrorKind.BUDGET: "it costs more than is left of the budget",
 }
 
 _ELSE = "if that does not help, the owner has to look into it (firstword doctor)"
@@ -172,13 +190,30 @@ def kind(code: ErrorKind) -> str:
     return _FAILURES[code]
 
 
-def failure(attempts: list[tuple[str, ErrorKind]], *, is_spent: bool = False) -> str:
-    """No model answered: each one's reason, then what to do. `attempts`: (model ref, kind), in order.
+def spent(stop: Stop | None) -> str:
+    """Nobody may be asked for want of money. `stop`: the cap that is reached, None where it no longer is."""
+    if stop is None:
+        return "There was no money left for this a moment ago. /retry asks again."
+    if stop.is_held:
+        return (
+            f"What is left of {_WHOSE[stop.cap]} (${stop.usd:g}) is held for answers that are being written. "
+            "/retry asks again in a moment."
+        )
+    until = datetime.fromtimestamp(stop.until, UTC)
+    when = f"on {until:%Y-%m-%d} (UTC)" if stop.cap is Cap.MONTH else "after midnight UTC"
+    return (
+        f"{_WHOSE[stop.cap].capitalize()} (${stop.usd:g}) is spent, and none is connected that costs nothing. "
+        f"I answer again {when}; the owner can raise it with {_RAISED[stop.cap]}."
+    )
 
-    `is_spent`: what could be asked costs more than is left for today.
-    """
-    if not attempts and is_spent:
-        return SPENT
+
+def spending(today: float, month: float, level: Level) -> str:
+    """What the owner is told when a step of the ladder is reached. US dollars."""
+    return f"Models have cost ${today:.2f} today and ${month:.2f} this month. {LEVELS[level]}"
+
+
+def failure(attempts: list[tuple[str, ErrorKind]]) -> str:
+    """No model answered: each one's reason, then what to do. `attempts`: (model ref, kind), in order."""
     if not attempts:
         return "No model can take this. /models shows what there is; the owner can add one."
     seen = dict(attempts)

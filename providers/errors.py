@@ -31,6 +31,7 @@ class ErrorKind(StrEnum):
     MODEL_GONE = "model_gone"  # 404 for a model
     CONTENT_FILTER = "content_filter"
     CANCELLED = "cancelled"
+    BUDGET = "budget"  # ours, and nothing was sent: what it costs is more than may be spent now
 
 
 class ProviderError(Exception):

@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from providers.base import (
     CompletionRequest,
@@ -27,6 +27,7 @@ from providers.errors import ErrorKind, ProviderError
 from routing.budgets import MOST_ROOM, longest_answer
 from routing.health import Health
 from routing.hedge import Hedges
+from routing.ledger import Payer, Stop
 from routing.places import Places
 from routing.policy import Decision, Rung
 from routing.watch import Watch
@@ -39,6 +40,9 @@ MEASURED_TOKENS = 16
 
 CHARACTERS_SAID = 4
 """Characters of an answer that are taken for a token where nobody counted."""
+
+CHARACTERS_READ = 3
+"""The same of a prompt, where more than it comes to is held for it."""
 
 
 class Overtaken(Exception):
@@ -67,13 +71,50 @@ class Attempt:
     is_estimated: bool = False
 
 
+class Hold(Protocol):
+    """Money that is held for one request."""
+
+    def settle(self, usage: Usage | None) -> None:
+        """The request is over and used so much; None: nobody knows, or nothing. Only the first call counts."""
+
+
+class Money(Protocol):
+    """Who may spend what. Every request to a model is let in here first."""
+
+    async def enter(self, rung: Rung, payer: Payer, tokens: int, patience: float) -> Hold:
+        """Hold what a request with a prompt of so many tokens may cost at most. Raises ProviderError(BUDGET).
+
+        Waits up to `patience` seconds where all that is left is held for others.
+        """
+
+    def stop(self, payer: Payer) -> Stop | None:
+        """What keeps a payer from every model that costs money now."""
+
+
+class Unbounded:
+    """Lets everything in and adds up nothing: for whoever asks outside of the daemon, at their own command."""
+
+    async def enter(self, rung: Rung, payer: Payer, tokens: int, patience: float) -> Hold:
+        """At once."""
+        del rung, payer, tokens, patience
+        return self
+
+    def stop(self, payer: Payer) -> Stop | None:
+        """Nothing."""
+        del payer
+        return None
+
+    def settle(self, usage: Usage | None) -> None:
+        """Added to nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What carrying out needs from outside.
 
-    `clock` is monotonic seconds, `roll` a number in 0..1, `sleep` waits. `report` is told every attempt. `hedges`:
-    how many second requests there may be, None for none. `places` keeps what runs in the background from taking what
-    people need.
+    `clock` is monotonic seconds, `roll` a number in 0..1, `sleep` waits. `money` lets every request in and is told
+    what it used; `report` is told every attempt. `hedges`: how many second requests there may be, None for none.
+    `places` keeps what runs in the background from taking what people need.
     """
 
     providers: Mapping[str, Provider]
@@ -83,6 +124,7 @@ class Tools:
     roll: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]]
     report: Callable[[Attempt], None]
+    money: Money
     fallback_on_auth_error: bool = True
     hedges: Hedges | None = None
     places: Places = field(default_factory=Places)
@@ -133,6 +175,7 @@ class Request:
         self._room, self._thoughts = self._most, MOST_ROOM
         self._model_reported = ""
         self._watch: Watch | None = None
+        self._hold: Hold | None = None
 
     def overtake(self) -> None:
         """Another has the first word: end this one."""
@@ -145,11 +188,11 @@ class Request:
         tools, key = self._tools, self.rung.key
         await self._enter()
         tools.health.asked(key, self._started)
-        provider = tools.providers[self.rung.model.provider]
-        credential = tools.credential(self.rung.model.provider, self.rung.credential_id)
-        stream = provider.stream(self.rung.model, self._request, credential)
         self._watch = Watch()
         try:
+            provider = tools.providers[self.rung.model.provider]
+            credential = tools.credential(self.rung.model.provider, self.rung.credential_id)
+            stream = provider.stream(self.rung.model, self._request, credential)
             events = await self._within(stream.__aenter__())
             ignored: tuple[type[Exception], ...] = ()
             try:
@@ -191,10 +234,27 @@ class Request:
         patience = decision.budget.total / 3
         try:
             await places.enter(self.rung.account, decision.latency, decision.tokens, patience)
-        except ProviderError as error:  # it has no place to leave, and says nothing of the model
+            try:
+                self._hold = await self._tools.money.enter(
+                    self.rung, decision.payer, self._prompt_tokens(), self._patience()
+                )
+            except BaseException:
+                places.leave(self.rung.account, decision.latency)
+                raise
+        except ProviderError as error:  # it was never sent, and says nothing of the model
             self._tell(kind=error.kind, detail=error.detail)
             raise
         self._started = self._tools.clock()
+
+    def _prompt_tokens(self) -> int:
+        """About, and as often as not too many: what tools found makes a prompt longer than what was decided on."""
+        said = sum(len(each.text) for each in self._request.messages)
+        return max(self._decision.tokens, math.ceil(said / CHARACTERS_READ))
+
+    def _patience(self) -> float:
+        """Seconds to wait for money that is held for others; a second request, and a second rung, wait for none."""
+        waited = self._tools.clock() - self._terms.began
+        return 0.0 if self._terms.hedge else max(0.0, self._decision.budget.first_token - waited)
 
     async def _within(self, awaitable: Awaitable[T]) -> T:
         """What `awaitable` gives, within the deadline that counts now."""
@@ -277,8 +337,10 @@ class Request:
                 self._tools.health.ran_at(self.rung.key, speed)
         is_estimated = cancelled and usage is None and self._decision.tokens > 0
         if is_estimated:  # what was read and said is billed, whoever listens
-            said = max(0, self._most - self._room)
-            usage = Usage(self._decision.tokens, math.ceil(said / CHARACTERS_SAID))
+            usage = self._estimate()
+        if self._hold is not None:
+            has_begun = kind is not None and self.ttft is not None
+            self._hold.settle(usage or (self._estimate() if has_begun else None))
         attempt = Attempt(
             rung=self.rung,
             number=self._terms.number,
@@ -295,3 +357,7 @@ class Request:
         )
         self._tools.report(attempt)
         self._report(attempt)
+
+    def _estimate(self) -> Usage:
+        said = max(0, self._most - self._room)
+        return Usage(self._decision.tokens, math.ceil(said / CHARACTERS_SAID))

@@ -16,6 +16,7 @@ from routing.budgets import BUDGETS
 from routing.catalog import AUTO, Catalog, Choice
 from routing.errors import UnknownModel
 from routing.health import Breaker, Health, Key
+from routing.ledger import NOBODY, Payer
 from routing.rollout import Policy
 from routing.score import Score, Wait, score
 from routing.spend import price_of
@@ -111,7 +112,7 @@ class RouteQuery:
     model, a task, or a difficulty; anything else says nothing. `full`: (provider, credential id) pairs without room.
     `ceiling`: what costs more comes last, US dollars as of spend.price_of; `is_spent`: what costs
     anything is not asked at all.
-    `policy`: whether figures and difficulty count.
+    `policy`: whether figures and difficulty count. `payer`: whose money it is.
     """
 
     latency: LatencyClass
@@ -139,6 +140,7 @@ class RouteQuery:
     ceiling: float = math.inf
     is_spent: bool = False
     policy: Policy = Policy.SMART
+    payer: Payer = NOBODY
 
     @property
     def wait(self) -> Wait:

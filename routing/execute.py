@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from providers.base import CompletionRequest, Finished, StreamEvent, TextDelta, Usage, UsageSoFar
 from providers.errors import ErrorKind, ProviderError
-from routing.attempt import Attempt, Overtaken, Request, Terms, Tools, is_content
+from routing.attempt import Attempt, Overtaken, Request, Terms, Tools, Unbounded, is_content
 from routing.beside import Beside
 from routing.budgets import first_token_deadline
 from routing.errors import NoModel
@@ -18,7 +18,7 @@ from routing.hedge import plan
 from routing.policy import Decision, Rung
 from routing.retry import RULES, Next, retry_delay
 
-__all__ = ["Answer", "AnswerEvent", "Attempt", "Fit", "Restarted", "Tools", "open_stream"]
+__all__ = ["Answer", "AnswerEvent", "Attempt", "Fit", "Restarted", "Tools", "Unbounded", "open_stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +291,7 @@ class _Run:
         def begin() -> Request | None:
             if (
                 tools.health.breaker(planned.rung.key, tools.clock()) is not Breaker.CLOSED
+                or tools.money.stop(self._decision.payer) is not None
                 or not hedges.take()
             ):
                 return None

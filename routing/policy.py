@@ -25,6 +25,7 @@ from routing.case import (
 )
 from routing.catalog import Catalog
 from routing.health import Breaker, Health
+from routing.ledger import NOBODY, Payer
 from routing.rollout import Policy
 from routing.score import in_order
 from routing.strategy import STRATEGIES
@@ -73,7 +74,7 @@ class Decision:
     """The ladder, the deadlines and the reason. `wanted`: the name that was chosen, None for the default.
 
     `case`: what it was decided on, for /why and for a replay; None for a ladder that nobody decided. `tokens`: of the
-    prompt, estimated.
+    prompt, estimated. `payer`: whose money it is.
     """
 
     rungs: tuple[Rung, ...]
@@ -84,6 +85,7 @@ class Decision:
     excluded: tuple[Excluded, ...] = ()
     case: Case | None = None
     tokens: int = 0
+    payer: Payer = NOBODY
 
 
 def decide(query: RouteQuery, catalog: Catalog, health: Health) -> Decision:
@@ -103,6 +105,7 @@ def decide(query: RouteQuery, catalog: Catalog, health: Health) -> Decision:
         excluded=picked.excluded,
         case=case,
         tokens=max(query.tokens, query.least_tokens),
+        payer=query.payer,
     )
 
 

@@ -65,6 +65,7 @@ RULES: Mapping[ErrorKind, Rule] = MappingProxyType(
         ErrorKind.MODEL_GONE: Rule(0, Next.OTHER_MODEL, cooldown=86400.0),
         ErrorKind.CONTENT_FILTER: Rule(0, Next.NOWHERE),
         ErrorKind.CANCELLED: Rule(0, Next.NOWHERE),
+        ErrorKind.BUDGET: Rule(0, Next.ANY),
     }
 )
 

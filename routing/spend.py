@@ -1,14 +1,15 @@
-"""What was spent today, and which models are still worth their price: a ladder from all of them to the free ones. Pure.
+"""What was spent, and which models are still worth their price. Pure.
 
-Nobody is shut out before the last step: dearer models stand behind cheaper ones, and only when the day's money is spent
-are models that cost something not asked at all.
+A ladder leads from all models to the free ones. Nobody is shut out before the last step: dearer models stand behind
+cheaper ones, and only when the money is spent are models that cost something not asked at all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 
 from providers.base import ModelSpec
@@ -50,12 +51,35 @@ class Budget:
         return Level.DEFAULT if spent >= self.per_day * self.soft else Level.ALL
 
 
+def day_of(wall: float) -> int:
+    """Days since 1970, UTC."""
+    return int(wall // DAY)
+
+
+def month_of(wall: float) -> int:
+    """Months since the year 0, UTC."""
+    at = datetime.fromtimestamp(wall, UTC)
+    return at.year * 12 + at.month - 1
+
+
+def month_began(wall: float) -> int:
+    """The first day of the month, as days since 1970, UTC."""
+    return day_of(wall) - datetime.fromtimestamp(wall, UTC).day + 1
+
+
+def next_month(wall: float) -> float:
+    """When the next month begins, UTC, in seconds since 1970."""
+    year, month = divmod(month_of(wall) + 1, 12)
+    return datetime(year, month + 1, 1, tzinfo=UTC).timestamp()
+
+
 @dataclass(slots=True)
 class Purse:
-    """What was spent since midnight, UTC. `day` is the number of days since 1970."""
+    """What was spent since midnight, UTC, or in another period. `day` is the number of days, or periods, since 1970."""
 
     day: int = 0
     spent: float = 0.0
+    period: Callable[[float], int] = day_of
 
     def add(self, usd: float, wall: float) -> None:
         """A request cost so much. `wall`: seconds since 1970."""
@@ -68,7 +92,7 @@ class Purse:
         return self.spent
 
     def _turn(self, wall: float) -> None:
-        day = int(wall // DAY)
+        day = self.period(wall)
         if day > self.day:
             self.spent = 0.0
         self.day = day

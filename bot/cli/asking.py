@@ -19,7 +19,7 @@ from providers.base import TextDelta, Usage
 from providers.errors import ErrorKind
 from routing.catalog import Catalog
 from routing.errors import NoModel
-from routing.execute import Attempt, Restarted, Tools, open_stream
+from routing.execute import Attempt, Restarted, Tools, Unbounded, open_stream
 from routing.health import Health
 from routing.policy import NO_CREDENTIAL, RouteQuery, decide
 
@@ -113,6 +113,7 @@ async def _ask(
         roll=random.SystemRandom().random,
         sleep=asyncio.sleep,
         report=attempts.append,
+        money=Unbounded(),
     )
     system = settings.agents.defaults.system_prompt or ""
     prompt = assemble(system, (), [("", text)], conversation=_CONVERSATION, is_shared=False)

@@ -26,6 +26,7 @@ from bot.cli import (
     route,
     run,
     status,
+    usage,
 )
 from bot.cli.context import INTERRUPTED, OK, USAGE, CommandError, Context
 from bot.cli.parser import Parser, Verbs, common_options
@@ -47,6 +48,7 @@ _VERBS = (
     deadletters,
     backup,
     data,
+    usage,
 )
 
 

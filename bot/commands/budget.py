@@ -1,4 +1,4 @@
-"""/budget: what the models cost today, and what they may."""
+"""/budget: what the models cost, and what they may."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 
 from bot import words
 from bot.commands.registry import Call, Command
+from bot.spending import Spending, payer_of
 from channels.commands import CommandSpec
-from routing.spend import Level
+from routing.ledger import Cap, Payer
 
 MOST = 1_000_000.0
 """US dollars a day; more is a slip of the keyboard."""
@@ -16,13 +17,6 @@ _USAGE = (
     "Say /budget set 5 for five dollars a day, /budget set off for no limit, "
     "/budget set default for what the settings say."
 )
-
-_LEVELS = {
-    Level.ALL: "Every model may be asked.",
-    Level.DEFAULT: "Models dearer than the default come last now.",
-    Level.FAST: "Models dearer than the fast one come last now.",
-    Level.FREE: "It is spent: only models that cost nothing are asked until midnight UTC.",
-}
 
 
 async def budget(call: Call) -> str:
@@ -58,13 +52,29 @@ def _amount(value: str) -> float | None:
 
 
 def _status(call: Call) -> str:
-    spending = call.desk.spending
+    spending, payer = call.desk.spending, payer_of(call.turn)
     per_day = spending.budget.per_day
     spent = f"Spent today (UTC), as far as prices are known: ${spending.today:.4f}"
     if math.isinf(per_day):
-        return f"{spent}. There is no limit."
-    by = "set with /budget" if spending.is_chosen else "of the settings"
-    return f"{spent} of ${per_day:g} ({by}). {_LEVELS[spending.level]}"
+        lines = [f"{spent}. There is no limit."]
+    else:
+        by = "set with /budget" if spending.is_chosen else "of the settings"
+        lines = [f"{spent} of ${per_day:g} ({by}). {words.LEVELS[spending.level(payer)]}"]
+    lines.append(f"This month: {_of(spending, Cap.MONTH, payer)}.")
+    own = {Cap.SENDER: "You today", Cap.CONVERSATION: "This conversation today"}
+    for cap, whose in own.items():
+        if not math.isinf(spending.caps.of(cap).per_day):
+            excepted = " You are excepted." if payer.is_exempt else ""
+            lines.append(f"{whose}: {_of(spending, cap, payer)}.{excepted}")
+    if held := spending.held():
+        lines.append(f"Held for answers that are being written: ${held:.4f}.")
+    return "\n".join(lines)
+
+
+def _of(spending: Spending, cap: Cap, payer: Payer) -> str:
+    most = spending.caps.of(cap).per_day
+    limit = "no limit" if math.isinf(most) else f"of ${most:g}"
+    return f"${spending.spent(cap, payer):.4f} {limit}"
 
 
 COMMANDS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot import words
+from bot.commands.costs import costs_here
 from bot.commands.registry import Ask, Call, Command
 from bot.interrupt import StopReason
 from bot.lanes import Mode
@@ -86,7 +87,8 @@ async def usage(call: Call) -> str:
     if chosen not in _USAGE:
         return f"There is no line “{chosen}”: /usage {'|'.join(_USAGE)}."
     await call.desk.conversations.choose(call.turn.key, "usage", None if chosen == USAGE_OFF else chosen)
-    return f"The line under each answer: **{chosen}**."
+    line = f"The line under each answer: **{chosen}**."
+    return f"{line}\n\n{await costs_here(call)}" if chosen == USAGE_COST else line
 
 
 def _asks_again(argument: str) -> Ask:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from bot.media.problems import Problem, Unreadable
+from bot.till import Till, Unpaid
 from channels.markup import clean
 from providers.base import Credential, ModelSpec, Transcribes
 from providers.errors import ErrorKind, ProviderError
@@ -22,18 +23,23 @@ _ANOTHER_KEY = frozenset({ErrorKind.AUTH, ErrorKind.PERMISSION, ErrorKind.QUOTA,
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Who writes down speech. `credentials`: in the order in which they are tried; at least one."""
+    """Who writes down speech. `credentials`: in the order in which they are tried; at least one.
+
+    `money` lets each request in. What one cost is not known: it is billed by the minute, which no catalogue tells.
+    """
 
     model: ModelSpec
     provider: Transcribes
     credentials: tuple[Credential, ...]
+    money: Till = field(default_factory=Unpaid)
 
     async def write_down(self, audio: bytes, mime: str) -> str:
         """What was said, never empty. Raises Unreadable: NOT_HEARD where the provider failed, SILENT for silence."""
         for left, credential in enumerate(self.credentials, 1 - len(self.credentials)):
             began = time.monotonic()
             try:
-                text = await self.provider.transcribe(self.model, audio, mime, credential)
+                async with self.money.open_hold(self.model, 0):
+                    text = await self.provider.transcribe(self.model, audio, mime, credential)
             except ProviderError as error:
                 self._report(began, audio, error)
                 if left < 0 and error.kind in _ANOTHER_KEY:

@@ -10,15 +10,26 @@ from bot.settings.fields import Section, Share, Usd
 
 
 class BudgetSection(Section):
-    """Money for a day, UTC. Models are left for cheaper ones step by step, and nobody is left without a word."""
+    """Money, UTC. Models are left for cheaper ones step by step, and nobody is left without a word."""
 
     per_day: Usd | None = Field(
         default=None,
         description="US dollars a day for models; none: without limit; 0: only models that cost nothing.",
     )
+    per_month: Usd | None = Field(
+        default=10.0, description="US dollars a month for models; null: without limit."
+    )
+    per_sender: Usd | None = Field(
+        default=None,
+        description="US dollars a day for one person, owners and admins excepted; none: no limit.",
+    )
+    per_conversation: Usd | None = Field(
+        default=None,
+        description="US dollars a day for one conversation, owners and admins excepted; none: no limit.",
+    )
     soft: Share = Field(
         default=0.8,
-        description="The share of it from which dearer models than the default come last, and half-way to `hard` "
+        description="The share of each from which dearer models than the default come last, and half-way to `hard` "
         "dearer ones than `fast`.",
     )
     hard: float = Field(
@@ -26,7 +37,7 @@ class BudgetSection(Section):
         ge=0.0,
         le=10.0,
         allow_inf_nan=False,
-        description="The share of it from which only models are asked that cost nothing.",
+        description="The share of each from which only models are asked that cost nothing.",
     )
 
     @model_validator(mode="after")

@@ -77,7 +77,7 @@ class RoutingSection(Section):
         allow_inf_nan=False,
         description="The share of each of models.providers.NAME.limits that mail and schedules never use.",
     )
-    budget: BudgetSection = Field(default=BudgetSection(), description="Money for a day.")
+    budget: BudgetSection = Field(default=BudgetSection(), description="Money for models.")
     semantic: SemanticSection = Field(
         default=SemanticSection(), description="Routes told by likeness to sample messages."
     )

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from bot.exchange import Exchange
+from bot.store.money import Charge, Cost, Held, Spent
 from channels.events import Message, Sent
 from channels.journal import SentPart
 
@@ -186,8 +187,17 @@ class Store(Protocol):
     async def turns(self, key: str | None, limit: int) -> Sequence[TurnRecord]:
         """The last ended turns, of one conversation or of all, newest first (their `history` left empty)."""
 
-    async def spent(self, since: float) -> float:
-        """US dollars of the turns that ended at or after `since`, as far as their costs are known."""
+    async def take_up_spending(self, day: int, month_began: int) -> Spent:
+        """What was spent before this start. `day`, `month_began`: days since 1970. Once, before anything is charged."""
+
+    def hold(self, held: Held) -> asyncio.Future[None]:
+        """A request begins that may cost so much. Rides along with the next write; nobody should wait for it."""
+
+    def charge(self, charge: Charge) -> asyncio.Future[None]:
+        """A request cost so much. Rides along with the next write; nobody should wait for it."""
+
+    async def costs(self, since: int, conversation: str | None = None) -> Sequence[Cost]:
+        """What models cost from the day `since` on, all that was handed over before included; see Cost."""
 
     async def said_since(self, since: float) -> Sequence[tuple[str, str, str, str, int]]:
         """Who wrote where since then: channel, account, sender, conversation, messages. Of the newest 20,000."""

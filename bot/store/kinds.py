@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bot.store import inbox, turns
+from bot.store import inbox, money, turns
 from bot.store.connection import execute
 from bot.store.writer import Kind
 
@@ -36,6 +36,8 @@ ADD_KEY = Kind("add key", 1, inbox.add_keys, urgent=True, essential=False, alone
 PART_SENT = Kind("part sent", 3, turns.parts_sent, alone=True)
 PROGRESS = Kind("progress", 4, turns.progress, essential=False, alone=True)
 FINAL = Kind("final", 5, turns.final, urgent=True, alone=True)
+HOLD = Kind("hold", 2, money.hold, rides=True)
+CHARGE = Kind("charge", 3, money.charge, rides=True)
 STATEMENT = Kind("statement", 7, _statements, alone=True)
 CALL = Kind("call", 8, _calls, urgent=True)
 SWEEP = Kind("sweep", 9, _calls, essential=False)

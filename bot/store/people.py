@@ -14,7 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from bot.errors import BotError
-from bot.store import sql
+from bot.store import money, sql
 from bot.store.codec import decode
 from bot.store.connection import execute
 from channels.events import ConversationKey
@@ -107,6 +107,7 @@ def export(connection: sqlite3.Connection, person: Person) -> Mapping[str, Any]:
         "conversations": {"own": list(found.own), "shared": list(found.shared), "kept": conversations},
         "lines": lines,
         "messages": messages,
+        "costs": money.of_person(connection, str(person)),
     }
 
 
@@ -132,6 +133,7 @@ def forget(connection: sqlite3.Connection, person: Person) -> Forgotten:
         execute(connection, _DROP_OPEN_TURN, (turn_id,))
         execute(connection, _BARE_TURN, (turn_id,))
     connection.execute(_DROP_IDLE_PARTS)
+    money.forget(connection, str(person), found.own)
     mark = f"_{crc32(person.sender.encode(errors='replace')):08x}"
     execute(connection, _BARE_FEEDBACK, (mark, mark))
     return Forgotten(messages, lines, len(turns), found.own, found.shared)

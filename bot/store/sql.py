@@ -12,12 +12,14 @@ history       what was said and shown; within a conversation and session `id` gi
               sender: who said it, or who is answered; '' where that is not known
 pairing       who waits to be let in, with a salted digest of the code that they were told; access_grant: who was let in
               beside the settings; access_log: every change of that, by whom, about whom (CHANNEL:ACCOUNT:ID)
+spend         what models cost, summed: by day since 1970 (UTC), model, person as CHANNEL:ACCOUNT:ID, and conversation
+held          what running requests may cost; what stands there at a start was ended by a crash
 conversation  session and choices, `used_at`: saved last; cursor and choice: what channels and people want remembered
 """
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x46577374  # "FWst": a file of anybody else is refused
 
 _ACCESS = (
@@ -143,6 +145,25 @@ SCHEMA = (
         PRIMARY KEY (scope, name)
     ) STRICT, WITHOUT ROWID""",
     *_ACCESS,
+    """CREATE TABLE spend (
+        day INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        conversation TEXT NOT NULL,
+        usd REAL NOT NULL,
+        requests INTEGER NOT NULL,
+        PRIMARY KEY (day, model, sender, conversation)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE held (
+        hold INTEGER PRIMARY KEY,
+        turn_id TEXT NOT NULL,
+        day INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        conversation TEXT NOT NULL,
+        prompt_usd REAL NOT NULL,
+        token_usd REAL NOT NULL
+    ) STRICT""",
 )
 
 
@@ -246,7 +267,6 @@ _TURN_COLUMNS = """turn_id, conversation, session, inbox_ids, outcome, parts, mo
 TURNS = f"SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own columns
 TURNS_OF = f"""SELECT {_TURN_COLUMNS} FROM turn WHERE state = 'done' AND conversation = ?
     ORDER BY id DESC LIMIT ?"""  # noqa: S608 - our own columns
-SPENT = "SELECT coalesce(sum(cost_usd), 0.0) FROM turn WHERE state = 'done' AND ended_at >= ?"
 SET_FEEDBACK = """UPDATE turn SET detail = json_set(coalesce(detail, '{}'), '$.feedback.' || ?, ?)
     WHERE turn_id = ? AND state = 'done'"""
 UNSET_FEEDBACK = """UPDATE turn SET detail = json_remove(detail, '$.feedback.' || ?)

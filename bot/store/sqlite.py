@@ -19,12 +19,13 @@ from typing import Any, TypeVar
 import structlog
 
 from bot.errors import StoreError
-from bot.store import conversations, inbox, kinds, letters, sql, turns
+from bot.store import conversations, inbox, kinds, letters, money, sql, turns
 from bot.store.base import Conversation, HistoryRow, PendingTurn, TurnRecord
 from bot.store.codec import encode_message, encode_text
 from bot.store.connection import check, connect
 from bot.store.executors import Executor, ThreadExecutor
 from bot.store.migrate import ensure_schema
+from bot.store.money import Charge, Cost, Held, Spent
 from bot.store.reader import Reader
 from bot.store.sweep import Retention, Sweeper
 from bot.store.writer import Kind, Writer
@@ -226,10 +227,23 @@ class SqliteStore:
         await self._settled("turns")
         return await self._reader.run(functools.partial(turns.turns, key=key, limit=limit))
 
-    async def spent(self, since: float) -> float:
-        """See Store.spent."""
-        await self._settled("turns")
-        return await self._reader.run(functools.partial(turns.spent, since=since))
+    # Money
+
+    async def take_up_spending(self, day: int, month_began: int) -> Spent:
+        """See Store."""
+        return await self.call(functools.partial(money.take_up, day=day, month_began=month_began))
+
+    def hold(self, held: Held) -> asyncio.Future[None]:
+        """See Store."""
+        return self._write(kinds.HOLD, held)
+
+    def charge(self, charge: Charge) -> asyncio.Future[None]:
+        """See Store."""
+        return self._write(kinds.CHARGE, charge)
+
+    async def costs(self, since: int, conversation: str | None = None) -> Sequence[Cost]:
+        """See Store."""
+        return await self.call(functools.partial(money.costs, since=since, conversation=conversation))
 
     async def said_since(self, since: float) -> Sequence[tuple[str, str, str, str, int]]:
         """See Store."""

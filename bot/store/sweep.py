@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bot.store import access, letters, sql
+from bot.store import access, letters, money, sql
 
 SLICE_ROWS = 500
 VACUUM_PAGES = 200
@@ -20,9 +20,11 @@ class Retention:
 
     `history`: what was said, the choices made in a conversation where nothing was said since, and who was let in when
     by whom. `letters`: messages that were given up.
+    `history`: what was said, what it cost, and the choices made in a conversation where nothing was said since.
+    `letters`: messages that were given up.
 
     `keys`: how long a second copy of an event is recognised. `payloads`: the messages of ended turns.
-    `turns`: records of turns with their cost (longer than a month, so that a month's spending can be summed).
+    `turns`: records of turns.
     `every`: how often the store looks for what is too old.
     """
 
@@ -55,6 +57,7 @@ class _Task(StrEnum):
     CONVERSATIONS = "conversations"
     LETTERS = "letters"
     ACCESS = "access"
+    SPEND = "spend"
     VACUUM = "vacuum"
 
 
@@ -106,6 +109,9 @@ class Sweeper:
                 return self._drop_letters(connection, now - keep.letters)
             case _Task.ACCESS:
                 return access.drop_old(connection, now - keep.history, now, self._rows)
+            case _Task.SPEND:
+                connection.execute(money.DROP_OLD, (int((now - max(keep.history, keep.turns)) // _DAY),))
+                return False
             case _Task.VACUUM:
                 return _give_back(connection)
 

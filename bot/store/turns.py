@@ -120,12 +120,6 @@ def turns(connection: sqlite3.Connection, key: str | None, limit: int) -> Sequen
     return [_record(row) for row in execute(connection, sql.TURNS_OF, (key, limit))]
 
 
-def spent(connection: sqlite3.Connection, since: float) -> float:
-    """The sum of what is known."""
-    (total,) = connection.execute(sql.SPENT, (since,)).fetchone()
-    return float(total)
-
-
 def _line(record: TurnRecord, line: HistoryRow, now: float) -> Row:
     return (
         record.key,

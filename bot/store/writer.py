@@ -29,6 +29,7 @@ INTAKE_BYTES = 64 * 1024 * 1024
 # Writes that nobody waits for give others this long to come along: one flush less for most of them. It is how
 # much longer a crash can leave a sent message without its record; the sending itself takes far longer.
 PATIENCE = 0.003
+MOST_RIDING = 64  # writes that only wait for company
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +40,8 @@ class Kind:
 
     `rank`: kinds are written in this order within a batch. `urgent`: somebody waits for it. `essential`: it
     belongs to a message already taken, so it is let in even when new ones are refused. `alone`: it is one
-    statement, which needs no transaction around it when nothing else is written.
+    statement, which needs no transaction around it when nothing else is written. `rides`: it waits for any other
+    write to come along, however long, and costs no flush of its own; a crash may lose it until then.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Kind:
     urgent: bool = False
     essential: bool = True
     alone: bool = False
+    rides: bool = False
 
 
 @dataclass(slots=True)
@@ -141,7 +144,7 @@ class Writer:
                 self._draining = True
         if write.kind.urgent:
             self._start()
-        elif self._timer is None:
+        elif self._timer is None and not (write.kind.rides and len(self._queue) < MOST_RIDING):
             self._timer = self._loop.call_later(PATIENCE, self._start_late)
 
     def _start_late(self) -> None:

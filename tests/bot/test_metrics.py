@@ -86,7 +86,7 @@ def test_a_queue_is_read_when_somebody_looks() -> None:
 
 
 def test_every_name_carries_its_unit() -> None:
-    units = ("_total", "_seconds", "_per_second", "_messages", "_running", "_online", "_info")
+    units = ("_total", "_seconds", "_per_second", "_messages", "_running", "_online", "_info", "_usd")
     assert [name for name in metrics.names() if not name.endswith(units)] == []
 
 

@@ -29,7 +29,7 @@ from providers.base import (
 )
 from routing.budgets import BUDGETS
 from routing.errors import NoModel
-from routing.execute import Attempt, Tools, open_stream
+from routing.execute import Attempt, Tools, Unbounded, open_stream
 from routing.health import Health
 from routing.hedge import SHARE, Hedges
 from routing.policy import Decision, Reason, Rung
@@ -148,6 +148,7 @@ async def _simulate(
         clock=loop.time,
         roll=lambda: 0.5,
         sleep=asyncio.sleep,
+        money=Unbounded(),
         report=attempts.append,
         hedges=Hedges(share) if share is not None else None,
     )

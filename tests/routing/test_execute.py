@@ -27,7 +27,7 @@ from providers.errors import ErrorKind, ProviderError
 from providers.fake import Delay, FakeProvider, Hang, Script, answer, cut
 from routing.budgets import Budget, longest_answer
 from routing.errors import NoModel
-from routing.execute import AnswerEvent, Attempt, Restarted, Tools, open_stream
+from routing.execute import AnswerEvent, Attempt, Restarted, Tools, Unbounded, open_stream
 from routing.health import Health
 from routing.policy import Decision, Reason, Rung
 from tests.routing.models import model
@@ -59,6 +59,7 @@ class Rig:
             clock=time.monotonic,
             roll=lambda: 0.5,
             sleep=self._sleep,
+            money=Unbounded(),
             report=self.attempts.append,
         )
 

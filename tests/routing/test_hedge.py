@@ -26,7 +26,7 @@ from providers.errors import ErrorKind, ProviderError
 from providers.fake import Delay, FakeProvider, Hang, Script, answer, cut
 from routing.budgets import BUDGETS
 from routing.errors import NoModel
-from routing.execute import Answer, AnswerEvent, Attempt, Restarted, Tools, open_stream
+from routing.execute import Answer, AnswerEvent, Attempt, Restarted, Tools, Unbounded, open_stream
 from routing.health import Breaker, Health, Tail
 from routing.hedge import BURST, LEAST, SHARE, Hedges, patience, plan
 from routing.policy import Decision, Reason, RouteQuery, Rung, decide
@@ -61,6 +61,7 @@ class Rig:
             clock=loop.time,
             roll=lambda: 0.5,
             sleep=asyncio.sleep,
+            money=Unbounded(),
             report=self.attempts.append,
             hedges=Hedges(share),
         )

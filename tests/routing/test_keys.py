@@ -14,7 +14,7 @@ from providers.fake import FakeProvider, Script, answer
 from routing.budgets import Budget
 from routing.catalog import Catalog
 from routing.errors import NoModel
-from routing.execute import Attempt, Tools, open_stream
+from routing.execute import Attempt, Tools, Unbounded, open_stream
 from routing.health import Health
 from routing.policy import Decision, Reason, RouteQuery, Rung, decide
 from tests.routing.models import catalog, model
@@ -54,6 +54,7 @@ class Ladder:
             clock=time.monotonic,
             roll=lambda: 0.5,
             sleep=self._sleep,
+            money=Unbounded(),
             report=self.attempts.append,
             fallback_on_auth_error=self.may_leave,
         )

@@ -23,7 +23,7 @@ from providers.errors import ErrorKind, ProviderError
 from providers.fake import Delay, FakeProvider, Hang, Script, answer, cut
 from routing.budgets import BUDGETS
 from routing.errors import NoModel
-from routing.execute import Attempt, Tools, open_stream
+from routing.execute import Attempt, Tools, Unbounded, open_stream
 from routing.health import Health
 from routing.policy import RouteQuery, decide
 from tests.routing.models import catalog, model
@@ -57,6 +57,7 @@ class Clinic:
             clock=self.loop.time,
             roll=lambda: 0.5,
             sleep=asyncio.sleep,
+            money=Unbounded(),
             report=self.attempts.append,
         )
 

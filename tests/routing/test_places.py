@@ -13,7 +13,7 @@ from providers.errors import ErrorKind
 from providers.fake import FakeProvider, answer
 from routing.budgets import BUDGETS
 from routing.errors import NoModel
-from routing.execute import Attempt, Tools, open_stream
+from routing.execute import Attempt, Tools, Unbounded, open_stream
 from routing.health import Breaker, Health
 from routing.places import Places
 from routing.policy import Decision, Reason, Rung
@@ -40,6 +40,7 @@ class Site:
             clock=self.loop.time,
             roll=lambda: 0.5,
             sleep=asyncio.sleep,
+            money=Unbounded(),
             report=self.attempts.append,
             places=self.places,
         )

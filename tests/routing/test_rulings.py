@@ -20,7 +20,7 @@ from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer, cut
 from routing.budgets import BUDGETS
 from routing.errors import NoModel
-from routing.execute import Attempt, Restarted, Tools, open_stream
+from routing.execute import Attempt, Restarted, Tools, Unbounded, open_stream
 from routing.health import Breaker, Health
 from routing.policy import Decision, Reason, Rung
 from tests.routing.models import model
@@ -63,6 +63,7 @@ TABLE = (
     Row(ErrorKind.CONTEXT_LENGTH, 2, "A -", "A -", "A -", "the conversation is too long for it"),
     Row(ErrorKind.MODEL_GONE, 2, "A K", "A M", "A -", "no longer has this model", cooldown=86400),
     Row(ErrorKind.CANCELLED, 2, "A -", "A -", "A -", "it was cancelled"),
+    Row(ErrorKind.BUDGET, 2, "A K", "A M", "A -", "it costs more than is left of the budget"),
 )
 PLACES = ("key", "model", "last")
 ROWS = pytest.mark.parametrize("row", TABLE, ids=lambda row: str(row.kind))
@@ -101,6 +102,7 @@ class Walk:
             clock=self.loop.time,
             roll=lambda: 0.5,
             sleep=self._sleep,
+            money=Unbounded(),
             report=lambda _: None,
         )
 

@@ -15,6 +15,7 @@ from bot.home import Home
 from bot.settings import load_settings
 from bot.settings.classifying import SemanticSection
 from bot.sources import open_models
+from bot.till import Unpaid
 from providers.base import Credential, ModelSpec
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer
@@ -148,7 +149,7 @@ async def test_vectors_of_a_model_on_this_machine_tell_the_route(folder: Path) -
     providers = {"onnx": {"api": "onnx-embeddings", "directory": str(folder)}}
     home.config.write_text(json.dumps({"models": {"providers": providers, "detectLocal": False}}))
     async with open_models(load_settings(home, home.config, {})) as models:
-        judging = Classifying(section("onnx/tiny", {"deep": ("cat",), "fast": ("sea",)}), models)
+        judging = Classifying(section("onnx/tiny", {"deep": ("cat",), "fast": ("sea",)}), models, Unpaid())
         assert await judging.judge("dog") is None  # nothing is known yet
         await judging.prepare()
         assert await judging.judge("dog") == "deep"
@@ -160,7 +161,7 @@ async def test_vectors_of_an_api_tell_the_route(tmp_path: Path, mock_model: Mock
     home.prepare()
     home.config.write_text(json.dumps(config(mock_model.base_url)))
     async with open_models(load_settings(home, home.config, {})) as models:
-        judging = Classifying(section("mock/vectors", {"deep": ("prove the theorem",)}), models)
+        judging = Classifying(section("mock/vectors", {"deep": ("prove the theorem",)}), models, Unpaid())
         await judging.prepare()
         assert await judging.judge("prove the theorem") == "deep"
         assert await judging.judge("something else entirely, about bananas") is None

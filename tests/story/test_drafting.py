@@ -25,7 +25,9 @@ LONG = "Yes, and here is the whole story of why that is so, from its beginning t
 
 
 def _settings(folder: Path, *, wants: bool = True) -> None:
-    config = {"agents": {"defaults": {"draftThenDeep": wants}}}
+    # A dollar a token: what two requests may cost at most is more than any month has.
+    boundless = {"budget": {"perMonth": None}}
+    config = {"agents": {"defaults": {"draftThenDeep": wants}}, "routing": boundless}
     (folder / "config.json").write_text(json.dumps(config))
 
 

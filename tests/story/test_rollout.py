@@ -196,7 +196,7 @@ def test_without_share_budget_or_price_nobody_is_asked_twice(
     spec = FakeProvider.spec("m", "one", price=None if price is None else Price(price, price))
     catalog = Catalog(models={spec.ref: spec}, primary=Choice(spec))
     decision = decide(RouteQuery(LatencyClass.SYNC, Streaming.EDIT, 1.0), catalog, Health())
-    seconds = Seconds(share, budget, None, lambda: 0.0, lambda _: None, offered=1_000)  # type: ignore[arg-type]
+    seconds = Seconds(share, budget, None, lambda: 0.0, offered=1_000)  # type: ignore[arg-type]
     assert not seconds.offer(decision, None, None)  # type: ignore[arg-type]
 
 

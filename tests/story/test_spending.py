@@ -57,7 +57,9 @@ async def test_with_nothing_free_people_read_what_is_the_matter_and_the_owner_ca
         budgeted(tmp_path, 1.0), paid("paid", 1.5, "for money", "again"), policy=OWNED
     ) as world:
         await said(world, "one", 1)
-        assert "budget for models is spent" in await said(world, "two", 2)
+        shown = await said(world, "two", 2)
+        assert shown.startswith("Today's budget for models ($1) is spent, and none is connected that costs")
+        assert shown.endswith("I answer again after midnight UTC; the owner can raise it with /budget set.")
         assert len(world.provider.asked) == 1
         assert (
             await said(world, "/budget set 10", 3, sender="bob") == "Only the owner of this bot may do that."
@@ -74,7 +76,7 @@ async def test_what_was_spent_and_what_was_set_survive_a_restart(tmp_path: Path)
     async with inside(tmp_path, paid("paid", 0.25, "not to be had"), policy=OWNED) as world:
         status = await said(world, "/budget", 4)
         assert "$0.2500 of $0.2 (set with /budget). It is spent" in status
-        assert "budget for models is spent" in await said(world, "a question", 5)
+        assert "budget for models ($0.2) is spent" in await said(world, "a question", 5)
         assert "There is no limit." in await said(world, "/budget set default", 6)
 
 

@@ -17,6 +17,7 @@ from bot.errors import StoreError
 from bot.store.connection import connect
 from bot.store.migrate import CURRENT, KEPT_COPIES, Schema, copy_aside, ensure_schema, schema_version
 from bot.store.migrations.run import upgrade
+from bot.store.money import Cost, Spent
 from bot.store.sqlite import SqliteStore, open_store
 from tests.bot.store.examples import SOME_TIME, message
 
@@ -149,6 +150,25 @@ def test_opening_a_new_or_current_file_imports_no_migration_library(path: Path) 
         [sys.executable, "-c", _OPEN_TWICE, str(path)], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+async def test_what_ended_turns_cost_stands_in_the_sums_after_the_migrations(path: Path) -> None:
+    with closing(connect(path)) as old:
+        upgrade(old, CURRENT.migrations, 0, 4)
+        for number, (day, usd) in enumerate([(20_000, 0.5), (20_000, 0.25), (20_001, 1.0), (20_001, None)]):
+            old.execute(
+                "INSERT INTO turn (turn_id, conversation, state, model, cost_usd, added_at, ended_at)"
+                " VALUES (?, 'fake:main:room', 'done', 'a/m', ?, 0, ?)",
+                (f"t{number}", usd, day * 86_400 + 60.0),
+            )
+        old.execute(
+            "INSERT INTO inbox (channel, account, event_key, state, received_at, turn_id, sender)"
+            " VALUES ('fake', 'main', 'e2', 'done', 0, 't2', 'u-1')"
+        )
+    async with open_store(path) as store:
+        spent = await store.take_up_spending(20_001, 20_000)
+        assert spent == Spent(1.0, 1.75, {"fake:main:u-1": 1.0}, {"fake:main:room": 1.0})
+        assert await store.costs(20_000) == [Cost(20_001, "a/m", 1.0, 1), Cost(20_000, "a/m", 0.75, 2)]
 
 
 async def test_what_the_first_release_wrote_is_read_after_the_migrations(path: Path) -> None:

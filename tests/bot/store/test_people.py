@@ -14,6 +14,7 @@ from bot.store import people
 from bot.store.base import Conversation, HistoryRow
 from bot.store.chores import forget_person
 from bot.store.connection import connect_to_read
+from bot.store.money import Charge, Cost, Held, Spent
 from bot.store.people import Person
 from bot.store.sqlite import SqliteStore
 from channels.events import Sender, Sent
@@ -55,6 +56,9 @@ async def _lived(store: SqliteStore) -> None:
     dead = replace(message("d1", f"{MARK} is dead", space="ann"), sender=ANN)
     await store.add_message(dead, "d1", SOME_TIME)
     await store.final("d1", f"{MARK} in vain")
+    for sender, space, usd in (("u-1", "ann", 0.5), ("u-1", "group", 0.25), ("u-2", "group", 0.125)):
+        store.charge(Charge(20_000, "a/m", f"fake:main:{sender}", f"fake:main:{space}", usd))
+    store.hold(Held(1, "w1", 20_000, "a/m", "fake:main:u-1", "fake:main:group", 1.0, 0.0))
     await store.bury("d1", f"because of {MARK}", keeps_answer=True)
 
 
@@ -79,9 +83,12 @@ async def test_what_others_said_and_were_told_stays(store: SqliteStore) -> None:
 
 async def test_what_was_spent_and_which_events_are_known_stays(store: SqliteStore) -> None:
     await _lived(store)
-    before = await store.spent(0.0)
+    before = await store.costs(0)
     await forget_person(store, Person("fake", "main", "u-1"))
-    assert await store.spent(0.0) == before
+    assert await store.costs(0) == before == [Cost(20_000, "a/m", 0.875, 3)]
+    assert await store.costs(0, "fake:main:ann") == []
+    left = await store.take_up_spending(20_000, 20_000)
+    assert left == Spent(1.875, 1.875, {"fake:main:u-2": 0.125}, {"fake:main:group": 1.375})
     assert len(await store.turns(None, 100)) == 42
     assert not await store.add_message(message("a3"), "again", SOME_TIME)
 
@@ -119,6 +126,10 @@ async def test_everything_that_is_kept_of_a_person_is_handed_out(store: SqliteSt
     waiting = [each for each in found["messages"] if each["state"] == "new"]
     assert [each["edited"] for each in waiting] == [f"{MARK} was edited"]
     assert found["conversations"]["kept"][0]["choices"] == {"persona": MARK}
+    assert [(each["conversation"], each["usd"]) for each in found["costs"]] == [
+        ("fake:main:ann", 0.5),
+        ("fake:main:group", 0.25),
+    ]
     assert (nobody["lines"], nobody["messages"]) == ([], [])
 
 
