@@ -9,6 +9,7 @@ quotes, rules, tables; at most 12,000 characters in a message. What is added her
 - In code nothing is written otherwise, as what is resolved there is not documented; only what would be a live token
   gets an invisible word joiner behind its `<`.
 - A link to `!channel`, `@U...` or `#C...` could be turned into such a token: its brackets are taken apart.
+- What a picture is here is not documented; an invisible joiner behind its `!` leaves a link, which nothing fetches.
 - `&` stays: an entity in Markdown means its character, in link targets it has to stay.
 """
 
@@ -23,12 +24,13 @@ from channels.slack.text import wash
 MAX_MARKDOWN = 12_000
 JOINER = "\u2060"
 
-_SPECIAL = re.compile(r"<|\]\(|\]:")
+_SPECIAL = re.compile(r"<|\]\(|\]:|!\[")
 _TOKEN = re.compile(
     r"(?P<escape>\\[\s\S]?)"
     r"|(?P<ticks>`+)"
     r"|(?P<link><(?P<url>(?:https?://|mailto:)[^\s<>|]+)>)"
     r"|(?P<angle><)"
+    r"|(?P<picture>!(?=\[))"
     r"|(?P<target>\]\([ \t]*(?:<[ \t]*)?(?=[!@#]))"
     r"|(?P<definition>^[ ]{0,3}\[[^\]\n]+\]:[ \t]*(?:<[ \t]*)?(?=[!@#]))",
     re.MULTILINE,
@@ -38,8 +40,8 @@ _RUN = re.compile("`+")
 _BLANK = re.compile(r"\n[ \t]*\n")
 # What may still become something else when more text comes.
 _OPEN_END = re.compile(
-    r"(?:\\|(?:\\|(?<!`))`+|\\?<(?:[a-z]{0,6}(?::[^\s<>|]*)?)?|\](?:\([ \t]*(?:<[ \t]*)?)?"
-    r"|^[ ]{0,3}\[[^\]\n]*\]?:?[ \t]*<?)\Z",
+    r"(?:\\|!|(?:\\|(?<!`))`+|\\?<(?:[a-z]{0,6}(?::[^\s<>|]*)?)?|\](?:\([ \t]*(?:<[ \t]*)?!?)?"
+    r"|^[ ]{0,3}\[[^\]\n]*\]?:?[ \t]*<?!?)\Z",
     re.MULTILINE,
 )
 _OPEN_CODE_END = re.compile(r"<(?:[!@#][A-Za-z0-9^]{0,8})?\Z")
@@ -131,6 +133,8 @@ def _other(kind: str | None, token: re.Match[str]) -> str:
         return f"[{url.removeprefix('mailto:')}]({url})"
     if kind == "angle":
         return "&lt;"
+    if kind == "picture":
+        return f"!{JOINER}"
     if kind == "escape":
         return "&lt;" if token.group() == "\\<" else token.group()
     if kind == "target":

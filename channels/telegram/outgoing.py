@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from channels.base import Host
+from channels.capabilities import Surface
 from channels.errors import Gone, GoneWhat, NotAuthorized, Refused, TooLong, Unavailable
 from channels.events import Action, Address, Sent
 from channels.telegram.buttons import keyboard
@@ -56,32 +57,33 @@ class Outgoing:
     async def post(self, address: Address, text: str, actions: Sequence[Action]) -> Sent:
         """A new message. Raises TooLong when neither way holds the text."""
         more = {**where(address), **_markup(actions)}
-        rich = self._rich(text)
+        rich = self._rich(address, text)
         if rich is not None:
             args = {"rich_message": rich.wire, **more}
             found = await self._try_rich("sendRichMessage", address, args, self._timing.send)
             if found is not None:
                 return self._sent(found, None)
-        body, entities = _rendered(text)
+        body, entities = _rendered(address, text)
         args = {"text": body, "entities": entities, "link_preview_options": _NO_PREVIEW, **more}
         return self._sent(await self._styled("sendMessage", address, args, self._timing.send), body)
 
     async def change(self, address: Address, message_id: str, text: str, actions: Sequence[Action]) -> Sent:
         """Another text and other buttons: an edit without `reply_markup` takes the buttons away."""
         more = {"message_id": number(message_id, GoneWhat.MESSAGE), **_markup(actions)}
-        rich = self._rich(text)
+        rich = self._rich(address, text)
         try:
             if rich is not None:
                 args = {"rich_message": rich.wire, **more}
                 found = await self._try_rich("editMessageText", address, args, self._timing.edit)
                 if found is not None:
                     return self._sent(found, None)
-            body, entities = _rendered(text)
+            body, entities = _rendered(address, text)
             args = {"text": body, "entities": entities, "link_preview_options": _NO_PREVIEW, **more}
             return self._sent(await self._styled("editMessageText", address, args, self._timing.edit), body)
         except Refused as error:
             if error.code == "not_modified":
-                return Sent(message_id, render(text)[0] if rich is None else rich.text)
+                shown = _rendered(address, text)[0] if rich is None else rich.text
+                return Sent(message_id, shown)
             raise
 
     async def remove(self, address: Address, message_id: str) -> None:
@@ -100,13 +102,13 @@ class Outgoing:
             # Bot API docs, sendMessageDraft (10.3, August 2026): a button to stop; what stands stays until our message.
             more |= {"can_stop": True, "keep_on_stop": True}
         scope, seconds = draft_scope(address), self._timing.draft
-        rich = self._rich(text)
+        rich = self._rich(address, text)
         if rich is not None:
             args = {"rich_message": rich.wire, **more}
             method = "sendRichMessageDraft"
             if await self._try_rich(method, address, args, seconds, scope=scope, shows=False) is not None:
                 return
-        body, entities = render(text)
+        body, entities = render(text, calls_nobody=_has_others(address))
         if utf16(body) > MAX_TEXT:
             raise TooLong(f"{utf16(body)} of {MAX_TEXT} UTF-16 units")
         if not is_visible(body):
@@ -143,14 +145,14 @@ class Outgoing:
 
     # -- rich or not
 
-    def _rich(self, text: str) -> Rich | None:
+    def _rich(self, address: Address, text: str) -> Rich | None:
         """The rich form where it is wanted: for headings, tables and what is too long for entities."""
         mode = self._settings.rich
         if not self._offers.has_rich:
             return None
         if mode is RichMode.AUTO and not may_be_structured(text) and utf16(text) <= MAX_TEXT:
             return None
-        rich = render_rich(text)
+        rich = render_rich(text, calls_nobody=_has_others(address))
         if rich is None or mode is RichMode.ON or rich.is_structured:
             return rich
         return rich if utf16(render(text)[0]) > MAX_TEXT else None
@@ -195,13 +197,18 @@ class Outgoing:
         return Sent(str(found), shown)
 
 
+def _has_others(address: Address) -> bool:
+    """Whether there is somebody whom an answer could call."""
+    return address.surface in (Surface.GROUP, Surface.THREAD)
+
+
 def _markup(actions: Sequence[Action]) -> dict[str, Any]:
     return {"reply_markup": keyboard(actions)} if actions else {}
 
 
-def _rendered(text: str) -> tuple[str, list[Entity]]:
+def _rendered(address: Address, text: str) -> tuple[str, list[Entity]]:
     """What is put on the wire. Raises TooLong, and Refused when a person would see nothing."""
-    body, entities = render(text)
+    body, entities = render(text, calls_nobody=_has_others(address))
     length = utf16(body)
     if length > MAX_TEXT:
         raise TooLong(f"{length} of {MAX_TEXT} UTF-16 units")

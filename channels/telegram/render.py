@@ -11,7 +11,7 @@ from typing import Any
 
 from channels.telegram.markdown import LANGUAGE, Span, events, is_break, is_link, keep_definitions
 from channels.telegram.table import columns, paragraphs, source_cells
-from channels.telegram.text import wash
+from channels.telegram.text import uncalled, wash
 from channels.telegram.writer import Entity, Scope, Writer
 
 # Anything that Markdown would read as more than words; without it the text is taken as it stands.
@@ -22,25 +22,32 @@ _RULE = "\N{EM DASH}" * 3
 _STYLES = {"Emphasis": "italic", "Strong": "bold", "Strikethrough": "strikethrough"}
 
 
-def render(markdown: str) -> tuple[str, list[Entity]]:
+def render(markdown: str, *, calls_nobody: bool = False) -> tuple[str, list[Entity]]:
     """The text that Telegram shows, and its entities with offsets in UTF-16 units.
 
-    The text may be empty where the Markdown shows nothing. Never raises.
+    The text may be empty where the Markdown shows nothing. `calls_nobody`: who is named by "@" is not notified. Never
+    raises.
     """
     markdown = wash(markdown)
     if not _SPECIAL.search(markdown):
-        return markdown.replace("\t", " ").strip(" \n"), []
-    walker = _Walker(keep_definitions(markdown))
+        return _plain(markdown, calls_nobody=calls_nobody), []
+    walker = _Walker(keep_definitions(markdown), calls_nobody=calls_nobody)
     walker.walk()
     text, entities = walker.writer.result()
-    return (text, entities) if text.strip() else (markdown.replace("\t", " ").strip(" \n"), [])
+    return (text, entities) if text.strip() else (_plain(markdown, calls_nobody=calls_nobody), [])
+
+
+def _plain(markdown: str, *, calls_nobody: bool) -> str:
+    text = markdown.replace("\t", " ").strip(" \n")
+    return uncalled(text) if calls_nobody else text
 
 
 class _Walker:
     """Walks the parser's events once."""
 
-    def __init__(self, markdown: str) -> None:
+    def __init__(self, markdown: str, *, calls_nobody: bool) -> None:
         self.writer = Writer()
+        self._calls_nobody = calls_nobody
         self._markdown = markdown
         self._source: bytes | None = None
         self._lists: list[int | None] = []
@@ -95,7 +102,7 @@ class _Walker:
         if self._code is not None:
             self._code.append(text)
         else:
-            self._write(text)
+            self._write(uncalled(text) if self._calls_nobody else text)
 
     def _plain_event(self, event: str) -> None:
         if event in ("SoftBreak", "HardBreak"):
@@ -112,7 +119,10 @@ class _Walker:
         self.writer.fixed(code.replace("\t", "    "), "code")
 
     def _html(self, html: str) -> None:
-        self._write("\n" if is_break(html) else html)
+        if is_break(html):
+            self._write("\n")
+        else:
+            self._text(html)
 
     # -- blocks
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from channels.telegram.markdown import LANGUAGE, Span, events, is_break, is_link, keep_definitions
 from channels.telegram.table import source_cells
-from channels.telegram.text import is_visible, wash
+from channels.telegram.text import is_visible, uncalled, wash
 
 # Bot API docs, "Rich message limits" (10.1, June 2026).
 MAX_RICH = 32_768
@@ -55,10 +55,13 @@ def may_be_structured(markdown: str) -> bool:
     return bool(_HEADING.search(markdown)) or ("|" in markdown and bool(_TABLE.search(markdown)))
 
 
-def render_rich(markdown: str) -> Rich | None:
-    """The message; None when it shows nothing or is beyond a limit of rich messages. Never raises."""
+def render_rich(markdown: str, *, calls_nobody: bool = False) -> Rich | None:
+    """The message; None when it shows nothing or is beyond a limit of rich messages. Never raises.
+
+    `calls_nobody`: who is named by "@" is not notified.
+    """
     source = keep_definitions(wash(markdown))
-    walker = _Walker(source)
+    walker = _Walker(source, calls_nobody=calls_nobody)
     walker.walk()
     text = "".join(walker.plain).strip()
     if not is_visible(text) or len(text) > MAX_RICH:
@@ -86,7 +89,8 @@ class _Link:
 class _Walker:
     """Walks the parser's events once. Block elements that are open stand in `_open`."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, calls_nobody: bool) -> None:
+        self._calls_nobody = calls_nobody
         self.out: list[str] = []
         self.plain: list[str] = []
         self.blocks = self.deepest = self.columns = 0
@@ -133,6 +137,8 @@ class _Walker:
             self._code.append(text)
             return
         text = text.replace("\t", " ").replace("\n", " ")
+        if self._calls_nobody:
+            text = uncalled(text)
         self.out.append(_escape(text))
         self.plain.append(text)
 

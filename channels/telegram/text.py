@@ -18,6 +18,14 @@ _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Combining marks that TDLib takes out; a letter that has a form of its own is put into it first.
 _MARKS = re.compile("[\u030a\u0333\u033f]")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\u180e]")
+# Bot API docs, MessageEntity: the server makes a mention of every "@username" outside code, and notifies who that is.
+_CALL = re.compile(r"(?<![\w@/.])@(?=[A-Za-z])")
+JOINER = "\u2060"
+
+
+def uncalled(text: str) -> str:
+    """`text` with an invisible joiner in each "@username", which then notifies nobody; addresses of mail stay."""
+    return _CALL.sub(f"@{JOINER}", text) if "@" in text else text
 
 
 def utf16(text: str) -> int:

@@ -20,6 +20,8 @@ CODE = "```python\n" + "\n".join(f"if a{n} < b{n}: print('<b>', \"&amp;\")" for 
 _PIECES = st.sampled_from(
     [
         *"< > ` `` ``` ~~~ ]( [x !channel ) https://x.y \\ &lt; | <!here> <@U1ABC> <!channel|x> mailto:a * <https://a.b>".split(),
+        "![",
+        "!",
         "\n",
         "\n\n",
         "word ",
@@ -60,6 +62,7 @@ def test_what_the_markdown_block_documents_is_sent_as_it_is(text: str) -> None:
         ("[x]: !channel", f"[x]: {JOINER}!channel"),
         ("[x](https://a.b/?c=<d>)", "[x](https://a.b/?c=&lt;d>)"),
         ("&lt;b&gt; stays", "&lt;b&gt; stays"),
+        ("![a](https://b.c) oh![1] `![x](y)`", f"!{JOINER}[a](https://b.c) oh!{JOINER}[1] `![x](y)`"),
         (
             "```html\n<!DOCTYPE html> <!channel>\n```\n<b>",
             f"```html\n<!DOCTYPE html> <{JOINER}!channel>\n```\n&lt;b>",

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from channels.telegram.render import render
+from channels.telegram.rich import render_rich
 from channels.telegram.text import is_visible, utf16, wash
 from channels.telegram.writer import MAX_ENTITIES, Entity
 from tests.channels.telegram.peer.text import BadText, stored
@@ -118,6 +119,18 @@ def test_tabs_line_ends_and_odd_characters_become_what_the_server_keeps() -> Non
     assert wash("half \ud83d end") == "half \ufffd end"
     assert wash("A\u030angstro\u0308m") == "Ångström"
     assert render("a\tb")[0] == "a b"
+
+
+@pytest.mark.parametrize("rich", [False, True])
+def test_who_is_named_in_a_group_is_not_called(rich: bool) -> None:
+    markdown = "@bob, **@carol_x** and [@dave](https://a.b); ann@example.org, https://a.b/@eve, `@frank`\n\n# @g"
+    made = render_rich(markdown, calls_nobody=True)
+    assert made is not None
+    text = made.text if rich else render(markdown, calls_nobody=True)[0]
+    called = re.findall(r"(?<![\w/.])@[A-Za-z]\w*", text)
+    assert called == ["@frank"]  # in code nobody is called
+    assert "ann@example.org" in text and "https://a.b/@eve" in text
+    assert "@bob" in render(markdown)[0]
 
 
 def test_invisible_text_is_recognised() -> None:
