@@ -46,7 +46,8 @@ class Turn:
     conversation's session and the wall time when the turn began. `consent`: it allows or forbids the calls that wait;
     `has_acted`: it called something that changes the world. `has_begun`: this attempt at it is counted. `is_pausing`:
     it waits to be tried again. `burial`: why its message is set aside once `say` is shown. `is_resumed` and what
-    follows: from an earlier life of the process, or an earlier try. `role`: of who said it, on arrival.
+    follows: from an earlier life of the process, or an earlier try. `role`: of who said it, on arrival. `crashes`: how
+    often the process ended while this was at work.
     """
 
     turn_id: str
@@ -75,6 +76,7 @@ class Turn:
     session: int = 0
     started_at: float = 0.0
     is_resumed: bool = False
+    crashes: int = 0
     resumed: tuple[SentPart, ...] = ()
     resumed_text: str = ""
     is_final: bool = False

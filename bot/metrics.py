@@ -137,6 +137,11 @@ _TURNED_AWAY = _counter(
     "Strangers at our listeners that were turned away: crowd, slow, rate.",
     "reason",
 )
+_DOUBTFUL = _counter(
+    "sends_doubtful_total",
+    "Messages sent although an earlier try may stand, where the channel cannot tell: at most so many stand twice.",
+    "channel",
+)
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
 _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
 _ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
@@ -297,6 +302,11 @@ def fell_back(provider: str, kind: str) -> None:
 def tool_called(source: str, outcome: str) -> None:
     """A tool was called."""
     _TOOL_CALLS.labels(_bounded(source), outcome).inc()
+
+
+def sends_doubtful(channel: str, count: int = 1) -> None:
+    """Messages were sent, or are about to be, that may have been sent before."""
+    _DOUBTFUL.labels(channel).inc(count)
 
 
 def edited(channel: str, count: int = 1) -> None:

@@ -14,6 +14,12 @@ MAX_AGE_SLOW = 24 * 3600.0
 MAX_CRASHES = 3
 """A message that was being answered when the process died this often is set aside."""
 
+SUSPECT_CRASHES = 2
+"""After so many deaths it is answered alone among its like, so that the next one tells which of them it was."""
+
+SUSPECT_PATIENCE = 30.0
+"""Seconds for which the others wait for one of them."""
+
 MAX_ERRORS = 5
 """So is one whose answer failed this often for a reason of its own, the channel and the network being well."""
 

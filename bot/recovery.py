@@ -131,6 +131,7 @@ def _turn(pending: PendingTurn, account: Account, now: float) -> Turn:
         received_at=pending.received_at,
         role=role_in(pending.message.sender, pending.message.address, account.policy, account.granted),
         is_resumed=True,
+        crashes=max(each.attempts for each in (pending, *pending.merged)),
         resumed=pending.parts,
         resumed_text=pending.text,
         is_final=pending.is_final,

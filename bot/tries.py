@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -15,6 +15,7 @@ from bot.lanes import Turn
 from bot.patience import MAX_ERRORS, age_limit, pause
 from bot.record import end_turn
 from bot.store.base import Outcome, Store, TurnRecord
+from bot.suspects import Suspects
 
 log = structlog.get_logger()
 
@@ -31,6 +32,8 @@ class Tries:
     store: Store
     wall: Callable[[], float]
     is_draining: Callable[[], bool]
+
+    suspects: Suspects = field(default_factory=Suspects)
 
     async def begin(self, turn: Turn) -> None:
         """Count the attempt; for a message that may have ended a process before, durably, before anything is done."""

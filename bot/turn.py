@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass
 
@@ -18,11 +19,12 @@ from bot.errors import StoreError, Undelivered
 from bot.feedback import Feedback
 from bot.interrupt import StopReason
 from bot.lanes import Turn
-from bot.record import answer_note, detail_of, end_turn, footer, history_of, log_turn, total_cost
+from bot.record import answer_note, detail_of, end_turn, footer, history_of, log_turn, note_doubt, total_cost
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.store.outbox import LooseJournal, TurnJournal
 from bot.tries import Tries, set_aside
 from channels.base import Channel
+from channels.capabilities import SendKey
 from channels.delivery import Delivery, Reply, open_reply
 from channels.errors import ChannelError, Gone, RateLimited, Refused, Unavailable
 from channels.events import Action, AnswerNote
@@ -56,6 +58,10 @@ class Turns:
 
     async def run(self, turn: Turn) -> None:
         """One message to one answer. Never raises but for cancellation: a fault ends this turn alone."""
+        async with self.tries.suspects.apart(turn):
+            await self._run(turn)
+
+    async def _run(self, turn: Turn) -> None:
         address = turn.message.address
         with structlog.contextvars.bound_contextvars(
             turn_id=turn.turn_id,
@@ -217,9 +223,12 @@ class Turns:
         return words.marked(text, turn.account.mark, self.names)
 
     def _journal(self, turn: Turn) -> TurnJournal | LooseJournal:
-        if not turn.account.channel.capabilities(turn.message.address).durable:
+        can = turn.account.channel.capabilities(turn.message.address)
+        if not can.durable:
             return LooseJournal(turn.turn_id)
-        return TurnJournal(self.store, turn.turn_id, turn.committed, self.clock, turn.resumed)
+        is_unsure = can.send_key is SendKey.NONE and turn.crashes > 0
+        doubt = functools.partial(note_doubt, turn) if is_unsure else None
+        return TurnJournal(self.store, turn.turn_id, turn.committed, self.clock, turn.resumed, doubt=doubt)
 
     async def _apologise(self, turn: Turn) -> None:
         """Say plainly that it failed, once, and close the turn."""

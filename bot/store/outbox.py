@@ -34,7 +34,8 @@ class TurnJournal:
     """channels.journal.Journal of a turn that is kept.
 
     `committed`: the future of `Store.add_message`. `clock`: monotonic seconds, the loop's time will do.
-    `resumed`: what an earlier life of the process had shown. `interval`: seconds between saved texts. Call
+    `resumed`: what an earlier life of the process had shown. `interval`: seconds between saved texts. `doubt` is
+    called, once, before the first message that may stand already as that life did not say what came of it. Call
     `close` when the turn is over, however it ended: a text that waits to be saved is dropped then, since the
     turn's record holds the last one.
     """
@@ -48,7 +49,9 @@ class TurnJournal:
         resumed: Sequence[SentPart] = (),
         *,
         interval: float = PROGRESS_INTERVAL,
+        doubt: Callable[[], None] | None = None,
     ) -> None:
+        self._doubt = doubt
         self._interval = interval
         self._store = store
         self._turn_id = turn_id
@@ -72,6 +75,9 @@ class TurnJournal:
             await asyncio.wait((self._committed,))
         if self._withdrawn or self._committed.cancelled() or self._committed.exception() is not None:
             return None
+        if self._doubt is not None and all(each.part != part for each in self._resumed):
+            self._doubt()
+            self._doubt = None
         return f"{self._turn_id}.{part}" if self._committed.result() else None
 
     def sent(self, part: int, send_key: str, sent: Sent) -> None:
