@@ -126,7 +126,7 @@ class _Run:
                 is_silent = bool(prefix)
                 async with aclosing(self._ask(rung, prefix)) as events:
                     async for event in events:
-                        is_silent = is_silent and not is_content(event)
+                        is_silent = is_silent and (isinstance(event, Restarted) or not is_content(event))
                         if is_silent and isinstance(event, Finished):
                             raise ProviderError(ErrorKind.INCOMPLETE, _NOTHING_MORE)
                         yield event
