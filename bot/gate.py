@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import ceil
+from typing import cast
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -219,8 +220,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server makes no others
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are no asyncio.Transport
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if isinstance(peer, tuple) else ""
         self.expect(self._gate.limits.headers)
