@@ -47,7 +47,7 @@ class Policy:
     """Who may talk to one account, as the settings say. All are immutable ids of the channel; empty means nobody.
 
     `is_local`: the channel is reachable from this machine alone, so whoever is there is its owner. `activation`: in
-    groups where nothing else was chosen.
+    groups where nothing else was chosen. `stops_loops`: see bot.loops.
     """
 
     allow: frozenset[str] = frozenset()
@@ -57,6 +57,7 @@ class Policy:
     admins: frozenset[str] = frozenset()
     direct: Direct = Direct.PAIRING
     activation: Activation = Activation.MENTION
+    stops_loops: bool = True
 
 
 @dataclass(frozen=True, slots=True)

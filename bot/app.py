@@ -13,6 +13,7 @@ from bot.choices import WiderChoices
 from bot.commands.registry import Desk, Table
 from bot.conversations import Conversations
 from bot.errors import BotError
+from bot.grants import Grants
 from bot.home import Home
 from bot.host import AccountHost
 from bot.inbox import Inbox
@@ -44,6 +45,7 @@ class App:
     persona: Callable[[str | None], str]
     clock: Callable[[], float]
     messenger: Messenger
+    grants: Grants
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     is_draining: bool = False
 
@@ -75,6 +77,10 @@ class App:
                 allow=frozenset(row.allow),
                 groups=frozenset(row.groups),
                 owners=frozenset(row.owner),
+                admins=frozenset(row.admins),
+                direct=row.dm,
+                activation=row.activation,
+                stops_loops=row.stop_loops,
                 is_local=spec.is_local,
             ),
             system=self.system(row.agent),
@@ -86,6 +92,7 @@ class App:
             errors=row.errors.plain(),
             silence=spec.silence,
         )
+        account.granted = self.grants.of(spec.name, row.name)
         host.account = account
         self.accounts[(spec.name, row.name)] = account
         return account

@@ -23,14 +23,17 @@ from bot.commands.registry import Desk, Table, answer_command
 from bot.commands.table import all_commands
 from bot.conversations import Conversations
 from bot.difficulty import judge
+from bot.doorkeeper import Doorkeeper
 from bot.feedback import Feedback
 from bot.fetch import Fetcher, look_up
+from bot.grants import Grants
 from bot.home import Home
 from bot.ids import new_turn_id
-from bot.inbox import Inbox
-from bot.lanes import Lanes, Spawn
+from bot.inbox import RECENT_KEYS, Inbox
+from bot.lanes import Lanes, Spawn, Turn
 from bot.learning import Learner
 from bot.limits import Limits, Rate
+from bot.loops import Loops
 from bot.machine import MACHINE, Machine
 from bot.mcp import open_box
 from bot.media.extract import Extractor
@@ -92,6 +95,7 @@ async def open_app(
         app = _build(settings, home, store, models, spawn, box, machine=machine)
         metrics.watch_queue("turns", lambda: app.lanes.waiting)
         metrics.watch_running(lambda: app.lanes.running)
+        await app.grants.load()
         await app.desk.spending.load()
         await _recall(app.inbox.limits, store, machine)
         await app.desk.rolling.load()
@@ -128,7 +132,9 @@ def _build(
         feedback=books.feedback,
         names=table.index.keys(),
     )
-    lanes = Lanes(turns.run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
+    loops = Loops()
+    run = _noted(turns.run, loops, clock)
+    lanes = Lanes(run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
     messenger = Messenger(
         alerts=alerts,
         to=settings.alerts.to,
@@ -156,7 +162,7 @@ def _build(
         models=models,
         health=books.tools.health,
         lanes=lanes,
-        inbox=_inbox(settings, desk, table, warmer, machine),
+        inbox=_inbox(settings, desk, table, warmer, machine, loops),
         conversations=conversations,
         choices=choices,
         desk=desk,
@@ -165,12 +171,13 @@ def _build(
         persona=lambda agent: settings.agent(agent).system_prompt or "",
         clock=clock,
         messenger=messenger,
+        grants=books.grants,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Books:
-    """What asking needs and leaves behind: health, money, who is served by what, what is said of it."""
+    """What asking needs and leaves behind: health, money, who is served by what, what is said of it, who is let in."""
 
     store: Store
     tools: Tools
@@ -178,6 +185,7 @@ class _Books:
     rolling: Rolling
     feedback: Feedback
     alerts: Alerts
+    grants: Grants
     wall: Callable[[], float]
 
 
@@ -190,7 +198,8 @@ def _books(
     rolling = _rolling(settings, store, spawn, wall)
     feedback = Feedback(store, rolling, Learner(store, wall, is_on=settings.routing.learns), wall)
     tools = _tools(settings, models, health, spending, machine, alerts)
-    return _Books(store, tools, spending, rolling, feedback, alerts, wall)
+    grants = Grants(store, wall, machine.bits)
+    return _Books(store, tools, spending, rolling, feedback, alerts, grants, wall)
 
 
 def _answering(
@@ -247,6 +256,7 @@ def _desk(
         spending=books.spending,
         rolling=books.rolling,
         feedback=books.feedback,
+        grants=books.grants,
         tools=box,
     )
 
@@ -310,7 +320,22 @@ def _hedges(settings: Settings) -> Hedges | None:
     return Hedges(hedge.share) if hedge.enabled else None
 
 
-def _inbox(settings: Settings, desk: Desk, table: Table, warm: Warmer, machine: Machine) -> Inbox:
+def _noted(
+    run: Callable[[Turn], Coroutine[Any, Any, None]], loops: Loops, clock: Callable[[], float]
+) -> Callable[[Turn], Coroutine[Any, Any, None]]:
+    """Answers each turn, and notes when that was over: whoever says something at once after it may be a bot."""
+
+    async def work(turn: Turn) -> None:
+        await run(turn)
+        loops.answered(turn.key, clock())
+
+    return work
+
+
+def _inbox(
+    settings: Settings, desk: Desk, table: Table, warm: Warmer, machine: Machine, loops: Loops
+) -> Inbox:
+    told = Recent(RECENT_KEYS)
     return Inbox(
         store=desk.store,
         lanes=desk.lanes,
@@ -323,6 +348,9 @@ def _inbox(settings: Settings, desk: Desk, table: Table, warm: Warmer, machine: 
         new_id=lambda: new_turn_id(machine.wall(), machine.bits),
         feedback=desk.feedback,
         limits=Limits(_rate(settings.limits.per_sender), _rate(settings.limits.per_conversation)),
+        door=Doorkeeper(desk.grants, table.index, desk.clock, told),
+        loops=loops,
+        told=told,
     )
 
 

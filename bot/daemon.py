@@ -23,6 +23,7 @@ from bot.home import Home
 from bot.interrupt import StopReason
 from bot.keeping import keeping_methods
 from bot.model_notes import notes_on, refs_in_use
+from bot.pairing_methods import pairing_methods
 from bot.plugins import collisions
 from bot.priors import priors_path, read_priors
 from bot.recovery import resume
@@ -155,6 +156,7 @@ async def open_daemon(
             **model_methods(models, app.health, app.clock, lambda: _reread(settings), hide),
             **route_methods(app),
             **keeping_methods(app, store),
+            **pairing_methods(app),
         }
         await stack.enter_async_context(open_control(home, methods, _control_renewed))
         resumed = await resume(store, app.accounts, app.inbox, app.clock, time.time)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,19 +11,25 @@ from typing import assert_never
 import structlog
 
 from bot import metrics, words
-from bot.access import CLOSED_GROUP, STRANGER, Verdict, authorise
+from bot.access import Verdict, authorise
 from bot.accounts import Account
 from bot.commands.registry import Ask, Command
 from bot.conversations import Conversations
+from bot.doorkeeper import NOTE_INTERVAL, Doorkeeper
 from bot.errors import StoreError
 from bot.feedback import Feedback
 from bot.interrupt import StopReason
 from bot.lanes import Lanes, Mode, Turn
 from bot.limits import Limits, Over, Scope
+from bot.loops import SILENCE, Loops, Pace
+from bot.recent import Recent
 from bot.record import end_turn
 from bot.store.base import Outcome, Store, TurnRecord
+from channels.capabilities import Surface
 from channels.commands import CommandSpec, ParsedCommand, Role, parse_command
 from channels.events import (
+    Address,
+    ConversationKey,
     Event,
     Membership,
     Message,
@@ -32,6 +37,7 @@ from channels.events import (
     MessageEdited,
     Pressed,
     Reaction,
+    Sender,
     TypingStarted,
     Unreadable,
 )
@@ -43,37 +49,11 @@ MAX_TEXT = 200_000
 """Characters that one message may have; longer ones are refused in words."""
 
 RECENT_KEYS = 10_000
-NOTE_INTERVAL = 3600.0
-"""A stranger is told how to be let in at most once an hour."""
-
 FULL_NOTE_INTERVAL = 60.0
 TAKEN_BACK = "\0"
 """What a message reads in the store once it was deleted and its turn still runs; no message of a person can."""
 
 _STOP_WORDS = frozenset({"stop", "cancel"})
-
-
-@dataclass(slots=True)
-class Recent:
-    """The newest entries of a growing set, the oldest forgotten. `seen` tells and remembers."""
-
-    limit: int
-    _times: OrderedDict[str, float] = field(default_factory=OrderedDict)
-
-    def seen(self, key: str, now: float, within: float | None = None) -> bool:
-        """Whether `key` came before (within that many seconds); remembers it as of now if not."""
-        last = self._times.get(key)
-        if last is not None and (within is None or now - last < within):
-            return True
-        self._times[key] = now
-        self._times.move_to_end(key)
-        if len(self._times) > self.limit:
-            self._times.popitem(last=False)
-        return False
-
-    def forget(self, key: str) -> None:
-        """As if it had never come."""
-        self._times.pop(key, None)
 
 
 @dataclass(slots=True)
@@ -91,8 +71,10 @@ class Inbox:
     new_id: Callable[[], str]
     feedback: Feedback
     limits: Limits
+    door: Doorkeeper
+    loops: Loops
+    told: Recent
     recent: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
-    told: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
     arriving: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
 
     async def accept(self, account: Account, event: Event) -> bool:
@@ -105,14 +87,7 @@ class Inbox:
 
     def refusal(self, account: Account, event: Event) -> str | None:
         """See channels.base.Host.refusal."""
-        verdict = authorise(event, account.policy, account.granted)
-        if verdict.is_allowed:
-            return None
-        if verdict is STRANGER and event.sender is not None:
-            return words.stranger(event.sender.id, account.allow_path)
-        if verdict is CLOSED_GROUP:
-            return words.closed_group(event.address.key.space, account.groups_path)
-        return "" if event.sender is None or event.sender.is_bot else words.NOT_HERE
+        return self.door.line(account, event, authorise(event, account.policy, account.granted))
 
     async def _accept(self, account: Account, event: Event) -> bool:
         channel = account.channel.name
@@ -124,6 +99,9 @@ class Inbox:
         if verdict.role is None:
             metrics.event_dropped(channel, str(verdict.finding))
             return await self._refuse(account, event, verdict)
+        if verdict.role is Role.GUEST and self.door.beyond(event, verdict.role) is not None:
+            metrics.event_dropped(channel, "command_denied")
+            return True  # no word about it: in a group everybody would read it
         match event:
             case Message():
                 return await self._message(account, event, verdict.role)
@@ -154,6 +132,9 @@ class Inbox:
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
             return await self._is_safe(known)
+        if not is_press and self._is_loop(account, message, role):
+            metrics.event_dropped(account.channel.name, "loop")
+            return True
         if (over := self._over(account, message, role)) is not None:
             return await self._too_many(account, message, over, known)
         turn = self._turn(account, message, role)
@@ -167,6 +148,18 @@ class Inbox:
         turn.committed.add_done_callback(lambda _: self.arriving.pop(known, None))
         await self.dispatch(turn)
         return await self._kept(turn, known)
+
+    def _is_loop(self, account: Account, message: Message, role: Role) -> bool:
+        """Whether a bot seems to answer us; who owns this one, and programs, do as they like."""
+        if role is Role.OWNER or not account.policy.stops_loops or message.asked is not None:
+            return False
+        if parse_command(message.text, self.specs) is not None:
+            return False
+        conversation = str(message.address.key)
+        pace = self.loops.said(conversation, message.sender.id, len(message.text), self.clock())
+        if pace is Pace.LOOP:
+            log.warning("loop broken", conversation=conversation, reason="answers at once", silence=SILENCE)
+        return pace is not Pace.PERSON
 
     def _over(self, account: Account, event: Message | MessageEdited, role: Role) -> Over | None:
         """The limit that somebody has reached; None counts what they said. Admins say what they like, all may stop."""
@@ -251,6 +244,9 @@ class Inbox:
         elif not text and not turn.message.attachments:
             turn.say = words.EMPTY_MESSAGE
             self.lanes.beside(turn)
+        elif (needed := self.door.beyond(turn.message, turn.role)) is not None:
+            turn.say = words.too_low(needed)
+            self.lanes.beside(turn)
         elif self._is_command(turn, text):
             turn.is_command = True
             self.lanes.beside(turn)
@@ -321,6 +317,8 @@ class Inbox:
         whole = clean(event.text[:MAX_TEXT])
         text = self._question(whole)
         turn, each = self._about(event)
+        if each is not None and each.message.sender.id != event.sender.id:
+            turn = None  # nobody puts words into the mouth of another
         if turn is None or each is None or not turn.can_begin_again:
             if await self._is_new(account, event):
                 metrics.event_dropped(account.channel.name, "edit_of_finished")
@@ -401,18 +399,16 @@ class Inbox:
         self.lanes.beside(turn)
         return True
 
+    async def tell(self, account: Account, place: str, text: str) -> None:
+        """Say something unasked in a direct chat; `place`: its key. Waits for no answer."""
+        event_key = f"told {self.new_id()}"
+        address = Address(ConversationKey.parse(place), Surface.DIRECT)
+        sent_at = datetime.fromtimestamp(self.wall(), UTC)
+        await self._note(account, Message(event_key, "", address, Sender(""), "", sent_at), text)
+
     async def _refuse(self, account: Account, event: Event, verdict: Verdict) -> bool:
         """Tell a stranger, seldom, how to be let in. Nothing of what they said is kept."""
-        sender = event.sender
-        if not isinstance(event, Message) or sender is None:
-            return True
-        if verdict is STRANGER:
-            note, about = words.stranger(sender.id, account.allow_path), sender.id
-        elif verdict is CLOSED_GROUP:
-            space = event.address.key.space
-            note, about = words.closed_group(space, account.groups_path), space
-        else:
-            return True
-        if self.told.seen(f"{verdict.finding} {account.scope} {about}", self.clock(), NOTE_INTERVAL):
+        note = await self.door.note(account, event, verdict)
+        if note is None or not isinstance(event, Message):
             return True
         return await self._note(account, event, note)

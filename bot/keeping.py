@@ -47,6 +47,7 @@ def keeping_methods(app: App, store: SqliteStore) -> Mapping[str, Method]:
         await _break_off(app, person)
         forgotten = await forget_person(store, person)
         app.conversations.drop((*forgotten.own, *forgotten.shared))
+        await app.grants.forgotten(person)
         app.desk.spending.forget(str(person), tuple(forgotten.own))
         log.info("person forgotten", lines=forgotten.lines, messages=forgotten.messages)
         return asdict(forgotten)

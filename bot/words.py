@@ -45,6 +45,9 @@ SET_ASIDE = (
 )
 BROKEN = "Something went wrong on my side, and it has been logged. /retry asks again."
 OWNER_ONLY = "Only the owner of this bot may do that."
+IN_PRIVATE = "Say that to me in a direct chat; here others read along."
+WELCOME = "You are let in: write to me and I answer."
+PAIR_FIRST = "I do not know you yet. Write me a direct message, or /pair, and I tell you how to be let in."
 NEW_SESSION = "A new conversation begins. What was said before is no longer sent to the model."
 NOT_HERE = "I do not answer you here; only the owner can change that."
 NOT_READY = "I am still starting. Try again in a moment."
@@ -245,6 +248,40 @@ def span(seconds: float) -> str:
 def too_low(role: Role) -> str:
     """A command that is for a higher role."""
     return OWNER_ONLY if role is Role.OWNER else f"That is for {role}s of this bot and above."
+
+
+def role(held: Role) -> str:
+    """A role as a noun with its article."""
+    return {Role.GUEST: "a guest", Role.MEMBER: "a member", Role.ADMIN: "an admin", Role.OWNER: "an owner"}[held]
+
+
+def approval(person: str, name: str, *, is_locked: bool, is_full: bool) -> str:
+    """What became of a code that somebody typed to let somebody in; `person` "": nobody holds it."""
+    if is_locked:
+        return "Too many wrong codes came this way; codes are taken again in an hour. /allowlist add ID needs none."
+    if is_full:
+        return "That account has let in as many people as it may; take some back first."
+    if not person:
+        return "No one holds this code here: codes hold for an hour, and five wrong ones close this way for another."
+    called = f" ({quoted(name)})" if name else ""
+    return f"{quoted(person)}{called} is let in, in direct chats."
+
+
+def pairing(code: str, sender_id: str) -> str:
+    """How somebody unknown can be let in where codes are given out."""
+    return (
+        f"I do not know you yet. To be let in, tell the owner of this bot this code: {code}. It holds for an hour; "
+        f"/pair shows it again. The owner lets you in with firstword pairing approve {code}, or by saying "
+        f"/pair approve {code} to me. Your id is {sender_id}."
+    )
+
+
+def pairing_full(sender_id: str) -> str:
+    """Too many wait to be let in."""
+    return (
+        "I do not know you yet, and others wait to be let in already: ask me again in an hour with /pair. "
+        f"The owner can let you in at once with /allowlist add {sender_id}."
+    )
 
 
 def stranger(sender_id: str, path: str) -> str:

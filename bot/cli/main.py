@@ -23,6 +23,7 @@ from bot.cli import (
     doctor,
     message,
     models,
+    pairing,
     route,
     run,
     status,
@@ -48,6 +49,7 @@ _VERBS = (
     deadletters,
     backup,
     data,
+    pairing,
     usage,
 )
 

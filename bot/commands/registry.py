@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot import words
+from bot.access import is_shared
 from bot.choices import WiderChoices
 from bot.conversations import Conversations, Talk
 from bot.feedback import Feedback
+from bot.grants import Grants
 from bot.lanes import Lanes, Turn
 from bot.rollout import Rolling
 from bot.spending import Spending
@@ -36,6 +38,7 @@ class Desk:
     spending: Spending
     rolling: Rolling
     feedback: Feedback
+    grants: Grants
     tools: ToolBox = field(default_factory=NoTools)
 
 
@@ -103,5 +106,7 @@ async def answer_command(turn: Turn, table: Table, desk: Desk) -> str:
         return words.EMPTY_MESSAGE
     if turn.role < parsed.spec.role:
         return words.too_low(parsed.spec.role)
+    if parsed.spec.is_private and is_shared(turn.message.address) and not turn.account.policy.is_local:
+        return words.IN_PRIVATE
     run = table.by_name[parsed.spec.name].run
     return await run(Call(turn, parsed.argument, desk)) if run is not None else words.EMPTY_MESSAGE

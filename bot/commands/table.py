@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.commands import about, budget, models, rollout, talk, thinking, tools
+from bot.commands import about, access, budget, models, rollout, talk, thinking, tools
 from bot.commands.registry import Table, build_table
 
 
@@ -16,6 +16,7 @@ def all_commands() -> Table:
         *thinking.COMMANDS,
         *tools.COMMANDS,
         *talk.COMMANDS,
+        *access.COMMANDS,
     )
     specs = [command.spec for command in rest]
     helpers = about.help_command(specs), about.commands_command(specs)

@@ -46,9 +46,19 @@ def _unknown_agent(tree: Tree, agent: str, path: str) -> Iterator[Problem]:
 def _odd_ids(account: AccountSettings) -> Iterator[Problem]:
     """Names where ids belong: a name can be taken over by somebody else."""
     pattern = account.spec.id_pattern
-    for field, ids in (("allow", account.allow), ("owner", account.owner), ("groups", account.groups)):
+    named = {
+        "allow": account.allow,
+        "owner": account.owner,
+        "admins": account.admins,
+        "groups": account.groups,
+    }
+    for field, ids in named.items():
         for place, each in enumerate(ids):
-            if pattern is not None and not re.fullmatch(pattern, each) and (each != "*" or field == "owner"):
+            if (
+                pattern is not None
+                and not re.fullmatch(pattern, each)
+                and (each != "*" or field in ("owner", "admins"))
+            ):
                 text = f"{shown(each)} is not allowed; allowed: {account.spec.id_hint}"
                 yield Problem(f"{account.path}.{field}[{place}]", text)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from bot.access import Activation, Direct
 from bot.plugins import PluginError, Plugins
 from bot.settings.alerts import ErrorsSection
 from bot.settings.mcp import McpServer
@@ -125,6 +126,10 @@ class AccountSettings:
     allow: tuple[str, ...] = ()
     owner: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+    dm: Direct = Direct.PAIRING
+    activation: Activation = Activation.MENTION
+    stop_loops: bool = True
     agent: str | None = None
     errors: ErrorsSection = field(default_factory=ErrorsSection)
 
@@ -215,6 +220,10 @@ class Mounting:
                 allow=common.allow,
                 owner=common.owner,
                 groups=common.groups,
+                admins=common.admins,
+                dm=common.dm,
+                activation=common.activation,
+                stop_loops=common.stop_loops,
                 agent=common.agent,
                 errors=common.errors,
             )

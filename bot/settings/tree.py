@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.access import Activation, Direct
 from bot.settings.alerts import AlertsSection, ErrorsSection
 from bot.settings.fields import Count, Flag, Ids, Name, Port, Ref, Section, Text, Url, Usd
 from bot.settings.limits import LimitsSection
@@ -183,7 +184,24 @@ class AccountEntry(Mount):
     owner: Ids = Field(
         default=(), description="Ids of its owners: allowed, and the only ones for owner's commands."
     )
+    admins: Ids = Field(
+        default=(), description="Ids of people who may also let others in, with /pair and /allowlist."
+    )
+    dm: Direct = Field(
+        default=Direct.PAIRING,
+        description="Who may write to it directly: pairing (those who are named; strangers are told a code by which "
+        "they can be let in), allowlist (those who are named), open (everybody), disabled (owners alone).",
+    )
     groups: Ids = Field(default=(), description='Ids of groups in which it answers; "*" means every group.')
+    activation: Activation = Field(
+        default=Activation.MENTION,
+        description="What it answers in a group: mention (mentions, replies, commands), always (every message); "
+        "/activation chooses for one group.",
+    )
+    stop_loops: Flag = Field(
+        default=True,
+        description="Whether somebody who answers each answer at once, as a bot does, meets ten minutes of silence.",
+    )
     agent: Name | None = Field(
         default=None, description="The agent of agents.list that answers; none: the defaults."
     )

@@ -41,6 +41,10 @@ class By:
     way: str
 
 
+COMMAND_LINE = By("owner", "command line")
+"""Whoever may write into the home."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Somebody who holds a code. `place`: the key of the direct chat in which they asked."""
@@ -112,6 +116,11 @@ class Approval:
     let_in: Waiting | None = None
     is_locked: bool = False
     is_full: bool = False
+
+    def to_plain(self) -> dict[str, Any]:
+        """What bot.words.approval takes."""
+        person, name = ("", "") if self.let_in is None else (str(self.let_in.person), self.let_in.name)
+        return {"person": person, "name": name, "is_locked": self.is_locked, "is_full": self.is_full}
 
 
 def approve(

@@ -118,7 +118,9 @@ async def inside(
         open_store(home.database, clock=machine.wall, executor=executor) as store,
         open_app(settings, home, store, models, box, machine=machine) as app,
     ):
-        account = Account(FakeChannel(capabilities), policy, "", "allow", "groups")
+        account = Account(
+            FakeChannel(capabilities), policy, "", "allow", "groups", granted=app.grants.of("fake", "main")
+        )
         host = AccountHost(
             channel="fake",
             name="main",
