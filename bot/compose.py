@@ -39,6 +39,7 @@ from bot.mcp import open_box
 from bot.media.extract import Extractor
 from bot.media.speech import Speech
 from bot.messenger import Messenger
+from bot.recent import Recent
 from bot.record import report_attempt
 from bot.rollout import Rolling
 from bot.seconds import Seconds
