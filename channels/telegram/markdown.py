@@ -15,7 +15,8 @@ _OPTIONS = (
     pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 )
 # TDLib drops a link entity silently when it takes the target for no URL.
-_LINK = re.compile(r"(?:https?://[^\s/?#@]+\.[^\s/?#@.]|tg://)\S*\Z", re.IGNORECASE)
+# tg://user?id=... is no link: the server makes a mention of it, which notifies (Bot API docs, MessageEntity, 2026-11).
+_LINK = re.compile(r"(?:https?://[^\s/?#@]+\.[^\s/?#@.]|tg://(?!user\b))\S*\Z", re.IGNORECASE)
 _MAX_LINK = 2000
 _BREAK_TAG = re.compile(r"<br\s*/?>\s*\Z", re.IGNORECASE)
 LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]{1,32}\Z")
