@@ -32,6 +32,7 @@ from bot.store.base import HistoryRow, Outcome
 from bot.taint import CONSENT_LIFE, Origin, Taint, offered_to, taint_of
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
 from bot.tools import OfferedTool, ToolBox
+from bot.watchdog import patience_with
 from channels.capabilities import Surface
 from channels.delivery import Reply
 from channels.events import Address, Message, TypingStarted
@@ -96,6 +97,7 @@ class Answering:
                 return Ending(Outcome.DONE, words.NOTHING_TO_RETRY)
             ending = Ending(Outcome.DONE, questions=questions)
             async with turn.interrupt:
+                turn.stage = "files"
                 material = await self._material(turn, ending, files)
                 if material is not None and material.is_nothing:
                     ending.closing = material.unread
@@ -109,15 +111,8 @@ class Answering:
                 else:  # it became visible meanwhile
                     reply.write(f"{close(reply.text)[len(reply.text) :]}\n\n{words.STOPPED}\n\n")
                 continue
-            if reason in _SILENT:
-                ending.leaves = True
-                if reason is not StopReason.SHUTDOWN:
-                    turn.release()
-            elif reason is StopReason.DELETED:
-                ending.outcome = Outcome.WITHDRAWN
-                turn.release()
-            elif reason is StopReason.STOPPED:
-                ending.outcome, ending.closing = Outcome.STOPPED, words.STOPPED
+            if reason is not None:
+                _end_for(reason, turn, reply, ending)
             return ending
 
     @staticmethod
@@ -155,9 +150,11 @@ class Answering:
         catalog = self.catalog(turn.account.agent)
         prompt, offered = self._prompt(turn, ending, history, material)
         ending.taint = _taint(turn, talk, offered)
+        turn.stage = "deciding"
         if (made := await self._decide(turn, talk, prompt, ending)) is None:
             return
         query, decision = made
+        turn.stage, turn.patience = "model", patience_with(decision, self.tools.health)
         ending.decision = decision
         fit = prompt.fit if turn.message.asked is None else None
         ending.shadow = self.rolling.shadow(query, decision, catalog, self.tools, fit)
@@ -263,6 +260,22 @@ def least_trust(account: Account, said: Iterable[Message | TypingStarted]) -> Tr
     """What all who said this are trusted with, as of now."""
     roles = [role_in(each.sender, each.address, account.policy, account.granted) for each in said]
     return trust_of(min(roles))
+
+
+def _end_for(reason: StopReason, turn: Turn, reply: Reply, ending: Ending) -> None:
+    """Nobody wants the answer any more, or not here."""
+    if reason in _SILENT:
+        ending.leaves = True
+        if reason is not StopReason.SHUTDOWN:
+            turn.release()
+    elif reason is StopReason.DELETED:
+        ending.outcome = Outcome.WITHDRAWN
+        turn.release()
+    elif reason is StopReason.STOPPED:
+        ending.outcome, ending.closing = Outcome.STOPPED, words.STOPPED
+    elif reason is StopReason.STUCK:
+        ending.outcome = Outcome.CUT if reply.is_visible else Outcome.FAILED
+        ending.closing, ending.failure = words.STUCK, Failure.SLOW
 
 
 async def _is_kept(turn: Turn) -> bool:

@@ -28,6 +28,7 @@ from bot.media.material import (
 )
 from bot.media.problems import Problem, Unreadable
 from bot.media.speech import Speech
+from bot.watchdog import moved
 from channels.base import Channel, OpensAttachments
 from channels.errors import ChannelError, Gone, TooLong
 from channels.events import Attachment, AttachmentKind, Message
@@ -61,6 +62,7 @@ class Attachments:
         """Open one file and read it. Never raises for what is in it."""
         began = time.monotonic()
         reading, size = await self._read(channel, attachment, sees=sees)
+        moved()
         metrics.attachment_read(str(attachment.kind), is_read=not reading.problem)
         log.info(
             "attachment read" if not reading.problem else "attachment not read",

@@ -39,6 +39,7 @@ from bot.mcp import open_box
 from bot.media.extract import Extractor
 from bot.media.speech import Speech
 from bot.messenger import Messenger
+from bot.notes import Notes
 from bot.recent import Recent
 from bot.record import report_attempt
 from bot.rollout import Rolling
@@ -52,6 +53,7 @@ from bot.tools import ToolBox
 from bot.tries import Tries
 from bot.turn import Turns
 from bot.warming import Warmer
+from bot.watchdog import Watchdog, moved
 from providers.errors import ErrorKind
 from providers.rows import LimitSettings
 from routing.execute import Attempt, Tools
@@ -124,14 +126,16 @@ def _build(
     answering = _answering(settings, models, spawn, box, choices, books)
     turns = Turns(
         store=store,
-        tries=Tries(store, machine.wall, lambda: lanes.is_draining),
+        tries=Tries(store, machine.wall, lambda: lanes.is_draining, alerts),
         conversations=conversations,
         answering=answering,
         command=lambda turn: answer_command(turn, table, desk),
         clock=clock,
         wall=machine.wall,
         feedback=books.feedback,
-        names=table.index.keys(),
+        notes=Notes(clock, table.index.keys()),
+        watchdog=Watchdog(alerts),
+        met=lambda turn: messenger.met(turn),  # noqa: PLW0108 - made below
     )
     loops = Loops()
     run = _noted(turns.run, loops, clock)
@@ -297,6 +301,7 @@ def _tools(
 ) -> Tools:
     def report(attempt: Attempt) -> None:
         report_attempt(attempt)
+        moved()
         if attempt.kind in (ErrorKind.AUTH, ErrorKind.PERMISSION):
             rung = attempt.rung
             alerts.raise_(Kind.CREDENTIAL, words.key_refused(rung.model.provider, rung.credential_id))

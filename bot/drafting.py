@@ -16,6 +16,7 @@ from bot.cascading import Cascading
 from bot.prompt import Prompt
 from bot.speaking import Speaker
 from bot.store.base import Outcome
+from bot.watchdog import moved
 from channels.capabilities import Streaming
 from channels.delivery import Reply
 from channels.errors import ChannelError
@@ -196,6 +197,7 @@ class Drafting:
         try:
             async with open_stream(decision, fit, self.tools, lambda: True, may_hedge=False) as answer:
                 async for event in answer.events:
+                    moved()
                     if isinstance(event, TextDelta):
                         bubble.sketch(event.text)
                     elif isinstance(event, Restarted):

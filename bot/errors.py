@@ -45,6 +45,10 @@ class StoreError(BotError):
         self.reason = reason
 
 
+class Broken(BotError):
+    """A fault of ours ended a try at a turn; the log has its traceback."""
+
+
 class Undelivered(BotError):
     """The channel did not take an answer that is kept.
 

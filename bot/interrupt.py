@@ -18,6 +18,7 @@ class StopReason(StrEnum):
     MERGED = "merged"  # the person went on typing: ask again with both
     DUPLICATE = "duplicate"  # the message was known: show nothing
     UNSTORED = "unstored"  # the message could not be kept; the platform will offer it again
+    STUCK = "stuck"  # nothing moved for too long: keep the part, and say so
     SHUTDOWN = "shutdown"  # save and leave; goes on after the restart
 
 

@@ -47,7 +47,8 @@ class Turn:
     `has_acted`: it called something that changes the world. `has_begun`: this attempt at it is counted. `is_pausing`:
     it waits to be tried again. `burial`: why its message is set aside once `say` is shown. `is_resumed` and what
     follows: from an earlier life of the process, or an earlier try. `role`: of who said it, on arrival. `crashes`: how
-    often the process ended while this was at work.
+    often the process ended while this was at work. `stage`,
+    `steps`: where it stands and how often something moved, `patience`: seconds that its models may be silent.
     """
 
     turn_id: str
@@ -80,6 +81,9 @@ class Turn:
     resumed: tuple[SentPart, ...] = ()
     resumed_text: str = ""
     is_final: bool = False
+    stage: str = "opening"
+    steps: int = 0
+    patience: float = 0.0
 
     @property
     def is_owner(self) -> bool:

@@ -145,6 +145,15 @@ _DOUBTFUL = _counter(
 _EDITS = _counter("edits_total", "Edits of shown messages.", "channel")
 _RATE_LIMITS = _counter("rate_limits_total", "Times a channel or provider asked us to wait.", "side", "name")
 _ATTACHMENTS = _counter("attachments_total", "Files that came with messages, by outcome.", "kind", "outcome")
+_STUCK = _counter(
+    "turns_stuck_total", "Turns that the watchdog ended, by where they stood.", "channel", "stage"
+)
+_FAILURES_TOLD = _counter(
+    "failures_told_total",
+    "Failures in an answer's place, by how people were told: reply, reaction, silent.",
+    "channel",
+    "manner",
+)
 _REBUILT = _counter("connections_rebuilt_total", "Connections that fell silent and were made anew.", "channel")
 _LATE = _counter("late_calls_total", "What old connections told after new ones were made.", "channel", "call")
 _ABANDONED = _counter("tasks_abandoned_total", "Tasks that did not end when they were cancelled.", "what")
@@ -332,6 +341,16 @@ def alerted(kind: str) -> None:
 def turned_away(reason: str) -> None:
     """A connection or request at a listener ended before anybody was let in: crowd, slow or rate."""
     _TURNED_AWAY.labels(reason).inc()
+
+
+def failure_told(channel: str, manner: str) -> None:
+    """There was no answer, and people were told so in that manner."""
+    _FAILURES_TOLD.labels(channel, manner).inc()
+
+
+def turn_stuck(channel: str, stage: str) -> None:
+    """Nothing of a turn moved for too long."""
+    _STUCK.labels(channel, stage).inc()
 
 
 def connection_rebuilt(channel: str) -> None:

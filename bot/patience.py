@@ -26,6 +26,11 @@ MAX_ERRORS = 5
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0
 
+FIRST_QUICK = 0.5
+LONGEST_QUICK = 4.0
+"""Seconds: a fault of ours passes at once or not at all. Five tries take seven and a half, so that nobody has to be
+told in between (openclaw issue 121798: attempts without end)."""
+
 _SLOW = frozenset({Surface.EMAIL, Surface.JOB})
 
 
@@ -37,3 +42,8 @@ def age_limit(surface: Surface) -> float:
 def pause(tries: int) -> float:
     """Seconds before the next try, after so many that failed."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries - 1, 16))
+
+
+def quick_pause(tries: int) -> float:
+    """The same after faults of our own."""
+    return min(LONGEST_QUICK, FIRST_QUICK * 2.0 ** min(tries - 1, 16))

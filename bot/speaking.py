@@ -148,6 +148,7 @@ class Speaker:
             self.ending.answer = answer
             attempt = len(answer.attempts)
             async for event in answer.events:
+                self.turn.steps += 1
                 if len(answer.attempts) != attempt:  # what a request wanted to call is void once it failed
                     attempt, step.memo = len(answer.attempts), ""
                     step.calls.clear()
@@ -259,6 +260,7 @@ class Speaker:
                 metrics.tool_called(each.tool.source, "repeated")
                 return _MADE_BEFORE
         result = await self.box.call(name, each.arguments)
+        self.turn.steps += 1
         self.ending.taint = self.taint = self.taint.after(each.tool)
         outcome = "failed" if result.is_error else "done"
         metrics.tool_called(each.tool.source, outcome)

@@ -56,11 +56,12 @@ def step_back(token: contextvars.Token[int | None]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """Runs accounts. `clock` is monotonic, `wall` Unix time."""
+    """Runs accounts. `clock` is monotonic, `wall` Unix time. `first`: seconds of the first pause between two lives."""
 
     clock: Callable[[], float]
     wall: Callable[[], float]
     alerts: Alerts
+    first: float = RESTART_FIRST
 
     async def keep(self, account: Account) -> None:
         """Run the account's channel until cancelled, or until it can never work.
@@ -71,7 +72,7 @@ class Supervisor:
         channel = account.channel
         # Two accounts of one channel say the same things: every line of this task, and of those it begins, says whose.
         structlog.contextvars.bind_contextvars(account=channel.account)
-        pause, left = RESTART_FIRST, set[asyncio.Task[None]]()
+        pause, left = self.first, set[asyncio.Task[None]]()
         while True:
             began = self.clock()
             try:
@@ -84,7 +85,7 @@ class Supervisor:
                 self.alerts.raise_(Kind.CHANNEL, words.channel_stopped(account.scope_name, error.detail))
                 return
             self._went_offline(account, reason)
-            pause = RESTART_FIRST if self.clock() - began > RESTART_MAX else min(pause * 2, RESTART_MAX)
+            pause = self.first if self.clock() - began > RESTART_MAX else min(pause * 2, RESTART_MAX)
             log.warning("channel restarting", channel=channel.name, reason=reason, retry_after=pause)
             await asyncio.sleep(pause)
             left = {each for each in left if not each.done()}

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bot import metrics
-from bot.errors import StoreError, Undelivered
+from bot import metrics, words
+from bot.alerts import Alerts, Kind
+from bot.errors import Broken, StoreError, Undelivered
 from bot.interrupt import StopReason
 from bot.lanes import Turn
-from bot.patience import MAX_ERRORS, age_limit, pause
+from bot.patience import MAX_ERRORS, age_limit, pause, quick_pause
 from bot.record import end_turn
 from bot.store.base import Outcome, Store, TurnRecord
 from bot.suspects import Suspects
@@ -32,6 +33,7 @@ class Tries:
     store: Store
     wall: Callable[[], float]
     is_draining: Callable[[], bool]
+    alerts: Alerts
 
     suspects: Suspects = field(default_factory=Suspects)
 
@@ -47,13 +49,16 @@ class Tries:
             except StoreError as error:
                 log.warning("attempt not counted", turn_id=turn.turn_id, error=str(error))
 
-    async def again(self, turn: Turn, error: StoreError | Undelivered, tries: int, since: float) -> bool:
+    async def again(
+        self, turn: Turn, error: StoreError | Undelivered | Broken, tries: int, since: float
+    ) -> bool:
         """Whether to try once more, now: the pause is over and the turn is ready. Else the turn is over.
 
         `tries` have failed so far, the first one began at the time `since`. A message that is given up becomes a dead
         letter; `turn.burial` says why.
         """
-        log.warning("answer not shown", error=str(error), attempt=tries, retry_after=pause(tries))
+        rest = quick_pause(tries) if isinstance(error, Broken) else pause(tries)
+        log.warning("answer not shown", error=str(error), attempt=tries, retry_after=rest)
         if turn.interrupt.reason is StopReason.SHUTDOWN:
             return self._leave(turn)
         address = turn.message.address
@@ -71,12 +76,12 @@ class Tries:
             if is_late or pending.errors >= MAX_ERRORS:
                 await self._bury(turn, str(error))
                 return False
-            if not await self._pause(turn, pause(tries)):
+            if not await self._pause(turn, rest):
                 return False
             return await self._make_ready(turn)
         except StoreError as disk:
             log.error("turn not stored", error=str(disk))
-            return tries < MAX_ERRORS and await self._pause(turn, pause(tries))
+            return tries < MAX_ERRORS and await self._pause(turn, rest)
 
     async def _pause(self, turn: Turn, seconds: float) -> bool:
         """Whether the turn is still wanted after so many seconds."""
@@ -112,7 +117,7 @@ class Tries:
         turn.burial = reason
         for each in (turn, *turn.merged):
             await self.store.bury(each.turn_id, reason, keeps_answer=True)
-        set_aside(turn, reason)
+        set_aside(turn, reason, self.alerts)
 
     def _leave(self, turn: Turn) -> bool:
         self.store.rest(turn.turn_id)
@@ -124,7 +129,9 @@ class Tries:
         end_turn(self.store, TurnRecord(turn.turn_id, turn.key, 0, ids, outcome, ended_at=self.wall()))
 
 
-def set_aside(turn: Turn, reason: str) -> None:
-    """Tell the log and the metrics that a message became a dead letter."""
+def set_aside(turn: Turn, reason: str, alerts: Alerts | None = None) -> None:
+    """Tell the log, the metrics and the owner that a message became a dead letter."""
+    if alerts is not None:
+        alerts.raise_(Kind.SET_ASIDE, words.aside(reason))
     metrics.turn_ended(turn.message.address.key.channel, DEAD)
     log.error("message set aside", turn_id=turn.turn_id, reason=reason)

@@ -5,30 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from bot import metrics, words
+from bot.accounts import Manner
+from bot.alerts import Kind
 from bot.answering import Answering
 from bot.conclusion import conclusion_of
 from bot.conversations import Conversations, Talk
 from bot.ending import Ending
-from bot.errors import StoreError, Undelivered
+from bot.errors import Broken, StoreError, Undelivered
 from bot.feedback import Feedback
 from bot.interrupt import StopReason
 from bot.lanes import Turn
+from bot.notes import Notes
 from bot.record import answer_note, detail_of, end_turn, footer, history_of, log_turn, note_doubt, total_cost
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.store.outbox import LooseJournal, TurnJournal
 from bot.tries import Tries, set_aside
-from channels.base import Channel
+from bot.watchdog import SHOWING, Watchdog
 from channels.capabilities import SendKey
 from channels.delivery import Delivery, Reply, open_reply
 from channels.errors import ChannelError, Gone, RateLimited, Refused, Unavailable
 from channels.events import Action, AnswerNote
-from channels.programs import Conclusion, Failure
+from channels.programs import Failure
 from channels.steps import Past
 
 log = structlog.get_logger()
@@ -38,12 +41,15 @@ RETRY = Action("retry", words.RETRY_BUTTON)
 ALLOW = Action("allow", words.ALLOW_BUTTON)
 DENY = Action("deny", words.DENY_BUTTON)
 
+_MODELS_FAILED = frozenset({Failure.LIMITED, Failure.SLOW, Failure.UNAVAILABLE})
+_NOTED = _MODELS_FAILED | {Failure.BROKEN}
+
 
 @dataclass(frozen=True, slots=True)
 class Turns:
     """Runs turns. `clock` is monotonic, `wall` seconds since the epoch.
 
-    `command` answers a command turn; `names` are those of all commands. `tries`: what follows on one that failed.
+    `command` answers a command turn. `tries`: what follows on one that failed. `met` is told whom we have answered.
     """
 
     store: Store
@@ -54,7 +60,9 @@ class Turns:
     clock: Callable[[], float]
     wall: Callable[[], float]
     feedback: Feedback
-    names: Container[str] = ()
+    notes: Notes
+    watchdog: Watchdog
+    met: Callable[[Turn], None]
 
     async def run(self, turn: Turn) -> None:
         """One message to one answer. Never raises but for cancellation: a fault ends this turn alone."""
@@ -74,20 +82,28 @@ class Turns:
             await self.tries.begin(turn)
             while (error := await self._try(turn)) is not None:
                 tries += 1
+                if isinstance(error, Broken) and not _may_begin_again(turn):
+                    await self._apologise(turn, words.BROKEN)
+                    return
                 if not await self.tries.again(turn, error, tries, since):
                     break
             if error is not None and turn.burial and turn.say is None:
-                await self._say(turn, words.SET_ASIDE, "x")
+                said = words.POISONED if isinstance(error, Broken) else words.SET_ASIDE
+                await self.notes.tell(turn, said, "x")
 
-    async def _try(self, turn: Turn) -> StoreError | Undelivered | None:
+    async def _try(self, turn: Turn) -> StoreError | Undelivered | Broken | None:
         """One try; why it has to be repeated, None where the turn is over."""
         try:
-            await self._story(turn)
+            if await self.watchdog.run(turn, self._story(turn)):
+                return None
         except (StoreError, Undelivered) as error:
-            return error
+            if turn.interrupt.reason is not StopReason.STUCK:
+                return error
         except Exception as error:  # the lane's edge: one turn's fault must not stop the others
             log.exception("turn failed", error=type(error).__name__)
-            await self._apologise(turn)
+            if turn.interrupt.reason is not StopReason.STUCK:
+                return Broken(f"a fault of ours ended it: {type(error).__name__}")
+        await self._apologise(turn, words.STUCK)
         return None
 
     async def _story(self, turn: Turn) -> None:
@@ -156,6 +172,11 @@ class Turns:
             with contextlib.suppress(ValueError):
                 reply.replace("")
             return await reply.finish()
+        if ending.failure in _MODELS_FAILED and turn.interrupt.reason is not StopReason.STUCK:
+            self._tell_owner(ending)
+        if is_note(turn, ending, reply) and (manner := self.notes.manner(turn)) is not Manner.REPLY:
+            return await self._show_nothing(turn, reply, ending, manner)
+        turn.stage = SHOWING
         said = self._marked(turn, ending.closing)
         closing = "\n\n".join(part for part in (said, footer(talk, note)) if part)
         asked = (ALLOW, DENY) if ending.asks_consent else (RETRY,)
@@ -168,13 +189,33 @@ class Turns:
             log.warning("answer undeliverable", reason=reason, error=error.detail)
             ending.outcome = Outcome.UNDELIVERABLE
             if isinstance(error, Refused):
-                await self._say(turn, words.UNSHOWN, "?")
+                await self.notes.tell(turn, words.UNSHOWN, "?")
             return Delivery(text=reply.text)
         except ChannelError as error:
             # Not done: the inbox row stays open, and the answer is shown at the next try or after the next start.
             is_away = isinstance(error, RateLimited | Unavailable)
             said = f"the channel did not take the answer: {type(error).__name__} {error.detail}".rstrip()
             raise Undelivered(said, is_away=is_away) from error
+
+    async def _show_nothing(self, turn: Turn, reply: Reply, ending: Ending, manner: Manner) -> Delivery:
+        """There is no answer, and nobody is to read that. The conversation remembers it all the same."""
+        ending.said = self._marked(turn, ending.closing)
+        with contextlib.suppress(ValueError):
+            reply.replace("")
+        try:
+            delivery = await reply.finish()
+        except ChannelError as error:  # a word that stood there for it could not be taken back
+            log.warning("failure not shown", error=type(error).__name__)
+            delivery = Delivery()
+        if manner is Manner.REACTION and not reply.is_withdrawn:
+            await self.notes.sign(turn)
+        return delivery
+
+    def _tell_owner(self, ending: Ending) -> None:
+        attempts = ending.answer.attempts if ending.answer is not None else ()
+        failed = [(each.rung.model.ref, each.kind) for each in attempts if each.kind is not None]
+        if failed:
+            self.tries.alerts.raise_(Kind.MODELS, words.models_down(failed))
 
     async def _record(
         self,
@@ -204,7 +245,7 @@ class Turns:
         log_turn(turn, ending, delivery)
         if turn.burial:
             await self.store.bury(turn.turn_id, turn.burial, keeps_answer=False)
-            set_aside(turn, turn.burial)
+            set_aside(turn, turn.burial, self.tries.alerts)
             return
         end_turn(self.store, record)
         self._note(turn, ending, delivery)
@@ -218,9 +259,10 @@ class Turns:
         if not turn.is_resumed:
             self.feedback.rolling.ended(ending, delivery)
         self.feedback.answered(turn, ending, delivery)
+        self.met(turn)
 
     def _marked(self, turn: Turn, text: str) -> str:
-        return words.marked(text, turn.account.mark, self.names)
+        return self.notes.marked(turn, text)
 
     def _journal(self, turn: Turn) -> TurnJournal | LooseJournal:
         can = turn.account.channel.capabilities(turn.message.address)
@@ -230,28 +272,23 @@ class Turns:
         doubt = functools.partial(note_doubt, turn) if is_unsure else None
         return TurnJournal(self.store, turn.turn_id, turn.committed, self.clock, turn.resumed, doubt=doubt)
 
-    async def _apologise(self, turn: Turn) -> None:
-        """Say plainly that it failed, once, and close the turn."""
+    async def _apologise(self, turn: Turn, text: str) -> None:
+        """Say plainly that it failed, once, and close the turn. That words of our own failed is only logged."""
         metrics.turn_ended(turn.message.address.key.channel, Outcome.FAILED)
-        await self._say(turn, words.BROKEN, "!")
+        if turn.say is None:
+            await self.notes.tell(turn, text, "!")
         ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
         record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
         end_turn(self.store, record)
 
-    async def _say(self, turn: Turn, text: str, mark: str) -> None:
-        """A plain sentence of its own, where the answer cannot be shown; that it cannot be either is only logged."""
-        channel: Channel = turn.account.channel
-        try:
-            journal = LooseJournal(f"{turn.turn_id}{mark}")
-            async with (
-                asyncio.timeout(30),
-                open_reply(
-                    channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
-                ) as reply,
-            ):
-                said = self._marked(turn, text)
-                await reply.finish(closing=said, conclusion=Conclusion(failure=Failure.BROKEN, words=said))
-        except (ChannelError, TimeoutError) as error:
-            log.error("failure not shown", error=type(error).__name__)
-        except Exception as error:  # an adapter's fault, perhaps, and the same again
-            log.exception("failure not shown", error=type(error).__name__)
+
+def is_note(turn: Turn, ending: Ending, reply: Reply) -> bool:
+    """Whether what is to be shown stands in an answer's place and tells of a failure of ours, not of the question."""
+    is_failed = ending.outcome is Outcome.FAILED and ending.failure in _NOTED
+    return is_failed and turn.asks_model and not reply.visible_text
+
+
+def _may_begin_again(turn: Turn) -> bool:
+    """Whether another try can do no harm: nothing was done that cannot be taken back, and somebody still waits."""
+    capabilities = turn.account.channel.capabilities(turn.message.address)
+    return turn.asks_model and capabilities.durable and not turn.has_acted

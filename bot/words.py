@@ -43,6 +43,10 @@ SET_ASIDE = (
     "I could not show you the answer to a message of yours, so I have set it aside. "
     "The owner finds it with firstword deadletters."
 )
+SIGN = "\N{EYES}"
+"""What is put on a message that could not be answered, where words are not wanted: seen, and that is all."""
+
+STUCK = "(Nothing moved here any more, so I have broken this off. /retry asks again.)"
 BROKEN = "Something went wrong on my side, and it has been logged. /retry asks again."
 OWNER_ONLY = "Only the owner of this bot may do that."
 IN_PRIVATE = "Say that to me in a direct chat; here others read along."
@@ -372,6 +376,22 @@ def alert(text: str, held: int) -> str:
     """What the owner is told unasked. `held`: how many more of the same kind there were since the last one."""
     more = f" ({held:,} more of this kind since the last time.)" if held else ""
     return f"\N{WARNING SIGN} {text}{more}"
+
+
+def models_down(attempts: Sequence[tuple[str, ErrorKind]]) -> str:
+    """An alert: nobody answered. `attempts`: (model ref, kind), in order."""
+    reasons = "; ".join(f"{ref}: {kind(code)}" for ref, code in dict(attempts).items())
+    return f"No model answered a question. {reasons}. firstword models status says more."
+
+
+def aside(reason: str) -> str:
+    """An alert: a message became a dead letter."""
+    return f"A message was set aside: {reason}. firstword deadletters lists it."
+
+
+def stuck_turn(channel: str, stage: str) -> str:
+    """An alert: the watchdog ended a turn."""
+    return f"An answer on {channel} did not go on ({stage}) and was broken off; the log says which (turn stuck)."
 
 
 def channel_stopped(name: str, reason: str) -> str:

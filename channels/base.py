@@ -246,6 +246,17 @@ class OpensAttachments(Protocol):
         """The bytes of an attachment. Raises TooLong beyond `max_bytes`, Gone when it expired."""
 
 
+@runtime_checkable
+class Signs(Protocol):
+    """Capabilities.signs."""
+
+    async def sign(self, address: Address, message_id: str, emoji: str) -> None:
+        """Put a reaction of our own on somebody's message; one that is there already is no error.
+
+        `emoji` is one character that every channel with reactions has (U+1F440, eyes, is one). Raises ChannelError.
+        """
+
+
 class ShowsButtons(Protocol):
     """Capabilities.buttons: messages carry their buttons, so that these cost no write of their own.
 

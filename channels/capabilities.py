@@ -96,6 +96,7 @@ class Capabilities:
     how long one typing call shows. `max_edits` (0: none is taken) and `edit_window` None: no limit.
     `preview`: a NATIVE stream is only a preview and `finish_stream` sends the message that stays.
     `stream_lifetime`: when the channel ends a stream by itself. `replaceable`: shown text can be taken back.
+    `reactions`: people's reactions arrive. `signs`: the ability `Signs` is there.
     `durable`: an answer is still wanted after a restart. `notes`: the ability `ShowsNotes` is there.
     `raw`: a program reads it. The text is handed on as the model wrote it, in one message without pace: not cleaned,
     not repaired, not split at `max_text`, nothing put under it; the ability `Concludes` is told how it ended.
@@ -116,6 +117,7 @@ class Capabilities:
     durable: bool = True
     threads: bool = False
     reactions: bool = False
+    signs: bool = False
     buttons: bool = False
     deletes: bool = False
     notes: bool = False

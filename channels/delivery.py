@@ -26,6 +26,7 @@ from channels.base import (
     ReadsBack,
     ShowsButtons,
     ShowsNotes,
+    Signs,
     Streams,
     StreamsButtons,
     Typing,
@@ -44,7 +45,7 @@ from channels.typing_light import TypingLight
 CALL_DEADLINE = 60.0  # above any adapter's own; nothing hangs for ever
 LEAVE_DEADLINE = 5.0  # how long `leave` lets a write in flight come to its end
 
-__all__ = ["Delivery", "Reply", "open_reply"]
+__all__ = ["Delivery", "Reply", "open_reply", "put_sign"]
 
 _log = structlog.get_logger()
 
@@ -152,6 +153,16 @@ class Reply:
         """Seconds from `since` to the first new text on screen."""
         return self._writer.first_visible
 
+    @property
+    def writes(self) -> int:
+        """How many of its writes were made; it grows as long as the channel takes any."""
+        return self._writer.writes
+
+    def give_up(self) -> None:
+        """Show nothing more from this moment on, whatever its owner still does; for an owner that cannot be ended."""
+        self._is_over = True
+        self._writer.give_up()
+
     def _check_open(self) -> None:
         if self._is_over:
             raise RuntimeError("this reply is over: finish or leave was called")
@@ -195,6 +206,18 @@ async def open_reply(
         await writer.stop()
 
 
+async def put_sign(channel: Channel, address: Address, message_id: str, emoji: str) -> bool:
+    """Put a sign on somebody's message. False: there are none there. Raises ChannelError, within its own deadline."""
+    if not channel.capabilities(address).signs or not message_id:
+        return False
+    try:
+        async with asyncio.timeout(CALL_DEADLINE):
+            await cast("Signs", channel).sign(address, message_id, emoji)
+    except TimeoutError:
+        raise Unavailable("no answer within the deadline") from None
+    return True
+
+
 class _Writer:
     """The one task of a reply: asks the script, makes the calls, reports to the journal."""
 
@@ -218,6 +241,7 @@ class _Writer:
         "route",
         "script",
         "since",
+        "writes",
     )
 
     def __init__(
@@ -233,6 +257,7 @@ class _Writer:
         self.since = since
         self.first_visible: float | None = None
         self.is_withdrawn = False
+        self.writes = 0
         self.route: RouteTaken | None = None
         self.conclusion: Conclusion | None = None
         self._channel = channel
@@ -311,6 +336,12 @@ class _Writer:
         self._task = None  # the task holds this writer: without the ring both are freed at once
         await self._typing.stop(is_leaving=self._is_leaving or self.script.error is not None)
         del self._typing  # it holds a method of this writer
+
+    def give_up(self) -> None:
+        """See Reply.give_up."""
+        self._is_leaving = True
+        if self._task is not None:
+            self._task.cancel()
 
     async def until_ended(self) -> None:
         """See Reply.until_mute."""
@@ -409,6 +440,7 @@ class _Writer:
 
     def _done(self, step: Step, shown: Shown, sent: Sent | None) -> None:
         now = self._clock()
+        self.writes += 1
         self.script.done(step, sent, now)
         if self.first_visible is None and step.kind is not Kind.REMOVE and not step.is_status:
             self.first_visible = now - self.since

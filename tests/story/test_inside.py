@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot import words
+from bot.access import Policy
+from bot.patience import MAX_ERRORS
 from bot.store.base import Outcome
 from channels.capabilities import Capabilities, LatencyClass, SendKey, Streaming
 from channels.errors import Gone, GoneWhat
@@ -16,6 +20,8 @@ from providers.base import Started, TextDelta
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, Hang, Until, answer, cut
 from tests.story.inside import Inside, address, inside, message
+from tests.story.toolbox import Box, calling
+from tests.virtual_time import virtual_time
 
 ANSWER = "First a paragraph.\n\n- a point\n- another\n\nThe **end**."
 
@@ -164,18 +170,63 @@ async def test_a_conversation_that_is_gone_ends_the_turn(tmp_path: Path) -> None
         assert [row.outcome for row in rows] == [Outcome.UNDELIVERABLE]
 
 
-async def test_a_turn_that_fails_on_our_side_says_so_and_frees_its_lane(tmp_path: Path) -> None:
+@virtual_time
+async def test_a_turn_that_fails_on_our_side_is_tried_again_then_set_aside_with_one_note(
+    tmp_path: Path,
+) -> None:
     class Broken(FakeProvider):
+        tries = 0
+
         def stream(self, *_: object, **__: object) -> object:  # type: ignore[override]
+            self.tries += 1
             raise ZeroDivisionError
 
-    async with inside(tmp_path, Broken("one")) as world:
+    provider = Broken("one")
+    async with inside(tmp_path, provider, is_virtual=True) as world:
         await world.say("hi")
-        await world.quiet()
-        assert "Something went wrong on my side" in world.channel.visible()[0]
+        await world.app.lanes.idle.wait()
+        assert provider.tries == MAX_ERRORS
+        assert world.channel.now() < 10.0  # a person waits for so long without a word
+        assert world.channel.visible() == [words.POISONED]
         await world.say("/ping", 2)
-        await world.quiet()
+        await world.app.lanes.idle.wait()
         assert "pong" in world.channel.visible()[1]
+
+
+@virtual_time
+async def test_a_fault_of_ours_that_passes_is_not_noticed(tmp_path: Path) -> None:
+    class Twice(FakeProvider):
+        tries = 0
+
+        def stream(self, *args: Any, **more: Any) -> Any:
+            self.tries += 1
+            if self.tries <= 2:
+                raise ZeroDivisionError
+            return super().stream(*args, **more)
+
+    async with inside(tmp_path, Twice("one", answer("hello")), is_virtual=True) as world:
+        await world.say("hi")
+        await world.app.lanes.idle.wait()
+        assert world.channel.visible() == ["hello"]
+        assert [row.outcome for row in await world.app.store.turns(None, 5)] == [Outcome.DONE]
+
+
+@virtual_time
+async def test_what_changed_the_world_is_not_done_again_after_a_fault_of_ours(tmp_path: Path) -> None:
+    class Once(FakeProvider):
+        def stream(self, *args: Any, **more: Any) -> Any:
+            if not self.scripts:
+                raise ZeroDivisionError
+            return super().stream(*args, **more)
+
+    box = Box()
+    provider = Once("one", calling(("notes__log", "{}")))
+    policy = Policy(allow=frozenset({"ann"}))
+    async with inside(tmp_path, provider, box=box, policy=policy, is_virtual=True) as world:
+        await world.say("hi")
+        await world.app.lanes.idle.wait()
+        assert len(box.calls) == 1
+        assert world.channel.visible() == [words.BROKEN]
 
 
 async def test_the_small_line_tells_model_reason_and_first_word(tmp_path: Path) -> None:
