@@ -80,6 +80,10 @@ class ApiChannel:
         self._busy = asyncio.Event()
         self._usual = _capabilities(settings.latency, is_stream=True)
 
+    def rekey(self, settings: ApiSettings) -> None:
+        """See channels.doors.Rekeys."""
+        self._settings = self._settings.model_copy(update={"token": settings.token})
+
     async def run(self) -> None:
         """Serve until cancelled; then whatever is unfinished is told so."""
         self._is_running = True
@@ -176,6 +180,7 @@ class ApiChannel:
             try:
                 return await handler(request)
             except BadRequest as error:
+                self._host.signal("request_refused")
                 return refusal(error.problem)
             finally:
                 self._active -= 1

@@ -59,11 +59,11 @@ class Scene:
         return await self.daemon.metric(name, **labels)
 
     @asynccontextmanager
-    async def counted(self, name: str, least: float = 1.0, **labels: str) -> AsyncIterator[None]:
-        """The metric grows by that much while the block runs, or soon after it."""
+    async def counted(self, name: str, **labels: str) -> AsyncIterator[None]:
+        """The metric grows while the block runs, or soon after it."""
         before = await self.metric(name, **labels)
         yield
-        await until_async(lambda: self.metric(name, **labels), lambda value: value >= before + least)
+        await until_async(lambda: self.metric(name, **labels), lambda value: value > before)
 
     async def healthy(self) -> None:
         """Everything works again, without a hand: the sick one is asked and answers."""
@@ -80,9 +80,15 @@ class Scene:
                     return
                 await asyncio.sleep(0.5)  # its breaker may be open
 
+    async def release(self, name: str) -> None:
+        """Let the answer that is held, or is about to be, go on."""
+        async with asyncio.timeout(PATIENCE):
+            while not self.model.release(name):  # noqa: ASYNC110 - the other process says how many wait
+                await asyncio.sleep(0.01)
+
     async def forgive(self) -> None:
-        """Nothing is held against the sick one any more, as after its key was seen to work."""
-        await self.daemon.ask("reload", proved=[["sick", ""]])
+        """Nothing is held against the two any more, as after their keys were seen to work."""
+        await self.daemon.ask("reload", proved=[["sick", ""], ["well", ""]])
 
     def well_again(self) -> None:
         """Both models answer at once."""

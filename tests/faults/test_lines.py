@@ -75,13 +75,21 @@ async def test_a_model_that_refuses_connections_is_stood_in_for(scene: Scene) ->
     await scene.said_once(chat, WHOLE)
 
 
-@pytest.mark.parametrize("shuffle", ["twice", "late"])
-async def test_an_event_that_comes_twice_or_late_ends_in_one_answer(scene: Scene, shuffle: str) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "reads"),
+    [
+        (Trouble(twice=b'"two '), "one two two three four"),
+        (Trouble(late=b'"two '), "one three two four"),
+    ],
+    ids=["twice", "late"],
+)
+async def test_an_event_that_comes_twice_or_late_ends_in_one_answer(
+    scene: Scene, trouble: Trouble, reads: str
+) -> None:
     """No protocol numbers its events, so the words are what came; that there is one answer, and an end, is ours."""
     scene.model.script({"model": "s", "tokens": ["one ", "two ", "three ", "four"], "gap": 0.05})
-    scene.sick.trouble = Trouble(**{shuffle: b'"two '})
+    scene.sick.trouble = trouble
     chat = scene.somebody()
-    reads = {"twice": "one two two three four", "late": "one three two four"}[shuffle]
     async with scene.counted(ATTEMPTS, provider="sick", outcome="done"):
         await scene.answer(chat, "question", reads)
     await scene.said_once(chat, reads)
@@ -152,7 +160,7 @@ async def test_an_answer_that_somebody_deletes_while_it_grows_comes_once_more(sc
     seen = await scene.peer.wait(chat=GROUP, contains="It grows")
     async with scene.counted("firstword_turns_total", outcome="done"):
         await scene.peer.control("remove", chat=GROUP, message_id=seen["messages"][-1]["id"])
-        scene.model.release("go")
+        await scene.release("go")
         await scene.shown(GROUP, words)
     await scene.said_once(GROUP, words)
 
@@ -167,7 +175,7 @@ async def test_an_answer_into_a_chat_that_blocked_us_ends_and_the_next_one_comes
         scene.counted("firstword_signals_total", channel="telegram", signal="left"),
         scene.counted("firstword_turns_total", outcome="undeliverable"),
     ):
-        scene.model.release("go")
+        await scene.release("go")
     await scene.peer.control("set_chat", chat=chat, trouble="")
     scene.well_again()
     await scene.answer(chat, "and now?", BACK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -54,6 +55,10 @@ class Page:
         """Until a message holds these words."""
         if not any(text in each for each in self.shown.values()):
             await self.until(lambda _: any(text in each for each in self.shown.values()))
+
+    def vanish(self) -> None:
+        """Be gone without a word, as a telephone in a tunnel is."""
+        self._socket.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def _take(self, frame: dict[str, Any]) -> None:
         match frame["t"]:
