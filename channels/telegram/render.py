@@ -86,6 +86,8 @@ class _Walker:
     # -- words
 
     def _write(self, text: str) -> None:
+        if self._calls_nobody:
+            text = uncalled(text)
         if self._cell is not None:
             self._cell.append(text.replace("\n", " ").replace("\t", " "))
             return
@@ -102,7 +104,7 @@ class _Walker:
         if self._code is not None:
             self._code.append(text)
         else:
-            self._write(uncalled(text) if self._calls_nobody else text)
+            self._write(text)
 
     def _plain_event(self, event: str) -> None:
         if event in ("SoftBreak", "HardBreak"):

@@ -322,6 +322,7 @@ class _Walker:
             for cell in source_cells(self._bytes[span[0] : span[1]].decode("utf-8", "replace"))[
                 self._cells :
             ]:
+                cell = uncalled(cell) if self._calls_nobody else cell
                 self.out.append(f"<td>{_escape(cell)}</td>")
                 self.plain.append(f"{cell} ")
                 self._cells += 1
