@@ -28,6 +28,7 @@ from bot.plugins import collisions
 from bot.priors import priors_path, read_priors
 from bot.recovery import resume
 from bot.refresh import keep_lists_fresh, model_methods
+from bot.rekeying import Rekeying
 from bot.route_methods import route_methods
 from bot.server import Health, Listening, open_servers
 from bot.settings import AccountSettings, Settings, load_settings
@@ -138,17 +139,19 @@ async def open_daemon(
         for row in settings.accounts:
             if not row.spec.is_foreground:
                 _open_account(app, row)
+        rekeying = Rekeying(settings, app.accounts, lambda: _reread(settings), hide)
         listening = await stack.enter_async_context(
             open_servers(
                 app.routes(),
                 Health(
                     app.missing,
                     lambda: (metrics.exposition(), metrics.CONTENT_TYPE),
-                    lambda: settings.server.token,
+                    rekeying.server_token,
                 ),
                 (settings.server.host, settings.server.port),
                 (settings.webhooks.host, settings.webhooks.port),
                 report=metrics.turned_away,
+                refresh=rekeying.refresh,
             )
         )
         methods = {

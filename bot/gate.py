@@ -85,20 +85,23 @@ class Bucket:
 class Gate:
     """One listener's. `report` is told why a connection or request was turned away: "crowd", "slow", "rate".
 
-    `is_public`: only signatures are looked at behind it, which nobody guesses. Then a proxy on this machine that does
-    not say for whom it asks is not counted: all of a platform's requests would wait for one stranger's.
+    `refresh` is awaited before each request that is handed on. `is_public`: only signatures are looked at behind it,
+    which nobody guesses. Then a proxy on this machine that does not say for whom it asks is not counted: all of a
+    platform's requests would wait for one stranger's.
     """
 
     def __init__(
         self,
         limits: Limits = LIMITS,
         report: Callable[[str], None] = lambda _: None,
+        refresh: Callable[[], Awaitable[None]] | None = None,
         *,
         is_public: bool = False,
     ) -> None:
         self.limits = limits
         self._is_public = is_public
         self._report = report
+        self._refresh = refresh
         self._bucket = Bucket(limits, asyncio.get_running_loop().time)
         self._strangers: dict[Connection, None] = {}
         self._of: dict[object, Connection] = {}
@@ -170,6 +173,8 @@ class Gate:
             connection.is_busy = True
             connection.expect(self.limits.bodies)
         try:
+            if self._refresh is not None:
+                await self._refresh()
             response_ = await handler(request)
         except web.HTTPException as error:
             if not is_known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -139,8 +139,11 @@ async def open_servers(
     *,
     limits: Limits = LIMITS,
     report: Callable[[str], None] = lambda _: None,
+    refresh: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Listening]:
     """Listen while the context is open, each listener behind a gate of its own (`limits`, `report`: see bot.gate).
+
+    `refresh` is awaited before each request, so that secrets that were changed count for it.
 
     Raises BotError, naming the setting, when a port is taken, and when others could reach the private one without a
     token.
@@ -150,12 +153,12 @@ async def open_servers(
     outer = [route for route in routes if route.is_public]
     is_guarded = health.token() is not None
     try:
-        gate = Gate(limits, report)
+        gate = Gate(limits, report, refresh)
         app = _private_app(gate, inner, health)
         address = await _listen(app, gate, private, "server", runners, is_for_all=is_guarded)
         public_address = None
         if outer:
-            gate = Gate(limits, report, is_public=True)
+            gate = Gate(limits, report, refresh, is_public=True)
             app = _app(gate)
             _add(app, outer)
             public_address = await _listen(app, gate, public, "webhooks", runners, is_for_all=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -17,6 +17,14 @@ BODY_SECONDS: Final = 10.0
 
 LET_IN: Final[web.RequestKey[Callable[[], None]]] = web.RequestKey("let_in")
 """Where the listener waits to hear that a request is known; see `let_in`."""
+
+
+@runtime_checkable
+class Rekeys(Protocol):
+    """A channel whose proofs (ChannelSpec.proofs) may be changed while it runs."""
+
+    def rekey(self, settings: Any) -> None:
+        """From now on the proofs of these settings count, and those before them no more. Takes over nothing else."""
 
 
 class BadBody(Exception):

@@ -24,6 +24,7 @@ from channels.slack.render import MAX_MARKDOWN, render
 from channels.slack.settings import Mode, SlackSettings, events_path
 from channels.slack.streams import Streams
 from channels.slack.table import tables_as_code
+from channels.slack.text import SIGNS
 from channels.slack.timing import Timing
 from channels.slack.webhook import Webhook
 
@@ -96,6 +97,11 @@ class SlackChannel:
         """See channels.base.Channel."""
         return self._offers.at(address)
 
+    def rekey(self, settings: SlackSettings) -> None:
+        """See channels.doors.Rekeys."""
+        if self._webhook is not None and settings.signing_secret is not None:
+            self._webhook.rekey(settings.signing_secret.get_secret_value())
+
     def routes(self) -> Sequence[Route]:
         """See channels.base.Routes: one public route in http mode, for events, commands and presses alike."""
         if self._webhook is None:
@@ -165,6 +171,19 @@ class SlackChannel:
         except Refused:
             self._offers.forget_status()  # neither the plan nor the scopes of the app have to allow it
             raise
+
+    async def sign(self, address: Address, message_id: str, emoji: str) -> None:
+        """See channels.base.Signs. Slack names emoji; of another than these it knows nothing."""
+        if emoji not in SIGNS:
+            raise Refused("unknown_emoji", "Slack's name of that emoji is not known here")
+        args = {"channel": address.key.space, "timestamp": message_id, "name": SIGNS[emoji]}
+        try:
+            await self._api.write(
+                "reactions.add", args, seconds=self._timing.typing, scope="reactions", shows=False
+            )
+        except Refused as error:
+            if error.code != "already_reacted":
+                raise
 
     # -- streams
 

@@ -53,6 +53,10 @@ class Webhook:
     def __repr__(self) -> str:
         return "Webhook()"
 
+    def rekey(self, secret: str) -> None:
+        """From now on this one counts."""
+        self._secret = secret
+
     async def handle(self, request: web.Request) -> web.Response:
         """401 for what is not Slack's, 503 when there is no room (Slack tries again), 200 once it is durable."""
         from aiohttp import web

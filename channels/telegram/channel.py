@@ -99,6 +99,12 @@ class TelegramChannel:
         """See channels.base.Channel."""
         return self._account
 
+    def rekey(self, settings: TelegramSettings) -> None:
+        """See channels.doors.Rekeys."""
+        if self._webhook is not None and settings.webhook is not None:
+            token = self._settings.token.get_secret_value()
+            self._webhook.rekey(secret_of(settings.webhook, token, self._account))
+
     def __repr__(self) -> str:
         return f"TelegramChannel({self._account!r})"
 
@@ -138,6 +144,12 @@ class TelegramChannel:
         if is_on:
             args = {"action": "typing", **topic(address)}
             await self._out.write("sendChatAction", address, args, self._timing.typing, shows=False)
+
+    async def sign(self, address: Address, message_id: str, emoji: str) -> None:
+        """See channels.base.Signs. A bot has one reaction to a message (Bot API docs, setMessageReaction, 2026-11)."""
+        kind = {"type": "emoji", "emoji": emoji}
+        args = {"message_id": number(message_id, GoneWhat.MESSAGE), "reaction": [kind]}
+        await self._out.write("setMessageReaction", address, args, self._timing.typing, shows=False)
 
     # -- drafts
 

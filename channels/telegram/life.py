@@ -161,7 +161,10 @@ class Life:
         await self._set_webhook(url, webhook.secret, settings.max_connections)
         while True:
             self.host.online(is_online=True)
-            await asyncio.sleep(self.timing.webhook_check)
+            if await _is_set(webhook.changed, self.timing.webhook_check):
+                webhook.changed.clear()
+                await self._set_webhook(url, webhook.secret, settings.max_connections)
+                continue
             info = await self._until_it_works(lambda: self.bot.get_webhook_info(read_timeout=self.timing.ask))
             if info.url != url:
                 self.host.signal("conflict")
@@ -245,3 +248,12 @@ def _leaf(group: BaseException) -> BaseException:
     while isinstance(group, BaseExceptionGroup):
         group = group.exceptions[0]
     return group
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it is set before so many seconds are over."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

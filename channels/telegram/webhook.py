@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,15 @@ class Webhook:
 
     def __init__(self, secret: str, host: Host) -> None:
         self.secret = secret
+        self.changed = asyncio.Event()
         self._host = host
         self.intake: Intake | None = None
+
+    def rekey(self, secret: str) -> None:
+        """From now on this one counts; `changed` is set until Telegram was told."""
+        if secret != self.secret:
+            self.secret = secret
+            self.changed.set()
 
     async def handle(self, request: web.Request) -> web.Response:
         """401 without the secret, 503 when there is no room (Telegram tries again), 200 once it is durable."""

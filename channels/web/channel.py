@@ -52,6 +52,14 @@ class WebChannel:
         self._connections: set[Connection] = set()
         self._is_running = False
 
+    def rekey(self, settings: WebSettings) -> None:
+        """See channels.doors.Rekeys. Whoever is here has to come again, with the new token."""
+        if settings.token != self._settings.token:
+            self._settings = self._settings.model_copy(update={"token": settings.token})
+            self._door.rekey(self._settings)
+            for connection in self._connections:
+                connection.leave()
+
     async def run(self) -> None:
         """Serve until cancelled; then close every page's connection, which tells the pages to come back."""
         self._is_running = True

@@ -61,6 +61,7 @@ class Connection:
         self._something = asyncio.Event()
         self._subscriber = Subscriber(self._something.set)
         self._listing: asyncio.Task[None] | None = None
+        self._has_to_leave = False
 
     async def serve(self) -> None:
         """Speak with the page until it leaves."""
@@ -83,6 +84,11 @@ class Connection:
         finally:
             if self._space is not None:
                 self._hub.unsubscribe(self._space, self._subscriber)
+
+    def leave(self) -> None:
+        """Let it end by itself: who sits there has to prove anew who they are."""
+        self._has_to_leave = True
+        self._something.set()
 
     async def close(self, code: int, reason: bytes = b"") -> None:
         """End it from our side."""
@@ -152,6 +158,9 @@ class Connection:
         while True:
             await self._something.wait()
             self._something.clear()
+            if self._has_to_leave:
+                await self.close(TOO_MUCH, b"the token was changed")
+                return
             if self._subscriber.is_overrun:
                 await self.close(TRY_LATER, b"too slow; connect again")
                 return

@@ -41,6 +41,10 @@ class Door:
         self._wrong = wrong_token_page(self._assets["login.html"])
         self._tries = Tries()
 
+    def rekey(self, settings: WebSettings) -> None:
+        """From now on this token counts, and no session that was begun with the one before."""
+        self._settings = settings
+
     def refusal(self, request: web.Request) -> web.Response | None:
         """The answer to a request that may not be served, or None."""
         knock = _knock(request)
