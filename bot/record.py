@@ -33,6 +33,10 @@ from routing.replay import record_of
 
 log = structlog.get_logger()
 
+MAX_END_TRIES = 35
+LONGEST_END_PAUSE = 60.0
+"""Pauses of 1 s, 2 s and so on up to this: half an hour in all."""
+
 MAX_TOOLS = 20
 """Calls of one turn that are named with it."""
 
@@ -233,13 +237,27 @@ def attempt_detail(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def end_turn(store: Store, record: TurnRecord) -> None:
-    """Write the end of a turn without waiting: whatever reads the store next sees it, durable or not yet."""
+def end_turn(store: Store, record: TurnRecord, tries: int = 0) -> None:
+    """Write the end of a turn without waiting: whatever reads the store next sees it, durable or not yet.
+
+    A disk that does not take it is tried again for half an hour: until it is written the row stays open, and a crash
+    would have the answer shown once more. There are never more of these than there were lanes when it began to fail,
+    as nothing new is answered that cannot be stored.
+    """
 
     def note(written: asyncio.Future[None]) -> None:
-        if not written.cancelled() and (error := written.exception()) is not None:
-            # The row stays open, so the answer that was shown is taken up again at the next start.
+        if written.cancelled():
+            return
+        error = written.exception()
+        if error is None:
+            if tries:
+                log.warning("turn stored late", turn_id=record.turn_id, attempt=tries + 1)
+            return
+        if tries in {0, MAX_END_TRIES}:
             log.error("turn not stored", turn_id=record.turn_id, error=str(error))
+        if tries < MAX_END_TRIES:
+            seconds = min(LONGEST_END_PAUSE, 2.0**tries)
+            asyncio.get_running_loop().call_later(seconds, end_turn, store, record, tries + 1)
 
     store.finish_turn(record).add_done_callback(note)
 

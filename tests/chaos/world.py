@@ -291,8 +291,10 @@ class _listening:  # noqa: N801 - it is used as a function
                 self._world.faults.append(f"logged: {line}")
             else:
                 self._world.tell(f"log: {line}")
-            if line["event"] == "turn not stored":
-                self._world.unstored.add(line["turn_id"])  # it is shown again after the next start
+            if line["event"] == "turn not stored" and "turn_id" in line:
+                self._world.unstored.add(line["turn_id"])  # a crash now has it shown again after the next start
+            elif line["event"] == "turn stored late":
+                self._world.unstored.discard(line["turn_id"])
         raise structlog.DropEvent
 
     def __enter__(self) -> None:
