@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -189,12 +191,16 @@ _REASONS = (
 def _prepare_file(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # SQLite gives its -wal and -shm files the mode of this one, so it must be right before they exist.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if os.fstat(descriptor).st_mode & 0o077:
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        # It is not opened here: closing it would take away every lock that this process has on it, and the next
+        # program that looks in and leaves would take us for gone and delete our log (sqlite.org/howtocorrupt.html 2.2).
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+        if mode & 0o077:
+            path.chmod(0o600)
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:

@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -246,6 +247,20 @@ async def test_the_log_begins_again_instead_of_growing(path: Path, store: Sqlite
         await store.pending()
         largest = max(largest, _size(log))
     assert 1_000_000 < largest < connecting.WAL_BYTES * 3 // 4
+
+
+async def test_another_program_that_looks_in_and_leaves_takes_nothing_away(
+    path: Path, store: SqliteStore
+) -> None:
+    """Whoever leaves last deletes the log, so our locks have to tell that we are still there."""
+    await store.add_message(message("e1"), "t1", SOME_TIME)
+    log = path.with_name("store.db-wal")
+    before = log.stat().st_ino
+    look = (
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM inbox').fetchall()"
+    )
+    subprocess.run([sys.executable, "-c", look, str(path)], check=True, timeout=30)  # noqa: ASYNC221 - as above
+    assert log.exists() and log.stat().st_ino == before
 
 
 async def test_the_log_is_worked_off_at_the_end(path: Path) -> None:
