@@ -26,7 +26,7 @@ from bot.difficulty import judge
 from bot.doorkeeper import Doorkeeper
 from bot.feedback import Feedback
 from bot.fetch import Fetcher, look_up
-from bot.grants import Grants
+from bot.grants import ROLES, Grants
 from bot.home import Home
 from bot.ids import new_turn_id
 from bot.inbox import RECENT_KEYS, Inbox
@@ -119,7 +119,8 @@ def _build(
     *,
     machine: Machine,
 ) -> App:
-    clock, table = machine.clock, all_commands()
+    clock = machine.clock
+    table = all_commands({name: ROLES[role] for name, role in settings.commands.roles.items()})
     conversations, choices = Conversations(store), WiderChoices(store)
     alerts = Alerts(clock, settings.alerts.cooldown, settings.alerts.kinds)
     books = _books(settings, store, models, spawn, machine, alerts)

@@ -23,11 +23,14 @@ def help_command(specs: Sequence[CommandSpec]) -> Command:
     async def run(call: Call) -> str:
         name = call.argument.lstrip("/!").lower()
         if name:
-            found = next((spec for spec in specs if name in (spec.name, *spec.aliases)), None)
+            own = [spec for spec in specs if call.turn.role >= spec.role]
+            found = next((spec for spec in own if name in (spec.name, *spec.aliases)), None)
             return (
                 _line(found) if found is not None else f"There is no command “{name}”. /commands lists all."
             )
-        chosen = [spec for short in _SHORT for spec in specs if spec.name == short]
+        chosen = [
+            spec for short in _SHORT for spec in specs if spec.name == short and call.turn.role >= spec.role
+        ]
         return "\n".join([*(_line(spec) for spec in chosen), "/commands lists all of them."])
 
     return Command(CommandSpec("help", "Short help", "[command]"), run)
@@ -86,6 +89,7 @@ async def status(call: Call) -> str:
         f"Firstword {desk.version}, up {_duration(desk.clock() - desk.started_at)}",
         f"Model: {chosen or 'default'} ({catalog.primary.model.ref} is the default; {desk.model_origin()})",
         f"Class: {latency}, first word aimed at {BUDGETS[latency].target:g} s",
+        f"You are {words.role(call.turn.role)} here.",
     ]
     last = await desk.store.turns(call.turn.key, 1)
     if last:

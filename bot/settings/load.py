@@ -36,6 +36,7 @@ from bot.settings.tree import (
     Agent,
     AgentsSection,
     AuthSection,
+    CommandsSection,
     DiagnosticsSection,
     LoggingSection,
     ModelsSection,
@@ -71,6 +72,7 @@ class Settings:
     limits: LimitsSection
     alerts: AlertsSection
     auth: AuthSection
+    commands: CommandsSection
     store: StoreSection
     diagnostics: DiagnosticsSection
     logging: LoggingSection
@@ -220,6 +222,7 @@ def build_settings(
         limits=tree.limits,
         alerts=tree.alerts,
         auth=tree.auth,
+        commands=tree.commands,
         store=tree.store,
         diagnostics=tree.diagnostics,
         logging=tree.logging,

@@ -270,6 +270,15 @@ class CacheTrace(Section):
     include_prompt: Flag = Field(default=False, description="Write the prompts too. They are people's words.")
 
 
+class CommandsSection(Section):
+    """Slash commands."""
+
+    roles: Annotated[dict[str, Literal["guest", "member", "admin", "owner"]], Named("NAME")] = Field(
+        default_factory=dict,
+        description="For a command: the least role that may give it, where that is more than it needs by itself.",
+    )
+
+
 class DiagnosticsSection(Section):
     """Help for finding out."""
 
@@ -332,6 +341,8 @@ class Tree(BaseSettings):
     limits: LimitsSection = Field(default=LimitsSection(), description="How much people may say.")
     auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
     alerts: AlertsSection = Field(default=AlertsSection(), description="What the owner is told of troubles.")
+    auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
+    commands: CommandsSection = Field(default=CommandsSection(), description="Slash commands.")
     store: StoreSection = Field(default=StoreSection(), description="What is kept, and for how long.")
     diagnostics: DiagnosticsSection = Field(default=DiagnosticsSection(), description="Help for finding out.")
     logging: LoggingSection = Field(default=LoggingSection(), description="What is logged.")

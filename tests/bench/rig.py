@@ -76,6 +76,7 @@ def account(telegram: Peer, edit_every: float | None, *, keeps_limits: bool) -> 
         "token": telegram.token,
         "baseUrl": f"{telegram.base_url}/bot",
         "allow": ["*"],
+        "stopLoops": False,  # its people are programs
         "limits": "telegram" if keeps_limits else "none",
     }
     if edit_every is not None:

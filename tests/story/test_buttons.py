@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot import metrics, words
-from bot.access import Policy
+from bot.access import Direct, Policy
 from bot.conversations import Conversations
 from bot.store.base import Outcome
 from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
@@ -71,7 +71,8 @@ async def test_an_answer_that_a_channel_will_never_show_ends_and_says_so(tmp_pat
     ("policy", "surface", "expected"),
     [
         (Policy(allow=frozenset({"ann"})), Surface.DIRECT, None),
-        (Policy(), Surface.DIRECT, words.stranger("ann", "allow")),
+        (Policy(), Surface.DIRECT, words.PAIR_FIRST),
+        (Policy(direct=Direct.ALLOWLIST), Surface.DIRECT, words.stranger("ann", "allow")),
         (Policy(allow=frozenset({"ann"}), groups=frozenset({"room"})), Surface.GROUP, None),
         (Policy(allow=frozenset({"ann"})), Surface.GROUP, words.NOT_HERE),
         (Policy(owners=frozenset({"ann"})), Surface.GROUP, words.closed_group("room", "groups")),

@@ -45,6 +45,7 @@ class Discord:
             "apiBase": self._peer.api_url,
             "gateway": self._peer.gateway_url,
             "allow": ["*"],
+            "stopLoops": False,  # its people are programs
             "groups": ["*"],
         }
         return {f"bot{at}": {**base, "token": bot.token, **self._more} for at, bot in enumerate(self._bots)}

@@ -46,6 +46,7 @@ class LightMatrix:
                 "accessToken": token,
                 "encryption": "off",
                 "allow": ["*"],
+                "stopLoops": False,  # its people are programs
                 "groups": ["*"],
                 **self._more,
             }

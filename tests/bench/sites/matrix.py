@@ -49,6 +49,7 @@ class Matrix:
                 "userId": room.bot.id,
                 "accessToken": room.bot.token,
                 "allow": ["*"],
+                "stopLoops": False,  # its people are programs
                 "groups": ["*"],
                 **self._more,
             }

@@ -34,6 +34,7 @@ class Slack:
                 "appToken": space.app_token,
                 "apiBase": space.base_url,
                 "allow": ["*"],
+                "stopLoops": False,  # its people are programs
                 "groups": ["*"],
                 **self._more,
             }

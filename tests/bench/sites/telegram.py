@@ -33,6 +33,7 @@ class Telegram:
             "token": self._peer.token,
             "baseUrl": f"{self._peer.base_url}/bot",
             "allow": ["*"],
+            "stopLoops": False,  # its people are programs
             "groups": ["*"],
         }
         return {"main": account | self._more}
