@@ -64,7 +64,7 @@ class Notes:
         if manner is Manner.REPLY:
             await self.say(turn, text, mark)
         elif manner is Manner.REACTION:
-            await self.sign(turn)
+            await self.show_sign(turn)
 
     async def say(self, turn: Turn, text: str, mark: str) -> None:
         """A plain sentence of its own; that it cannot be shown either is only logged."""
@@ -84,7 +84,7 @@ class Notes:
         except Exception as error:  # an adapter's fault, perhaps, and the same again
             log.exception("failure not shown", error=type(error).__name__)
 
-    async def sign(self, turn: Turn) -> None:
+    async def show_sign(self, turn: Turn) -> None:
         """A sign on the message, where the channel has any."""
         message = turn.message
         try:

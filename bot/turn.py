@@ -208,7 +208,7 @@ class Turns:
             log.warning("failure not shown", error=type(error).__name__)
             delivery = Delivery()
         if manner is Manner.REACTION and not reply.is_withdrawn:
-            await self.notes.sign(turn)
+            await self.notes.show_sign(turn)
         return delivery
 
     def _tell_owner(self, ending: Ending) -> None:

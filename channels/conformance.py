@@ -128,6 +128,7 @@ class ChannelConformance(PeopleConformance):
         assert declared.streaming is not Streaming.NATIVE or isinstance(channel, base.Streams)
         assert declared.streaming is not Streaming.EDIT or isinstance(channel, base.Edits)
         assert declared.typing_ttl is None or isinstance(channel, base.Typing)
+        assert not declared.signs or isinstance(channel, base.Signs)
         if declared.buttons:
             for call in ("send", "edit", "finish_stream"):
                 method = getattr(channel, call, None)

@@ -52,6 +52,14 @@ class ReactingPeer(Protocol):
 
 
 @runtime_checkable
+class SignedPeer(Protocol):
+    """The person sees what the bot puts on messages."""
+
+    async def signs(self) -> Sequence[str]:
+        """The bot's emoji on what the person said last."""
+
+
+@runtime_checkable
 class PressingPeer(Protocol):
     """The person sees buttons and can press them."""
 

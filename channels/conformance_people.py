@@ -28,10 +28,11 @@ from channels.conformance_peers import (
     PressingPeer,
     ReactingPeer,
     RewritingPeer,
+    SignedPeer,
     UnsayingPeer,
 )
-from channels.delivery import Delivery, open_reply
-from channels.errors import Gone, GoneWhat, NotAuthorized, Refused, TooLong
+from channels.delivery import Delivery, open_reply, put_sign
+from channels.errors import Gone, GoneWhat, NotAuthorized, RateLimited, Refused, TooLong
 from channels.events import Action, AnswerNote, MessageDeleted, MessageEdited, Pressed, Reaction
 from channels.fake_daemon import PATIENCE, MemoryJournal, RecordingHost
 from channels.markup import words
@@ -39,6 +40,7 @@ from channels.pacing import Budgets
 
 STOP = Action("stop", "Stop")
 RETRY = Action("retry", "Retry")
+_EYES = "\U0001f440"
 
 
 class PeopleConformance:
@@ -120,6 +122,24 @@ class PeopleConformance:
         assert (event.emoji, event.added) == ("\U0001f44d", True)
         assert event.sender.id
         assert str(event.address.key) == str(peer.address.key)
+
+    async def test_a_sign_stands_on_what_was_said_once(
+        self, live: Channel, peer: Peer, host: RecordingHost
+    ) -> None:
+        """Capabilities.signs: the second time it is there already, and that is no error."""
+        if not live.capabilities(peer.address).signs:
+            return
+        if not isinstance(peer, SignedPeer):
+            self._gap("SignedPeer")
+        await peer.say("Will you answer?")
+        (message,) = await host.until_messages(1)
+        for _ in range(2):
+            try:
+                assert await put_sign(live, message.address, message.message_id, _EYES)
+            except RateLimited as limit:
+                await asyncio.sleep(limit.retry_after)
+                assert await put_sign(live, message.address, message.message_id, _EYES)
+        assert list(await peer.signs()) == [_EYES]
 
     async def test_buttons_stand_under_the_last_message_and_can_be_pressed(
         self, live: Channel, peer: Peer, host: RecordingHost

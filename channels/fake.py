@@ -96,6 +96,7 @@ class FakeChannel:
         self.violations: list[str] = []
         self.repeated: list[str] = []
         self.in_flight: set[str] = set()
+        self.signs: dict[str, list[str]] = {}
         self.timeline: list[tuple[float, str]] = []
         self.typing_until = 0.0
         self.gone: set[ConversationKey] = set()
@@ -130,6 +131,7 @@ class FakeChannel:
             "finish_stream": streams,
             "read_back": declared.send_key is SendKey.READBACK,
             "show_note": declared.notes,
+            "sign": declared.signs,
         }
         for ability, is_there in abilities.items():
             if is_there:
@@ -389,6 +391,12 @@ class FakeChannel:
         if stream.message is not None and stream.message.is_deleted:
             raise Gone(GoneWhat.MESSAGE)
         return stream
+
+    async def _sign(self, address: Address, message_id: str, emoji: str) -> None:
+        async with self._call("sign", None, address, emoji, message_id):
+            there = self.signs.setdefault(message_id, [])
+            if emoji not in there:
+                there.append(emoji)
 
     def _message(self, message_id: str) -> FakeMessage:
         for message in self.messages:

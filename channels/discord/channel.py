@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from channels.base import Host
 from channels.capabilities import Capabilities, Operation
@@ -188,6 +188,11 @@ class DiscordChannel:
             scope=scope(address, Operation.TYPING),
             is_write=False,
         )
+
+    async def sign(self, address: Address, message_id: str, emoji: str) -> None:
+        """See channels.base.Signs. Putting it twice changes nothing (Discord docs, Create Reaction, 2026-11)."""
+        path = f"/channels/{_channel(address)}/messages/{_message(message_id)}/reactions/{quote(emoji)}/@me"
+        await self._rest.call("PUT", path, seconds=self._timing.typing, is_write=False)
 
     # -- the rest
 

@@ -75,6 +75,7 @@ class Offers:
             typing_ttl=TYPING_SECONDS if way is None else None,
             threads=True,
             reactions=True,
+            signs=not is_command,
             buttons=self._settings.buttons,
             deletes=True,
             attachments_in=True,

@@ -107,6 +107,17 @@ class MatrixChannel:
                 raise
         account.memory.deleted.put(message_id, account.me.user_id)
 
+    async def sign(self, address: Address, message_id: str, emoji: str) -> None:
+        """See channels.base.Signs. It stands outside of the encryption, as all clients send it (MSC2677)."""
+        txn = outgoing.transaction(f"sign {message_id} {emoji}")
+        where = path("rooms", address.key.space, "send", "m.reaction", txn)
+        relation = {"rel_type": "m.annotation", "event_id": message_id, "key": emoji}
+        try:
+            await self._account.write("PUT", where, {"m.relates_to": relation}, self._account.timing.typing)
+        except Refused as error:
+            if error.code != "duplicate_sign":
+                raise
+
     async def typing(self, address: Address, *, is_on: bool) -> None:
         """See channels.base.Typing."""
         account = self._account

@@ -70,6 +70,7 @@ class Offers:
             typing_ttl=TYPING_SECONDS,
             threads=True,
             reactions=True,
+            signs=True,
             deletes=True,
             attachments_in=True,
             send_key=SendKey.KEY,

@@ -37,6 +37,7 @@ _REFUSED = {
     "M_NOT_JSON": "bad_request",
     "M_INVALID_PARAM": "bad_request",
     "M_MISSING_PARAM": "bad_request",
+    "M_DUPLICATE_ANNOTATION": "duplicate_sign",
     "M_UNRECOGNIZED": "no_such_method",
     "M_UNSUPPORTED_ROOM_VERSION": "room_version",
     "M_INCOMPATIBLE_ROOM_VERSION": "room_version",

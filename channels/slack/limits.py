@@ -101,6 +101,7 @@ class Offers:
             replaceable=not streams,
             threads=True,
             reactions=True,
+            signs=True,
             buttons=self._settings.buttons,
             deletes=True,
             attachments_in=True,

@@ -26,6 +26,7 @@ SCOPES: dict[str, str] = {
     "im:history": "hear direct messages",
     "mpim:history": "hear messages in group chats",
     "reactions:read": "see reactions",
+    "reactions:write": "a sign on a message that is not answered",
     "users:read": "names of people",
 }
 EVENTS = (

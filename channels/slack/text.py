@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 _TOKEN = re.compile(r"<([@#!]?)([^<>|\n]*)(?:\|([^<>\n]*))?>")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
@@ -47,6 +48,8 @@ _EMOJI = {
     "arrows_counterclockwise": "\U0001f504",
     "octagonal_sign": "\U0001f6d1",
 }
+SIGNS: Mapping[str, str] = MappingProxyType({emoji: name for name, emoji in _EMOJI.items()})
+"""An emoji's name, of those that stand above."""
 _TONES = {str(tone): chr(0x1F3F9 + tone) for tone in range(2, 7)}
 
 

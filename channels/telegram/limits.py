@@ -116,6 +116,7 @@ class Offers:
             preview=streaming is Streaming.NATIVE,
             threads=True,
             reactions=True,
+            signs=True,
             buttons=self._settings.buttons,
             deletes=True,
             attachments_in=True,

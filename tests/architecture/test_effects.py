@@ -10,7 +10,7 @@ from tests.architecture.source import entry_points, expect_none, is_inside, modu
 
 # Words that only a channel has, and words that other things have too.
 DISTINCT = frozenset({"start_stream", "update_stream", "finish_stream", "show_note", "announce", "conclude"})
-COMMON = frozenset({"send", "edit", "delete", "typing"})
+COMMON = frozenset({"send", "edit", "delete", "typing", "sign"})
 
 # The one writer, and the kits that exercise channels without a daemon.
 WRITERS = ("channels.delivery", "channels.conformance", "channels.conformance_people", "channels.fake")

@@ -34,6 +34,9 @@ class FakePeer:
     async def react(self, message_id: str, emoji: str) -> None:
         await self._tell(Reaction("r1", message_id, direct(), Sender("ann"), emoji))
 
+    async def signs(self) -> Sequence[str]:
+        return next(iter(self._channel.signs.values()))
+
     async def buttons(self, message_id: str) -> Sequence[str]:
         (message,) = [m for m in self._channel.messages if m.id == message_id]
         return [action.id for action in message.actions]
@@ -95,7 +98,7 @@ class TestDrafts(FakeConformance):
 
 
 class TestButtons(FakeConformance):
-    declared = replace(PLAIN, streaming=Streaming.EDIT, buttons=True, reactions=True, deletes=True)
+    declared = replace(PLAIN, streaming=Streaming.EDIT, buttons=True, reactions=True, signs=True, deletes=True)
 
 
 class TestAppends(FakeConformance):

@@ -59,6 +59,10 @@ class Person:
     async def react(self, message_id: str, emoji: str) -> None:
         await self.server.react(message_id, emoji)
 
+    async def signs(self) -> Sequence[str]:
+        there = await self.server.messages(self._channel, from_bot=False)
+        return next(list(one["reactions"]) for one in there if one["id"] == self._last)
+
     async def buttons(self, message_id: str) -> Sequence[str]:
         there = await self.server.messages(self._channel)
         (message,) = [one for one in there if one["id"] == message_id]

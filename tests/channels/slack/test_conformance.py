@@ -18,7 +18,7 @@ from channels.slack.channel import SlackChannel
 from tests.channels.slack.hosts import QUICK, address, settings
 from tests.channels.slack.peer.client import Peer
 
-_NAMES = {"\U0001f44d": "+1"}
+_NAMES = {"\U0001f44d": "+1", "\U0001f440": "eyes"}
 
 
 class Person:
@@ -43,6 +43,11 @@ class Person:
 
     async def react(self, message_id: str, emoji: str) -> None:
         await self.server.react(self._space, message_id, _NAMES[emoji])
+
+    async def signs(self) -> Sequence[str]:
+        there = await self.server.messages(self._space, from_bot=False)
+        names = next(one["reactions"] for one in there if one["ts"] == self._last)
+        return [emoji for emoji, name in _NAMES.items() if name in names]
 
     async def buttons(self, message_id: str) -> Sequence[str]:
         for message in await self.server.messages(self._space):

@@ -43,6 +43,10 @@ class Person:
         said = await self.server.say(self._chat, self._mention + text, **self._as_said("entities"))
         self._last = int(said["message_id"])
 
+    async def signs(self) -> Sequence[str]:
+        put = (await self.server.chat(self._chat))["reactions"]
+        return [one["emoji"] for one in [kinds for message, kinds in put if message == self._last][-1]]
+
     async def attach(self, name: str, mime: str, data: bytes) -> None:
         await self.server.file(name, data)
         document = {"file_id": name, "file_unique_id": name, "file_name": name, "mime_type": mime}

@@ -58,6 +58,11 @@ class KitPeer:
     async def react(self, message_id: str, emoji: str) -> None:
         await self.person.react(self.room, message_id, emoji)
 
+    async def signs(self) -> Sequence[str]:
+        there = await self.person.seen(self.room, sender=self.person.id)
+        said = next(one for one in there if one.id == self._said)
+        return [emoji for emoji, who in said.reactions.items() if self.bot.id in who]
+
     async def remove(self, message_id: str) -> None:
         await self.person.redact(self.room, message_id, "not here")
 
