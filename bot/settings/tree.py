@@ -205,10 +205,10 @@ class AccountEntry(Mount):
     agent: Name | None = Field(
         default=None, description="The agent of agents.list that answers; none: the defaults."
     )
-
     errors: ErrorsSection = Field(
         default=ErrorsSection(), description="What people see of an answer that failed."
     )
+
 
 class ChannelEntry(Section):
     """One channel."""
@@ -339,7 +339,6 @@ class Tree(BaseSettings):
     )
     routing: RoutingSection = Field(default=RoutingSection(), description="How models are chosen.")
     limits: LimitsSection = Field(default=LimitsSection(), description="How much people may say.")
-    auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
     alerts: AlertsSection = Field(default=AlertsSection(), description="What the owner is told of troubles.")
     auth: AuthSection = Field(default=AuthSection(), description="Named keys.")
     commands: CommandsSection = Field(default=CommandsSection(), description="Slash commands.")
