@@ -152,16 +152,7 @@ def _build(
         new_id=lambda: new_turn_id(machine.wall(), machine.bits),
     )
     desk = _desk(models, lanes, conversations, choices, books, box)
-    warmer = Warmer(
-        models,
-        conversations,
-        answering,
-        lambda agent: settings.agent(agent).warm_prompts,
-        spawn,
-        clock,
-        machine.wall,
-        books.spending,
-    )
+    warmer = _warmer(settings, models, conversations, answering, spawn, books, machine)
     return App(
         home=home,
         store=store,
@@ -233,6 +224,27 @@ def _answering(
         judge=classifying.judge,
         cascading=Cascading(settings.routing.cascade, books.tools),
         drafts=lambda agent: settings.agent(agent).draft_then_deep,
+    )
+
+
+def _warmer(
+    settings: Settings,
+    models: Models,
+    conversations: Conversations,
+    answering: Answering,
+    spawn: Spawn,
+    books: _Books,
+    machine: Machine,
+) -> Warmer:
+    return Warmer(
+        models,
+        conversations,
+        answering,
+        lambda agent: settings.agent(agent).warm_prompts,
+        spawn,
+        machine.clock,
+        machine.wall,
+        books.spending,
     )
 
 

@@ -394,7 +394,7 @@ def nothing_too_old(books: Books) -> Iterator[Finding]:
 
 
 def budget_kept(books: Books) -> Iterator[Finding]:
-    """When the day's money is known to be spent nobody is asked who costs any."""
+    """When the day's money is spent nobody is asked who costs any, nor while another may spend all that is left."""
     per_day = books.world.fate.per_day
     if per_day is None:
         return
@@ -410,17 +410,16 @@ def budget_kept(books: Books) -> Iterator[Finding]:
             for other in asked
             if other.told is not None
             and other.ended is not None
-            and other.ended < _decided_at(asked, each)
+            and other.ended < each.at
             and (other.ended + offset) // day == (each.at + offset) // day
             and (other.life == each.life or _is_in_the_books(books, other, begin))
         )
-        if known > per_day + 1e-9:
+        if known >= per_day + 1e-9:
             yield f"{each.model} was asked at {each.at:.3f} though {known:.2f} of {per_day:.2f} USD were spent"
-
-
-def _decided_at(asked: Sequence[Asked], each: Asked) -> float:
-    """When it was chosen who may be asked for this: once for all requests of a turn."""
-    return min(one.at for one in asked if one.questions == each.questions and one.life == each.life)
+        for other in asked:
+            is_before = other.is_priced and other.life == each.life and other.at < each.at
+            if is_before and (other.ended is None or other.ended > each.at):
+                yield f"{each.model} was asked at {each.at:.3f} while what {other.model} costs was not known"
 
 
 def _is_in_the_books(books: Books, asked: Asked, at: float) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.host import AccountHost
 from bot.store.base import PendingTurn, Store, TurnRecord
+from bot.store.money import Spent
 from bot.store.sqlite import SqliteStore
 from channels.base import Host
 from channels.errors import Unavailable
@@ -107,8 +108,9 @@ class CallsAgain(Wrapped):
 class ForgetsTheMoney(Wrapped):
     """After a start nothing was spent."""
 
-    async def spent(self, since: float) -> float:
-        return 0.0
+    async def take_up_spending(self, day: int, month_began: int) -> Spent:
+        await self.sound.take_up_spending(day, month_began)
+        return Spent()
 
 
 class ConfirmsFirst(ChaosChannel):

@@ -257,9 +257,8 @@ def _settings(per_day: float | None) -> Settings:
     boundless = RateSection()  # two people who say a lot, whom nobody is to hold back
     limits = LimitsSection.model_construct(per_sender=boundless, per_conversation=boundless)
     settings = replace(settings, limits=limits)
-    if per_day is None:
-        return settings
-    budget = settings.routing.budget.model_copy(update={"per_day": per_day})
+    # Every priced request holds more than any of these days' money: only one may run at a time.
+    budget = settings.routing.budget.model_copy(update={"per_day": per_day, "per_month": None})
     routing = settings.routing.model_copy(update={"budget": budget})
     return replace(settings, routing=routing)
 
