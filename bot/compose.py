@@ -141,16 +141,7 @@ def _build(
     loops = Loops()
     run = _noted(turns.run, loops, clock)
     lanes = Lanes(run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
-    messenger = Messenger(
-        alerts=alerts,
-        to=settings.alerts.to,
-        store=store,
-        conversations=conversations,
-        lanes=lanes,
-        clock=clock,
-        wall=machine.wall,
-        new_id=lambda: new_turn_id(machine.wall(), machine.bits),
-    )
+    messenger = _messenger(settings, store, alerts, conversations, lanes, machine)
     desk = _desk(models, lanes, conversations, choices, books, box)
     warmer = _warmer(settings, models, conversations, answering, spawn, books, machine)
     return App(
@@ -169,6 +160,26 @@ def _build(
         clock=clock,
         messenger=messenger,
         grants=books.grants,
+    )
+
+
+def _messenger(
+    settings: Settings,
+    store: Store,
+    alerts: Alerts,
+    conversations: Conversations,
+    lanes: Lanes,
+    machine: Machine,
+) -> Messenger:
+    return Messenger(
+        alerts=alerts,
+        to=settings.alerts.to,
+        store=store,
+        conversations=conversations,
+        lanes=lanes,
+        clock=machine.clock,
+        wall=machine.wall,
+        new_id=lambda: new_turn_id(machine.wall(), machine.bits),
     )
 
 

@@ -19,9 +19,10 @@ from bot.recent import Recent
 from bot.store.outbox import LooseJournal
 from channels.base import Channel
 from channels.capabilities import Surface
-from channels.delivery import open_reply, put_sign
+from channels.delivery import open_reply
 from channels.errors import ChannelError
 from channels.programs import Conclusion, Failure
+from channels.signs import put_sign
 
 log = structlog.get_logger()
 

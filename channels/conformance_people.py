@@ -31,12 +31,13 @@ from channels.conformance_peers import (
     SignedPeer,
     UnsayingPeer,
 )
-from channels.delivery import Delivery, open_reply, put_sign
+from channels.delivery import Delivery, open_reply
 from channels.errors import Gone, GoneWhat, NotAuthorized, RateLimited, Refused, TooLong
 from channels.events import Action, AnswerNote, MessageDeleted, MessageEdited, Pressed, Reaction
 from channels.fake_daemon import PATIENCE, MemoryJournal, RecordingHost
 from channels.markup import words
 from channels.pacing import Budgets
+from channels.signs import put_sign
 
 STOP = Action("stop", "Stop")
 RETRY = Action("retry", "Retry")

@@ -13,7 +13,13 @@ DISTINCT = frozenset({"start_stream", "update_stream", "finish_stream", "show_no
 COMMON = frozenset({"send", "edit", "delete", "typing", "sign"})
 
 # The one writer, and the kits that exercise channels without a daemon.
-WRITERS = ("channels.delivery", "channels.conformance", "channels.conformance_people", "channels.fake")
+WRITERS = (
+    "channels.delivery",
+    "channels.signs",
+    "channels.conformance",
+    "channels.conformance_people",
+    "channels.fake",
+)
 
 # Calls in the core that look like a channel's and are none: (file, receiver.method) and what they are.
 OTHERS: dict[tuple[str, str], str] = {
