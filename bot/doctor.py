@@ -50,7 +50,7 @@ async def examine(patient: Patient, *, is_offline: bool = False) -> list[Row]:
 
     Asks the channels' services, the providers and the servers of tools side by side unless `is_offline`.
     """
-    _load(patient)
+    load(patient)
     rows = [row for check in CHECKS for row in _guarded(check, patient)]
     settings = patient.settings
     if settings is not None:
@@ -77,13 +77,14 @@ def mend(patient: Patient) -> list[str]:
         if path.exists() and is_open_to_others(path):
             path.chmod(mode)
             done.append(f"{path} is the owner's alone now")
-    _load(patient)
+    load(patient)
     if patient.settings is not None:
         done += _move_secrets(patient)
     return done
 
 
-def _load(patient: Patient) -> None:
+def load(patient: Patient) -> None:
+    """Read the settings, or keep why that cannot be done."""
     try:
         patient.settings = load_settings(
             patient.home, patient.config_file, patient.environ, folder=patient.folder

@@ -7,6 +7,7 @@ import argparse
 from bot.cli.context import FAULT, OK, WARNING, Context
 from bot.cli.loop import run_async
 from bot.cli.parser import Verbs
+from bot.cli.security import audit
 
 _COLORS = {"ok": "32", "warn": "33", "fail": "31"}
 
@@ -18,10 +19,15 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--fix", action="store_true", help="mend what can be mended: file modes, secrets in the file"
     )
+    parser.add_argument(
+        "--security", action="store_true", help="list what is exposed, to whom, how to close it"
+    )
     parser.add_argument("--offline", action="store_true", help="ask no channel's service and no provider")
 
 
 def _doctor(arguments: argparse.Namespace, context: Context) -> int:
+    if arguments.security:
+        return audit(context, is_fixing=arguments.fix)
     from bot.cli.quiet import silent
     from bot.doctor import Patient, examine, mend
 

@@ -26,6 +26,7 @@ from bot.cli import (
     pairing,
     route,
     run,
+    security,
     status,
     usage,
 )
@@ -51,6 +52,7 @@ _VERBS = (
     data,
     pairing,
     usage,
+    security,
 )
 
 
