@@ -32,12 +32,18 @@ class Verdict(StrEnum):
     UNWANTED = "unwanted"  # nobody waits for the answer any more
 
 
+_SAID_INSTEAD = {words.STALE: Verdict.STALE, words.POISONED: Verdict.POISONED}
+"""What was being said in an answer's place when the process ended: the message still ends in that way."""
+
+
 def judge(pending: PendingTurn, account: Account, now: float) -> Verdict:
     """The verdict on one unfinished turn. Pure. What people have seen half of is always finished."""
     if not authorise(pending.message, account.policy, account.granted).is_allowed:
         return Verdict.CLOSED
     if not account.channel.capabilities(pending.message.address).durable:
         return Verdict.UNWANTED
+    if pending.is_final and pending.text in _SAID_INSTEAD:
+        return _SAID_INSTEAD[pending.text]
     if (pending.attempts >= MAX_CRASHES or pending.errors >= MAX_ERRORS) and not pending.is_final:
         return Verdict.POISONED
     if now - pending.received_at > age_limit(pending.message.address.surface) and not pending.parts:

@@ -33,7 +33,7 @@ from providers.base import Provider
 from routing.catalog import Catalog, Choice
 from tests.chaos.disk import Disk
 from tests.chaos.fate import Fate, draw
-from tests.chaos.life import Life, Point, draw_death
+from tests.chaos.life import Death, Life, Point, draw_death
 from tests.chaos.loop import ChaosLoop
 from tests.chaos.model import ChaosModel, Vendors
 from tests.chaos.people import EPOCH, People
@@ -89,6 +89,7 @@ class Planted:
     channel: type[ChaosChannel] = ChaosChannel
     model: type[ChaosModel] = ChaosModel
     host: Callable[[AccountHost], Host] = lambda host: host
+    death: Callable[[random.Random], Death] = draw_death
     only: Callable[[Fate], Fate] = lambda fate: fate
 
 
@@ -145,7 +146,7 @@ class World:
         self.outside = {each for each in (current, people) if each is not None}
         dice = self.dice("deaths")
         for number in range(self.fate.kills + 1):
-            death = draw_death(dice) if number < self.fate.kills else None
+            death = self.planted.death(dice) if number < self.fate.kills else None
             await self._live(number, death)
             downtime = dice.choice((0.1, 1.0, 5.0)) * dice.uniform(0.5, 2)
             if death is not None and dice.random() < self.fate.long_downtime:
