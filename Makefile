@@ -41,10 +41,12 @@ run: $(VENV)/.base ## start the daemon (ARGS="--home DIR" and the like are hande
 test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k name", WORKERS=0 for one process)
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-# The lives go on where they stopped: what was tried stands in tests/chaos/RESULTS.md.
-chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter, 100,000 at the router, then play lives with faults (MINUTES=5)
-	@FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests/channels tests/routing; \
-	  events=$$?; $(BIN)/python -m tests.chaos --minutes $(MINUTES) && exit $$events
+# Each step runs whatever came of the ones before. Kills and seeds go on where they stopped: tests/chaos/RESULTS.md.
+chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter, 100,000 at the router, then kill real daemons and play lives with faults (MINUTES=5)
+	@status=0; \
+	FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests/channels tests/routing || status=1; \
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS) || status=1; \
+	exit $$status
 
 check: $(VENV)/.dev ## lint, formatting, types, import contracts, architecture tests
 	@$(BIN)/ruff check .

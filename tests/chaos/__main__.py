@@ -1,31 +1,67 @@
-"""`python -m tests.chaos --minutes 5`: new seeds for so long, on every core, into the book. `--seed N` plays one again."""
+"""`python -m tests.chaos --minutes 5`: half of them real kills, half new seeds, into the book. `--seed N`, `--chain N`: again."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import count
 
-from tests.chaos.results import BOOK, Row, commit, next_seed, read, written
+from tests.chaos.kills.chain import Chain, broken, plan
+from tests.chaos.kills.chain import run as live
+from tests.chaos.results import BOOK, Row, Span, commit, next_chain, next_seed, read, summed, written
 from tests.chaos.seeds import Outcome, try_seed
 
 BATCH = 20
 """Seeds that a worker is given at a time."""
+
+KILLS = 20
+"""Deaths of a chain."""
+
+Keep = Callable[[Row], None]
 
 
 def _try(seeds: Sequence[int]) -> list[Outcome]:
     return [try_seed(each) for each in seeds]
 
 
-def run(minutes: float, first: int, workers: int) -> list[Outcome]:
-    """As many seeds from `first` on as the minutes allow; those that fail are printed at once."""
-    end, numbers, done = time.monotonic() + minutes * 60, count(first, BATCH), list[Outcome]()
+def chain(seed: int) -> Chain:
+    """One chain of lives; that it broke off is a finding."""
+    try:
+        return asyncio.run(live(seed, plan(seed, KILLS)))
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, it is a finding
+        return broken(seed, error)
+
+
+def kill(minutes: float, row: Row, first: int, keep: Keep) -> Row:
+    """As many chains from `first` on as the minutes allow, each told and kept when it is over."""
+    end = time.monotonic() + minutes * 60
+    for seed in count(first):
+        if time.monotonic() >= end:
+            break
+        one = chain(seed)
+        print(one, flush=True)
+        row = replace(
+            row,
+            kills=row.kills + one.kills,
+            chains=Span(first, seed),
+            orphans=row.orphans + one.verdict.orphans,
+            findings=(*row.findings, *([f"chain {seed}"] if one.verdict.findings else ())),
+        )
+        keep(row)
+    return row
+
+
+def play(minutes: float, row: Row, first: int, workers: int, keep: Keep) -> Row:
+    """As many seeds from `first` on as the minutes allow; those that fail are told at once."""
+    end, numbers = time.monotonic() + minutes * 60, count(first, BATCH)
     with ProcessPoolExecutor(workers) as pool:
         running: set[Future[list[Outcome]]] = set()
         while True:
@@ -33,37 +69,59 @@ def run(minutes: float, first: int, workers: int) -> list[Outcome]:
                 begin = next(numbers)
                 running.add(pool.submit(_try, range(begin, begin + BATCH)))
             if not running:
-                return sorted(done, key=lambda each: each.seed)
+                return row
             ready, running = wait(running, return_when=FIRST_COMPLETED)
             for outcome in (outcome for each in ready for outcome in each.result()):
-                done.append(outcome)
+                row = _noted(row, outcome, first)
                 if outcome.findings:
                     print(outcome, flush=True)
+            if not running or time.monotonic() >= end:
+                keep(row)
+
+
+def _noted(row: Row, outcome: Outcome, first: int) -> Row:
+    return replace(
+        row,
+        seeds=row.seeds + 1,
+        numbers=Span(first, max(row.numbers.last, outcome.seed)),
+        crashes=row.crashes + outcome.kills,
+        findings=(*row.findings, *([f"seed {outcome.seed}"] if outcome.findings else ())),
+    )
 
 
 def main() -> int:
     """1 when something was found."""
     asked = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     asked.add_argument("--minutes", type=float, default=5.0)
+    asked.add_argument(
+        "--kills", type=float, default=0.5, help="the share of real kills in that time, 0 to 1"
+    )
     asked.add_argument("--seed", type=int, help="play this one alone and tell its story")
+    asked.add_argument("--chain", type=int, help="live through this one alone")
     asked.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = asked.parse_args()
     if given.seed is not None:
         outcome = try_seed(given.seed)
         print(outcome)
         return int(bool(outcome.findings))
+    if given.chain is not None:
+        one = chain(given.chain)
+        print(one)
+        return int(bool(one.verdict.findings))
     rows = read(BOOK.read_text()) if BOOK.exists() else []
     of = version("firstword")
-    done = run(given.minutes, next_seed(rows, of), given.workers)
-    if not done:
-        return 0
-    bad = tuple(each.seed for each in done if each.findings)
-    kills = sum(each.kills for each in done)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
-    row = Row(now, of, commit(), len(done), done[0].seed, done[-1].seed, kills, bad)
-    BOOK.write_text(written([*rows, row]))
-    print(f"{len(done):,} seeds, {kills:,} crashes, findings: {list(bad) or 'none'}; see {BOOK.name}")
-    return int(bool(bad))
+
+    def keep(row: Row) -> None:
+        BOOK.write_text(written([*rows, row]))
+
+    row = Row(datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"), of, commit())
+    if given.kills > 0:
+        row = kill(given.minutes * given.kills, row, next_chain(rows, of), keep)
+    if given.kills < 1:
+        row = play(given.minutes * (1 - given.kills), row, next_seed(rows, of), given.workers, keep)
+    print(f"this run: {summed([row])}: {', '.join(row.findings) or 'nothing'}")
+    print(f"{of} so far: {summed([*(each for each in rows if each.version == of), row])}; see {BOOK.name}")
+    return int(bool(row.findings))
 
 
 if __name__ == "__main__":

@@ -292,7 +292,9 @@ class _listening:  # noqa: N801 - it is used as a function
             else:
                 self._world.tell(f"log: {line}")
             if line["event"] == "turn not stored" and "turn_id" in line:
-                self._world.unstored.add(line["turn_id"])  # a crash now has it shown again after the next start
+                self._world.unstored.add(
+                    line["turn_id"]
+                )  # a crash now has it shown again after the next start
             elif line["event"] == "turn stored late":
                 self._world.unstored.discard(line["turn_id"])
         raise structlog.DropEvent

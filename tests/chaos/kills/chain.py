@@ -1,0 +1,126 @@
+"""A chain of lives: started, killed at a named or at any moment, started again, and looked at when it rests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+import sqlite3
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.kills.points import POINTS
+from tests.chaos.kills.stage import MOMENT, Stage, open_stage
+from tests.chaos.kills.verdict import Books, Verdict, judge, look_at
+from tests.mock_model.client import MockModelError
+
+ANY = "at any moment"
+REST = 90.0
+"""Seconds in which everything must be answered after the last start."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """What came of one. `points`: how often it was killed where; `missed`: named moments that did not come."""
+
+    seed: int
+    kills: int = 0
+    points: Counter[str] = field(default_factory=Counter)
+    missed: list[str] = field(default_factory=list)
+    verdict: Verdict = field(default_factory=Verdict)
+
+    def __str__(self) -> str:
+        one = self.verdict
+        told = f"chain {self.seed}: {self.kills} kills at {len(self.points)} kinds of moments, "
+        told += f"{one.questions} questions, {one.orphans} orphans (counted), {one.aside} set aside, "
+        told += f"{len(self.missed)} moments that did not come, {len(one.findings)} findings"
+        return "\n  ".join([told, *one.findings, *(f"did not come: {each}" for each in self.missed)])
+
+
+def broken(seed: int, error: BaseException) -> Chain:
+    """A chain that did not come to its end."""
+    told = "".join(traceback.format_exception(error))[-2000:]
+    return Chain(seed, verdict=Verdict(findings=[f"it broke off: {told}"]))
+
+
+def plan(seed: int, kills: int) -> Sequence[str]:
+    """Where a chain is killed: two of three at named moments, each in its turn, over all chains of a run."""
+    dice = random.Random(f"plan {seed}")
+    named = _named(seed * 1000)
+    return [next(named) if dice.random() < 0.66 else ANY for _ in range(kills)]
+
+
+def _named(start: int) -> Iterator[str]:
+    names = list(POINTS)
+    random.Random(start // 5000).shuffle(names)
+    return itertools.islice(itertools.cycle(names), (start // 1000 * 7) % len(names), None)
+
+
+async def run(
+    seed: int,
+    moments: Sequence[str],
+    folder: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Chain:
+    """Live through these deaths. A moment is a name of POINTS, or ANY. `tell` hears of each."""
+    chain = Chain(seed)
+    with tempfile.TemporaryDirectory(prefix="kills-") as made:
+        async with open_stage(folder or Path(made), seed) as stage:
+            talk = asyncio.create_task(stage.crowd.live(0.12))
+            try:
+                for moment in moments:
+                    began = time.monotonic()
+                    await _die(stage, moment, chain)
+                    tell(f"{time.monotonic() - began:5.1f} s  {moment}")
+            finally:
+                talk.cancel()
+                await asyncio.gather(talk, return_exceptions=True)
+            await _rest(stage, chain)
+    return chain
+
+
+async def _die(stage: Stage, moment: str, chain: Chain) -> None:
+    if moment == ANY:
+        await asyncio.sleep(stage.dice.uniform(0.0, 0.9))
+    else:
+        try:
+            async with asyncio.timeout(2 * MOMENT):
+                await POINTS[moment](stage)
+        except (TimeoutError, MockModelError) as error:
+            chain.missed.append(f"{moment}: {str(error)[:300]}")
+    await stage.daemon.kill()
+    chain.kills += 1
+    chain.points[moment] += 1
+    await stage.calm()
+    await asyncio.sleep(stage.dice.choice((0.0, 0.0, 0.2)))
+    await stage.daemon.start()
+
+
+async def _rest(stage: Stage, chain: Chain) -> None:
+    """In peace until nothing waits any more; then everything is looked at."""
+    asked = sum(len(each.questions) + each.commands for each in stage.crowd.rooms)
+    path = stage.daemon.home / "data" / "firstword.db"
+    try:
+        async with asyncio.timeout(REST):
+            while not _is_quiet(path, asked):
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        chain.verdict.findings.append(f"not at rest after {REST:.0f} s")
+    code = await stage.daemon.stop()
+    found = judge(Books(stage.daemon.home, stage.crowd, await look_at(stage.crowd)))
+    found.findings += [*chain.verdict.findings, *([f"ended with {code}"] if code else [])]
+    chain.verdict = found
+
+
+def _is_quiet(path: Path, asked: int) -> bool:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        taken, waiting = store.execute(
+            "SELECT count(*), coalesce(sum(state = 'new'), 0) FROM inbox WHERE payload IS NOT NULL"
+        ).fetchone()
+    return taken >= asked and not waiting
