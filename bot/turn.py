@@ -188,7 +188,7 @@ class Turns:
             reason = error.code if isinstance(error, Refused) else "gone"
             log.warning("answer undeliverable", reason=reason, error=error.detail)
             ending.outcome = Outcome.UNDELIVERABLE
-            if isinstance(error, Refused):
+            if isinstance(error, Refused) and turn.say is None:
                 await self.notes.tell(turn, words.UNSHOWN, "?")
             return Delivery(text=reply.text)
         except ChannelError as error:
