@@ -70,10 +70,10 @@ class Line:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            server.close()
             for each in ways:
                 each.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            await _close(server)
 
     async def _up(self, reader: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         while data := await _read(reader):
@@ -198,6 +198,7 @@ class Proxy:
     async def close(self) -> None:
         """End everything."""
         await self.down()
+        await asyncio.sleep(0)  # who was just accepted is in the list by then
         tasks = list(self._lines)
         for each in tasks:
             each.cancel()

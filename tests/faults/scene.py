@@ -83,7 +83,7 @@ class Scene:
     async def release(self, name: str) -> None:
         """Let the answer that is held, or is about to be, go on."""
         async with asyncio.timeout(PATIENCE):
-            while not self.model.release(name):  # noqa: ASYNC110 - the other process says how many wait
+            while not self.model.release(name):
                 await asyncio.sleep(0.01)
 
     async def forgive(self) -> None:

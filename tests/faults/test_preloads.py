@@ -1,0 +1,108 @@
+"""A clock that leaps, a disk whose flush fails, a name that is not found: faults that need help from outside."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.faults.preload import FAKETIME, FIU, find, order, with_clock, with_faults
+from tests.faults.scene import BACK, WHOLE, open_scene
+from tests.mock_model.client import MockModel
+from tests.peers import require_peer
+
+pytestmark = pytest.mark.slow  # real daemons
+
+HOUR, DAY = 3600, 86_400
+
+
+async def test_a_clock_that_leaps_to_and_fro_loses_and_repeats_nothing(
+    tmp_path: Path, peer_process: dict[str, object], mock_model_process: MockModel
+) -> None:
+    library = find(FAKETIME)
+    require_peer("libfaketime", found=library)
+    assert library is not None
+    leap = tmp_path / "leap"
+    command = with_clock(library, leap)
+    async with open_scene(tmp_path / "home", peer_process, mock_model_process, command) as scene:
+        for seconds in (HOUR, -HOUR, DAY, -DAY):
+            chat = scene.somebody()
+            scene.model.script({"model": "s", "text": BACK, "hold": "go", "hold_after": 1})
+            await scene.peer.say(chat, "what time is it?")
+            await scene.model.wait("first_sent")
+            async with scene.counted("firstword_clock_sets_total"):
+                leap.write_text(f"{seconds:+}\n")
+            await scene.release("go")
+            await scene.shown(chat, BACK)
+            await scene.said_once(chat, BACK)
+            scene.model.reset()
+            scene.model.config(models=["s", "w"])
+        scene.well_again()
+        chat = scene.somebody()
+        leap.write_text(f"{-HOUR:+}\n")
+        scene.model.script({"model": "s", "hold": "never", "times": 1}, {"model": "s", "text": BACK})
+        await scene.peer.say(chat, "said an hour before the start")
+        await scene.model.wait("arrived")
+        await scene.daemon.kept("inbox WHERE state = 'new'", 1)
+        await scene.daemon.kill()
+        leap.write_text("+0\n")
+        await scene.daemon.start()
+        await scene.peer.wait(chat=chat, count=1)
+        (told,) = await scene.peer.texts(chat)
+        assert told, "too old to be answered unasked, and said so"
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [("posix/io/sync/fdatasync", errno.EIO), ("posix/io/rw/pwrite", errno.EROFS)],
+    ids=["flush", "read-only"],
+)
+async def test_a_disk_that_fails_keeps_what_comes_for_later(
+    tmp_path: Path,
+    peer_process: dict[str, object],
+    mock_model_process: MockModel,
+    call: str,
+    error: int,
+) -> None:
+    library, control = find(FIU), tmp_path / "fiu"
+    require_peer("libfiu", found=library)
+    assert library is not None
+    command = with_faults(library, control)
+    async with open_scene(tmp_path / "home", peer_process, mock_model_process, command) as scene:
+        chat, later = scene.somebody(), scene.somebody()
+        await scene.answer(chat, "before", BACK)
+        async with scene.counted("firstword_store_failures_total", reason="disk"):
+            order(control, scene.daemon.pid, f"enable name={call},failinfo={error}")
+            await scene.peer.say(later, "is it kept?")
+        assert await scene.peer.texts(later) == [], "nothing before it is safe"
+        order(control, scene.daemon.pid, f"disable name={call}")
+        await scene.shown(later, BACK)
+        await scene.said_once(later, BACK)
+        await scene.daemon.kept("turn WHERE outcome = 'done'", 2)  # what is killed before may be said again
+        await scene.daemon.kill()
+        await scene.daemon.start()
+        await scene.healthy()
+        await scene.said_once(later, BACK)
+
+
+async def test_a_name_that_is_not_found_for_a_while_is_found_without_a_restart(
+    tmp_path: Path, peer_process: dict[str, object], mock_model_process: MockModel
+) -> None:
+    hosts, resolver = tmp_path / "hosts", tmp_path / "resolv.conf"
+    hosts.write_text("127.0.0.1 localhost\n")
+    resolver.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    bind = 'mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+    command = ("unshare", "-Urm", "sh", "-c", bind, str(hosts), str(resolver))
+    can = subprocess.run([*command, "true"], check=False, capture_output=True, timeout=30)  # noqa: ASYNC221 - once
+    require_peer("a mount namespace of the test's own", found=can.returncode == 0, how="sudo make test")
+    async with open_scene(
+        tmp_path / "home", peer_process, mock_model_process, command, sick_host="model.test"
+    ) as scene:
+        chat = scene.somebody()
+        async with scene.counted("firstword_provider_attempts_total", provider="sick", kind="connect"):
+            await scene.answer(chat, "do you know the name?", WHOLE)
+        await scene.said_once(chat, WHOLE)
+        hosts.write_text("127.0.0.1 localhost model.test\n")
+        await scene.healthy()
