@@ -143,7 +143,7 @@ def _build(
     lanes = Lanes(run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
     messenger = _messenger(settings, store, alerts, conversations, lanes, machine)
     desk = _desk(models, lanes, conversations, choices, books, box)
-    warmer = _warmer(settings, models, conversations, answering, spawn, books, machine)
+    warmer = _warmer(settings, models, conversations, answering, spawn, books)
     return App(
         home=home,
         store=store,
@@ -245,7 +245,6 @@ def _warmer(
     answering: Answering,
     spawn: Spawn,
     books: _Books,
-    machine: Machine,
 ) -> Warmer:
     return Warmer(
         models,
@@ -253,8 +252,8 @@ def _warmer(
         answering,
         lambda agent: settings.agent(agent).warm_prompts,
         spawn,
-        machine.clock,
-        machine.wall,
+        books.tools.clock,
+        books.wall,
         books.spending,
     )
 

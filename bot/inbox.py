@@ -50,6 +50,7 @@ MAX_TEXT = 200_000
 
 RECENT_KEYS = 10_000
 FULL_NOTE_INTERVAL = 60.0
+FULL = "full"
 TAKEN_BACK = "\0"
 """What a message reads in the store once it was deleted and its turn still runs; no message of a person can."""
 
@@ -125,8 +126,8 @@ class Inbox:
     async def _message(
         self, account: Account, message: Message, role: Role, *, is_press: bool = False
     ) -> bool:
-        if message.asked is not None and not self.lanes.has_room(str(message.address.key)):
-            metrics.event_dropped(account.channel.name, "full")
+        if message.asked is not None and (full := self._full(account, message)):
+            metrics.event_dropped(account.channel.name, full)
             return False
         known = f"{account.scope} {message.event_key}"
         if self.recent.seen(known, self.clock()):
@@ -250,15 +251,22 @@ class Inbox:
         elif self._is_command(turn, text):
             turn.is_command = True
             self.lanes.beside(turn)
-        elif not turn.is_resumed and not self.lanes.has_room(turn.key):
-            metrics.event_dropped(turn.account.channel.name, "full")
-            turn.say = words.QUEUE_FULL
+        elif not turn.is_resumed and (full := self._full(turn.account, turn.message)):
+            metrics.event_dropped(turn.account.channel.name, full)
+            turn.say = words.QUEUE_FULL if full == FULL else words.OVERLOADED
             if self.told.seen(f"full {turn.key}", self.clock(), FULL_NOTE_INTERVAL):
                 self._end(turn, Outcome.FAILED)
             else:
                 self.lanes.beside(turn)
         else:
             self.lanes.submit(turn, self._mode(turn.key))
+
+    def _full(self, account: Account, message: Message) -> str:
+        """Why one more message cannot wait, as metrics count it; "" where it can."""
+        latency = account.channel.capabilities(message.address).latency
+        if self.lanes.sheds(latency):
+            return f"shed_{latency}"
+        return "" if self.lanes.has_room(str(message.address.key)) else FULL
 
     def _is_command(self, turn: Turn, text: str) -> bool:
         if text.lower() in _STOP_WORDS and self.lanes.is_busy(turn.key):

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from bot.accounts import Account
 from bot.interrupt import Interrupt, StopReason
+from bot.shedding import Most, is_shed
+from channels.capabilities import LatencyClass
 from channels.commands import Role
 from channels.delivery import Reply
 from channels.events import Message
@@ -18,9 +20,6 @@ from channels.journal import SentPart
 
 LANE_LIMIT = 20
 """Messages that may wait in one conversation (the reliability figures of 2026-11)."""
-
-TOTAL_LIMIT = 10_000
-"""Messages that may wait in the whole process."""
 
 MERGE_WINDOW = 1.5
 MAX_MERGES = 2
@@ -48,7 +47,8 @@ class Turn:
     it waits to be tried again. `burial`: why its message is set aside once `say` is shown. `is_resumed` and what
     follows: from an earlier life of the process, or an earlier try. `role`: of who said it, on arrival. `crashes`: how
     often the process ended while this was at work. `stage`,
-    `steps`: where it stands and how often something moved, `patience`: seconds that its models may be silent.
+    `steps`: where it stands and how often something moved, `patience`: seconds that its models may be silent. `size`:
+    bytes of its text when it began to wait.
     """
 
     turn_id: str
@@ -81,6 +81,7 @@ class Turn:
     resumed: tuple[SentPart, ...] = ()
     resumed_text: str = ""
     is_final: bool = False
+    size: int = 0
     stage: str = "opening"
     steps: int = 0
     patience: float = 0.0
@@ -144,6 +145,7 @@ class Lanes:
     """All lanes. A lane exists while something runs or waits in it, so memory follows what is active.
 
     `idle` is set while nothing runs. `joined` is told when the messages that a turn answers become more or fewer.
+    `most`: what may be at hand; as it fills up, `sheds` refuses one class after the other.
     """
 
     def __init__(
@@ -154,11 +156,13 @@ class Lanes:
         joined: Callable[[Turn], object] = id,
     ) -> None:
         self.joined = joined
+        self.most = Most()
         self._run = run
         self._spawn = spawn
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
         self._waiting = 0
+        self._waiting_bytes = 0
         self._beside: set[Turn] = set()
         self._is_draining = False
         self.idle = asyncio.Event()
@@ -170,6 +174,11 @@ class Lanes:
         return self._waiting
 
     @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the texts that wait."""
+        return self._waiting_bytes
+
+    @property
     def running(self) -> int:
         """How many answers run."""
         return sum(1 for lane in self._lanes.values() if lane.running is not None)
@@ -177,7 +186,11 @@ class Lanes:
     def has_room(self, key: str) -> bool:
         """Whether one more message may wait in this conversation."""
         lane = self._lanes.get(key)
-        return self._waiting < TOTAL_LIMIT and (lane is None or len(lane.waiting) < LANE_LIMIT)
+        return lane is None or len(lane.waiting) < LANE_LIMIT
+
+    def sheds(self, latency: LatencyClass) -> bool:
+        """Whether too much is at hand in the whole process for one more message of this class."""
+        return is_shed(latency, self._waiting + len(self._lanes), self._waiting_bytes, self.most)
 
     def is_busy(self, key: str) -> bool:
         """Whether an answer runs or waits there."""
@@ -218,9 +231,19 @@ class Lanes:
             running.interrupt.fire(StopReason.MERGED)
             return
         lane.waiting.append(turn)
-        self._waiting += 1
+        self._count(turn)
         if mode is Mode.INTERRUPT and running is not None and not running.is_command:
             running.interrupt.fire(StopReason.STOPPED)
+
+    def _count(self, *turns: Turn) -> None:
+        for turn in turns:
+            turn.size = len(turn.message.text.encode(errors="surrogatepass"))
+            self._waiting += 1
+            self._waiting_bytes += turn.size
+
+    def _discount(self, *turns: Turn) -> None:
+        self._waiting -= len(turns)
+        self._waiting_bytes -= sum(turn.size for turn in turns)
 
     def _joins(self, running: Turn, turn: Turn, mode: Mode) -> bool:
         if turn.one_shot is not None or turn.is_retry or turn.say is not None or running.say is not None:
@@ -254,10 +277,10 @@ class Lanes:
                 if lane.running.orphans:
                     self.joined(lane.running)
                 lane.waiting.extendleft(reversed(lane.running.orphans))
-                self._waiting += len(lane.running.orphans)
+                self._count(*lane.running.orphans)
                 lane.running = None if self._is_draining else self._next(lane)
         finally:
-            self._waiting -= len(lane.waiting)
+            self._discount(*lane.waiting)
             if self._lanes.get(key) is lane:
                 del self._lanes[key]
             self._note_idle()
@@ -266,10 +289,10 @@ class Lanes:
         if not lane.waiting:
             return None
         turn = lane.waiting.popleft()
-        self._waiting -= 1
+        self._discount(turn)
         while lane.mode is Mode.COLLECT and lane.waiting and self._collects(turn, lane.waiting[0]):
             turn.merged.append(lane.waiting.popleft())
-            self._waiting -= 1
+            self._discount(turn.merged[-1])
         if turn.merged:
             self.joined(turn)
         return turn
@@ -312,7 +335,7 @@ class Lanes:
             return []
         dropped = list(lane.waiting)
         lane.waiting.clear()
-        self._waiting -= len(dropped)
+        self._discount(*dropped)
         return dropped
 
     def find(self, key: str, message_id: str) -> Turn | None:
@@ -332,7 +355,7 @@ class Lanes:
         if lane is None or turn not in lane.waiting:
             return False
         lane.waiting.remove(turn)
-        self._waiting -= 1
+        self._discount(turn)
         return True
 
     def drain(self) -> None:
@@ -360,7 +383,7 @@ class Lanes:
         """
         for lane in self._lanes.values():
             kept = [turn for turn in lane.waiting if not is_theirs(turn)]
-            self._waiting -= len(lane.waiting) - len(kept)
+            self._discount(*(turn for turn in lane.waiting if turn not in kept))
             lane.waiting = deque(kept)
         running = [turn for turn in self._active() if is_theirs(turn)]
         for turn in running:

@@ -17,14 +17,17 @@ OWN_COMMAND = {"bot.cli.asking"}
 """Who asks at the command line pays knowingly, outside of the daemon and its caps."""
 
 
+def _is_asked(func: ast.expr) -> bool:
+    return isinstance(func, ast.Attribute) and func.attr in CALLS and "provider" in ast.unparse(func.value)
+
+
 def _asks(file: ast.AST) -> Iterator[tuple[ast.Call, bool]]:
     """Calls of a provider's, and whether a hold is open around each."""
 
     def walk(node: ast.AST, *, is_held: bool) -> Iterator[tuple[ast.Call, bool]]:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute):
-                if child.func.attr in CALLS and "provider" in ast.unparse(child.func.value):
-                    yield child, is_held
+            if isinstance(child, ast.Call) and _is_asked(child.func):
+                yield child, is_held
             if isinstance(child, ast.AsyncWith):
                 opened = " ".join(ast.unparse(each.context_expr) for each in child.items)
                 yield from walk(child, is_held=is_held or ".open_hold(" in opened)

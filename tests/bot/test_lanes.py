@@ -82,7 +82,7 @@ async def rig() -> AsyncIterator[Rig]:
         made.lanes.drain()
         made.lanes.interrupt_all(StopReason.SHUTDOWN)
     assert made.lanes.running == 0
-    assert made.lanes.waiting == 0
+    assert (made.lanes.waiting, made.lanes.waiting_bytes) == (0, 0)
 
 
 async def test_messages_of_one_conversation_are_answered_one_after_the_other(rig: Rig) -> None:

@@ -31,7 +31,7 @@ _BEGUN = re.compile(r"BEGIN(\d+) ((?:a\d+r\d+ )*)")
 _NAMED = re.compile(r"a(\d+)r(\d+)")
 _CLOSINGS = (
     words.STOPPED, words.CUT, words.LENGTH, words.FILTERED, words.POISONED, words.STALE, words.BROKEN,
-    words.UNSHOWN, words.QUEUE_FULL, "No answer.", words.EMPTY, words.ONLY_THOUGHTS, getattr(words, "SET_ASIDE", words.CUT),
+    words.UNSHOWN, words.QUEUE_FULL, words.OVERLOADED, "No answer.", words.EMPTY, words.ONLY_THOUGHTS, getattr(words, "SET_ASIDE", words.CUT),
 )  # fmt: skip
 
 
