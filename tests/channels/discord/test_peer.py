@@ -100,11 +100,18 @@ async def running(client: Echo, token: str = "") -> AsyncIterator[Echo]:
             yield client
         finally:
             ready.cancel()
+            # A client that reports READY late does so on a loop that `close` has taken away (discord.py 2.7.1).
+            while late := _begun("_delay_ready"):
+                await asyncio.wait(late)
             await client.close()
             await asyncio.wait({task, ready})
-            events = [each for each in asyncio.all_tasks() if each.get_name().startswith("discord.py:")]
-            if events:  # the library does not wait for what it has begun
+            if events := _begun("_run_event"):  # the library does not wait for what it has begun
                 await asyncio.wait(events)
+
+
+def _begun(function: str) -> set[asyncio.Task[Any]]:
+    """The library's own tasks that run this."""
+    return {each for each in asyncio.all_tasks() if function in str(each.get_coro())}
 
 
 @pytest_asyncio.fixture
