@@ -7,6 +7,7 @@ and says it. Alerts are a convenience: they are held in memory, and the log has 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,3 +92,14 @@ class Alerts:
             except TimeoutError:
                 continue
         return due
+
+
+def teller(alerts: Alerts, kind: Kind, word: Callable[[str], str]) -> Callable[[str], None]:
+    """For a thread that cannot do more than call something with a reason. Made in the loop's thread."""
+    loop = asyncio.get_running_loop()
+
+    def tell(reason: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is told any more
+            loop.call_soon_threadsafe(alerts.raise_, kind, word(reason))
+
+    return tell

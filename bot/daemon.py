@@ -13,7 +13,8 @@ from typing import Any
 
 import structlog
 
-from bot import metrics
+from bot import metrics, words
+from bot.alerts import Kind, teller
 from bot.app import App
 from bot.baselines import baselines_path, expectations, keep_baselines, read_baselines, write_baselines
 from bot.compose import open_app
@@ -107,6 +108,14 @@ class Daemon:
                 each.cancel()
 
 
+def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
+    def call(reason: str) -> None:
+        first(reason)
+        second(reason)
+
+    return call
+
+
 def _control_renewed(error: OSError | None) -> None:
     if error is not None:
         log.warning("control socket gone", error=str(error))
@@ -135,6 +144,8 @@ async def open_daemon(
         store.writer.on_commit, store.writer.on_failure = metrics.committed, metrics.store_failed
         models = await stack.enter_async_context(open_models(settings))
         app = await stack.enter_async_context(open_app(settings, home, store, models))
+        tell_of_disk = teller(app.alerts, Kind.DISK, words.disk)
+        store.writer.on_failure = _both(metrics.store_failed, tell_of_disk)
         _know_models(app, stack)
         for row in settings.accounts:
             if not row.spec.is_foreground:

@@ -47,6 +47,8 @@ def keeping_methods(app: App, store: SqliteStore) -> Mapping[str, Method]:
         await _break_off(app, person)
         forgotten = await forget_person(store, person)
         app.conversations.drop((*forgotten.own, *forgotten.shared))
+        if (account := app.accounts.get((person.channel, person.account))) is not None:
+            app.messenger.forget(account)
         await app.grants.forgotten(person)
         app.desk.spending.forget(str(person), tuple(forgotten.own))
         log.info("person forgotten", lines=forgotten.lines, messages=forgotten.messages)

@@ -46,9 +46,10 @@ class Turn:
     `has_acted`: it called something that changes the world. `has_begun`: this attempt at it is counted. `is_pausing`:
     it waits to be tried again. `burial`: why its message is set aside once `say` is shown. `is_resumed` and what
     follows: from an earlier life of the process, or an earlier try. `role`: of who said it, on arrival. `crashes`: how
-    often the process ended while this was at work. `stage`,
-    `steps`: where it stands and how often something moved, `patience`: seconds that its models may be silent. `size`:
-    bytes of its text when it began to wait.
+    often the process ended while this was at work. `is_loose`: nobody said anything, and
+    what we say is written down nowhere before it is shown. `stage`, `steps`: where it stands and how often something
+    moved, `patience`: seconds that its models may be silent.
+    `size`: bytes of its text when it began to wait.
     """
 
     turn_id: str
@@ -81,6 +82,7 @@ class Turn:
     resumed: tuple[SentPart, ...] = ()
     resumed_text: str = ""
     is_final: bool = False
+    is_loose: bool = False
     size: int = 0
     stage: str = "opening"
     steps: int = 0

@@ -77,11 +77,9 @@ class Messenger:
         who = {"key": turn.key, "sender": turn.message.sender.id}
         self.store.set_choice(account.scope, OWNER_CHAT, json.dumps(who))
 
-    async def forget(self, account: Account, sender: str) -> None:
-        """No longer know where this person speaks."""
-        if json.loads(await self._stored(account) or "{}").get("sender") == sender:
-            self._known.pop(account.scope, None)
-            await self.store.set_choice(account.scope, OWNER_CHAT, None)
+    def forget(self, account: Account) -> None:
+        """What is kept of somebody there was taken out of the store: look at it again."""
+        self._known.pop(account.scope, None)
 
     async def _tell(self, alert: Alert, accounts: Accounts) -> bool:
         """Say it wherever it belongs. False: it belongs somewhere, and nothing there is connected."""
@@ -138,6 +136,7 @@ class Messenger:
             accepted_at=self.clock(),
             received_at=now,
             role=Role.GUEST,
+            is_loose=True,
             say=words.alert(alert.text, alert.held),
         )
         self.lanes.beside(turn)

@@ -33,6 +33,7 @@ from channels.errors import ChannelError, Gone, RateLimited, Refused, Unavailabl
 from channels.events import Action, AnswerNote
 from channels.programs import Failure
 from channels.steps import Past
+from providers.errors import ErrorKind
 
 log = structlog.get_logger()
 
@@ -214,7 +215,7 @@ class Turns:
     def _tell_owner(self, ending: Ending) -> None:
         attempts = ending.answer.attempts if ending.answer is not None else ()
         failed = [(each.rung.model.ref, each.kind) for each in attempts if each.kind is not None]
-        if failed:
+        if failed and failed[-1][1] is not ErrorKind.BUDGET:  # which has an alert of its own
             self.tries.alerts.raise_(Kind.MODELS, words.models_down(failed))
 
     async def _record(
@@ -266,7 +267,7 @@ class Turns:
 
     def _journal(self, turn: Turn) -> TurnJournal | LooseJournal:
         can = turn.account.channel.capabilities(turn.message.address)
-        if not can.durable:
+        if turn.is_loose or not can.durable:
             return LooseJournal(turn.turn_id)
         is_unsure = can.send_key is SendKey.NONE and turn.crashes > 0
         doubt = functools.partial(note_doubt, turn) if is_unsure else None

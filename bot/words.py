@@ -379,6 +379,22 @@ def alert(text: str, held: int) -> str:
     return f"\N{WARNING SIGN} {text}{more}"
 
 
+_DISK = {
+    "full": "The disk is full",
+    "readonly": "The disk or its file is read-only",
+    "locked": "Another program keeps the store's file locked",
+    "damaged": "The store's file is damaged",
+    "forbidden": "The store's file may not be written",
+    "overloaded": "More is to be written than the disk takes",
+}
+
+
+def disk(reason: str) -> str:
+    """An alert: nothing can be kept. `reason`: see StoreError."""
+    said = _DISK.get(reason, "The disk fails")
+    return f"{said}: nothing that people say is kept until that is mended. The log and firstword doctor say more."
+
+
 def models_down(attempts: Sequence[tuple[str, ErrorKind]]) -> str:
     """An alert: nobody answered. `attempts`: (model ref, kind), in order."""
     reasons = "; ".join(f"{ref}: {kind(code)}" for ref, code in dict(attempts).items())

@@ -7,6 +7,7 @@ what a model answered to others, is not found. The functions work inside a trans
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,9 @@ def forget(connection: sqlite3.Connection, person: Person) -> Forgotten:
         execute(connection, _BARE_TURN, (turn_id,))
     connection.execute(_DROP_IDLE_PARTS)
     money.forget(connection, str(person), found.own)
+    # Where an owner is told of troubles (bot.messenger); a name of theirs stands in it as JSON.
+    scope = f"account:{person.channel}:{person.account}"
+    execute(connection, _DROP_OWNER_CHAT, (scope, json.dumps(person.sender)))
     mark = f"_{crc32(person.sender.encode(errors='replace')):08x}"
     execute(connection, _BARE_FEEDBACK, (mark, mark))
     return Forgotten(messages, lines, len(turns), found.own, found.shared)
@@ -180,6 +184,7 @@ _BARE = """UPDATE inbox SET state = 'key', payload = NULL, edited = NULL, error 
     conversation = NULL, sender = NULL"""
 _BARE_MESSAGES = f"{_BARE} WHERE sender = ? AND channel = ? AND account = ?"
 _BARE_MESSAGES_THERE = f"{_BARE} WHERE conversation = ? AND sender IS NULL"
+_DROP_OWNER_CHAT = "DELETE FROM choice WHERE scope = ? AND name = 'owner_chat' AND instr(value, ?) > 0"
 _DROP_LINES = "DELETE FROM history WHERE conversation = ? AND sender = ?"
 _DROP_OPEN_TURN = "DELETE FROM turn WHERE turn_id = ? AND state <> 'done'"
 _BARE_TURN = """UPDATE turn SET conversation = '', text = '', inbox_ids = '[]', parts = '[]', detail = '{}'

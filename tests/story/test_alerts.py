@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 
+from bot import words
 from bot.access import Policy
-from bot.alerts import ALL, Alerts, Kind
+from bot.alerts import ALL, Alerts, Kind, teller
 from bot.errors import SettingsError
+from bot.messenger import OWNER_CHAT
+from bot.store.chores import forget_person
+from bot.store.people import Person
+from bot.store.sqlite import SqliteStore
 from channels.capabilities import Surface
 from channels.errors import Refused
 from providers.errors import ErrorKind, ProviderError
@@ -163,3 +168,22 @@ async def test_what_is_no_conversation_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"alerts\.to\[0\].*parts joined by"):
         async with inside(home, FakeProvider("one")):
             pass
+
+
+@virtual_time
+async def test_an_owner_who_is_forgotten_is_told_nothing(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("hi")), policy=BOSS, is_virtual=True) as world:
+        await world.accept(replace(message("hello", 1, sender="boss"), address=address("boss at home")))
+        await quiet(world)
+        store, scope = world.app.store, world.account.scope
+        assert isinstance(store, SqliteStore)
+        assert OWNER_CHAT in await store.choices(scope)
+        await forget_person(store, Person("fake", "main", "boss"))
+        assert await store.choices(scope) == {}
+
+
+async def test_a_thread_can_have_something_told() -> None:
+    alerts = Alerts(lambda: 0.0)
+    await asyncio.to_thread(teller(alerts, Kind.DISK, words.disk), "full")
+    (alert,) = await alerts.next()
+    assert "The disk is full" in alert.text
