@@ -149,7 +149,7 @@ async def providers(_: object, scale: Scale, clients: Sequence[Client] = CLIENTS
             askers.append(await stack.enter_async_context(told(client, root_url, sent.get(client.family))))
             await askers[-1].do("open")
             await askers[-1].do("ask", width=WIDTH, count=WIDTH)
-        for _round in range(scale.of(ROUNDS, least=2)):
+        for _round in range(scale.of(ROUNDS)):
             for asker in askers:
                 await _one_round(asker, rounds[asker.client.key], scale)
             loads.append(os.getloadavg()[0])
