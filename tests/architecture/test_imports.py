@@ -71,6 +71,7 @@ PURE = (
     "bot.addresses",
     "bot.calls",
     "bot.exchange",
+    "bot.taint",
     "bot.media.excerpt",
     "bot.media.filetypes",
     "bot.media.html",
