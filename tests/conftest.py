@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests import longest_first
+from tests.chaos.counted import chaos_line
 from tests.generated import IS_CHAOS
 from tests.peers import find_chromium, peers_are_required, require_peer
 
@@ -99,6 +100,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(_SkipCollector(session.config.stash[_SKIPS]))
     if session.config.getoption("write_times", default=False) and not hasattr(session.config, "workerinput"):
         session.config.pluginmanager.register(longest_first.Watch())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many seeds were played and how often a daemon was killed."""
+    if line := chaos_line(terminalreporter.stats):
+        terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(trylast=True)
