@@ -66,13 +66,14 @@ async def run(
     seed: int,
     moments: Sequence[str],
     folder: Path | None = None,
+    size: Size = MANY,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Chain:
     """Live through these deaths. A moment is a name of POINTS, or ANY. `tell` hears of each."""
     chain = Chain(seed)
     with tempfile.TemporaryDirectory(prefix="kills-") as made:
-        async with open_stage(folder or Path(made), seed) as stage:
-            talk = asyncio.create_task(stage.crowd.live(0.12))
+        async with open_stage(folder or Path(made), seed, size) as stage:
+            talk = asyncio.create_task(stage.crowd.live(size.pace))
             try:
                 for moment in moments:
                     began = time.monotonic()

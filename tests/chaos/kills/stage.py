@@ -17,8 +17,18 @@ from tests.chaos.kills.crowd import LENGTHS, Crowd, Question, Room, rules
 from tests.mock_model.client import MockModel, running
 from tests.story.running import Daemon, config
 
-CHATS, GROUPS, DIRECT = 10, 5, 10
-"""Places: private chats and groups of Telegram, direct messages of Discord."""
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Places: private chats and groups of Telegram, direct messages of Discord. `pace`: seconds between two words."""
+
+    chats: int
+    groups: int
+    direct: int
+    pace: float
+
+
+MANY, FEW = Size(10, 5, 10, 0.12), Size(6, 3, 6, 0.3)
 
 MOMENT = 5.0
 """Seconds that a named moment may take to come; then the process is killed where it is."""
@@ -105,7 +115,7 @@ def _settings(crowd: Crowd, bot: telegram.Peer, other: discord.Peer, model: Mock
 
 
 @asynccontextmanager
-async def open_stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
+async def open_stage(folder: Path, seed: int, size: Size) -> AsyncIterator[Stage]:
     """All processes started, everybody greeted and answered once."""
     dice = random.Random(f"kills {seed}")
     async with AsyncExitStack() as stack:
@@ -113,7 +123,7 @@ async def open_stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
         other = await stack.enter_async_context(discord.start_peer())
         model = stack.enter_context(running())
         crowd = Crowd(bot, other, model, dice)
-        await crowd.gather(CHATS, GROUPS, DIRECT)
+        await crowd.gather(size.chats, size.groups, size.direct)
         await other.limits(enabled=False)
         model.script(*rules())
         daemon = Daemon(folder / "home", _settings(crowd, bot, other, model))
