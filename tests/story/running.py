@@ -58,8 +58,8 @@ class Daemon:
                         "/"
                     )
                     break
+            self._reading = asyncio.create_task(self._read_on())
             await self._until_ready()
-        self._reading = asyncio.create_task(self._read_on())
 
     async def _read_on(self) -> None:
         """A pipe that nobody reads is full after some hundred lines, and then the daemon waits."""
