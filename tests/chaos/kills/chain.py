@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.kills.points import POINTS
-from tests.chaos.kills.stage import MOMENT, Stage, open_stage
+from tests.chaos.kills.stage import MANY, MOMENT, Size, Stage, open_stage
 from tests.chaos.kills.verdict import Books, Verdict, judge, look_at
 from tests.mock_model.client import MockModelError
 
@@ -43,12 +43,6 @@ class Chain:
         return "\n  ".join([told, *one.findings, *(f"did not come: {each}" for each in self.missed)])
 
 
-def broken(seed: int, error: BaseException) -> Chain:
-    """A chain that did not come to its end."""
-    told = "".join(traceback.format_exception(error))[-2000:]
-    return Chain(seed, verdict=Verdict(findings=[f"it broke off: {told}"]))
-
-
 def plan(seed: int, kills: int) -> Sequence[str]:
     """Where a chain is killed: two of three at named moments, each in its turn, over all chains of a run."""
     dice = random.Random(f"plan {seed}")
@@ -72,18 +66,28 @@ async def run(
     """Live through these deaths. A moment is a name of POINTS, or ANY. `tell` hears of each."""
     chain = Chain(seed)
     with tempfile.TemporaryDirectory(prefix="kills-") as made:
-        async with open_stage(folder or Path(made), seed, size) as stage:
-            talk = asyncio.create_task(stage.crowd.live(size.pace))
-            try:
-                for moment in moments:
-                    began = time.monotonic()
-                    await _die(stage, moment, chain)
-                    tell(f"{time.monotonic() - began:5.1f} s  {moment}")
-            finally:
-                talk.cancel()
-                await asyncio.gather(talk, return_exceptions=True)
-            await _rest(stage, chain)
+        try:
+            async with open_stage(folder or Path(made), seed, size) as stage:
+                await _live(stage, moments, chain, tell, size.pace)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+            told = "".join(traceback.format_exception(error))
+            chain.verdict.findings.append(f"it broke off: {told[:1500]} ... {told[-1500:]}")
     return chain
+
+
+async def _live(
+    stage: Stage, moments: Sequence[str], chain: Chain, tell: Callable[[str], None], pace: float
+) -> None:
+    talk = asyncio.create_task(stage.crowd.live(pace))
+    try:
+        for moment in moments:
+            began = time.monotonic()
+            await _die(stage, moment, chain)
+            tell(f"{time.monotonic() - began:5.1f} s  {moment}")
+    finally:
+        talk.cancel()
+        await asyncio.gather(talk, return_exceptions=True)
+    await _rest(stage, chain)
 
 
 async def _die(stage: Stage, moment: str, chain: Chain) -> None:
