@@ -91,7 +91,7 @@ async def test_a_damaged_page_stops_the_start_and_a_backup_brings_everything_bac
         with pytest.raises(AssertionError, match=r"is damaged(.|\n)*put a backup in its place"):
             await scene.daemon.start()
         code, said = await firstword(scene.daemon, "backup", "restore", str(copy))
-        assert code == 0, said
+        assert code == 3 and "is in place" in said, said  # with a warning: the damaged file cannot be read
         await scene.daemon.start()
         await scene.peer.wait(chat=chat, count=2)
         await scene.said_once(chat, BACK, BACK)

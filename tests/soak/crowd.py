@@ -1,0 +1,131 @@
+"""People who ask, each one thing at a time, and what came of every question."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from tests.channels.telegram.peer.client import Peer
+from tests.mock_model.behaviour import MARKER
+
+TWICE = 0.1
+"""The share of messages that come a second time, as platforms do it."""
+
+
+@dataclass(slots=True)
+class Question:
+    """One message, and what stands in its chat: `whole` answers, `told` that there is none."""
+
+    chat: int
+    marker: str
+    said: float
+    whole: int = 0
+    told: int = 0
+    saw_kill: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether something stands there that ends it."""
+        return self.whole + self.told > 0
+
+
+@dataclass(slots=True)
+class Crowd:
+    """So many people, who ask at an even rate. `chance` is seeded."""
+
+    peer: Peer
+    people: range
+    chance: random.Random
+    clock: Callable[[], float] = time.monotonic
+    questions: list[Question] = field(default_factory=list)
+    crowded: int = 0
+    twice: int = 0
+    _open: dict[int, Question] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _told: dict[int, int] = field(default_factory=dict)
+
+    async def ask(self, rate: float, until: Callable[[], bool]) -> None:
+        """One question each 1/rate seconds, of somebody whose last one is settled."""
+        due = self.clock()
+        while not until():
+            await self._one()
+            due += 1 / rate
+            await asyncio.sleep(max(0.0, due - self.clock()))
+
+    async def _one(self) -> None:
+        free = [chat for chat in self.people if chat not in self._open]
+        if not free:
+            self.crowded += 1
+            return
+        chat = self.chance.choice(free)
+        question = Question(chat, f"qid{next(self._numbers)}q", self.clock())
+        self.questions.append(question)
+        self._open[chat] = question
+        said = await self.peer.say(chat, f"{question.marker}: what do you say?")
+        if self.chance.random() < TWICE:
+            self.twice += 1
+            await self.peer.update("message", said["payload"])
+
+    def killed(self) -> None:
+        """The process died: what was open then may have been said already."""
+        for each in self._open.values():
+            each.saw_kill = True
+
+    async def watch(self, until: Callable[[], bool], every: float = 1.0) -> None:
+        """Look into the chats that wait, again and again."""
+        while not until():
+            await self.look()
+            await asyncio.sleep(every)
+
+    async def look(self) -> None:
+        """See which questions are settled by now."""
+        if not self._open:
+            return
+        for found in await self.peer.control("chat", chats=list(self._open)):
+            question = self._open[found["id"]]
+            self._judge(question, found)
+            if question.is_settled:
+                del self._open[question.chat]
+
+    async def settle(self, patience: float) -> None:
+        """Wait until nothing is open, at most so long; then count everything once more, as it stands now."""
+        end = self.clock() + patience
+        while self._open and self.clock() < end:
+            await self.look()
+            await asyncio.sleep(1.0)
+        by_chat: dict[int, list[Question]] = {}
+        for each in self.questions:
+            by_chat.setdefault(each.chat, []).append(each)
+        for found in await self.peer.control("chat", chats=list(by_chat)):
+            for each in by_chat[found["id"]]:
+                each.whole = _whole(found, each.marker)
+
+    def _judge(self, question: Question, found: dict[str, Any]) -> None:
+        question.whole = _whole(found, question.marker)
+        # What broke off stands there with its marker, an answer that never came is told in words without one.
+        ours = [message["text"] for message in found["messages"] if message["from_bot"]]
+        told = sum(not MARKER.search(text) for text in ours)
+        cut = sum(question.marker in text for text in ours) - question.whole
+        question.told = told - self._told.get(question.chat, 0) + cut
+        if question.is_settled:
+            self._told[question.chat] = told
+
+    @property
+    def lost(self) -> list[Question]:
+        """Neither an answer nor a word of why there is none."""
+        return [each for each in self.questions if not each.is_settled]
+
+    @property
+    def doubled(self) -> list[Question]:
+        """More than one whole answer."""
+        return [each for each in self.questions if each.whole > 1]
+
+
+def _whole(found: dict[str, Any], marker: str) -> int:
+    texts = [message["text"] for message in found["messages"] if message["from_bot"]]
+    return sum(text.startswith(marker) and text.endswith(marker) for text in texts)
