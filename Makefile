@@ -42,9 +42,9 @@ test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k 
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Each step runs whatever came of the ones before. Kills and seeds go on where they stopped: tests/chaos/RESULTS.md.
-chaos: $(VENV)/.dev ## throw 10,000 generated events at every adapter, 100,000 at the router, then kill real daemons and play lives with faults (MINUTES=5)
+chaos: $(VENV)/.dev ## throw 10,000 generated texts and events at every parser and adapter, 100,000 at the router, then kill real daemons and play lives with faults (MINUTES=5)
 	@status=0; \
-	FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests/channels tests/routing || status=1; \
+	FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests || status=1; \
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS) || status=1; \
 	exit $$status
 

@@ -12,16 +12,11 @@ from bot.access import (
     CLOSED_GROUP,
     IGNORED,
     STRANGER,
-    Activation,
     Direct,
     Finding,
-    Grant,
-    Granted,
     Policy,
-    Trust,
     Verdict,
     authorise,
-    trust_of,
 )
 from channels.capabilities import Surface
 from channels.commands import Role
@@ -41,6 +36,7 @@ from channels.events import (
     Unreadable,
     UnreadableReason,
 )
+from tests.generated import generated
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 GUEST, MEMBER, ADMIN, OWNER = (Verdict(Finding.ALLOWED, role) for role in Role)
@@ -98,6 +94,7 @@ def test_what_is_not_addressed_to_us_is_ignored_in_a_group() -> None:
     assert authorise(said, policy) is IGNORED
 
 
+@generated
 @given(st.sampled_from(list(Surface)), st.text(max_size=5))
 def test_bots_are_never_answered(surface: Surface, sender: str) -> None:
     policy = Policy(allow=frozenset({"*"}), groups=frozenset({"*"}), owners=frozenset({sender}))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.addresses import BadUrl, Forbidden, all_public, checked, is_public, redirected
+from tests.generated import generated
 
 PRIVATE = (
     "0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.254 127.0.0.1 127.1.2.3 169.254.169.254 169.254.170.2 "
@@ -39,6 +40,7 @@ def test_no_address_and_what_is_none_are_not_public() -> None:
     assert not all_public(["localhost"])
 
 
+@generated
 @given(st.ip_addresses(v=4))
 def test_wrapping_an_address_does_not_make_it_public(address: ipaddress.IPv4Address) -> None:
     for prefix in ("::ffff:0:0", "::", "2002::"):
@@ -49,6 +51,7 @@ def test_wrapping_an_address_does_not_make_it_public(address: ipaddress.IPv4Addr
     assert is_public(nat64) == is_public(address)
 
 
+@generated
 @given(st.ip_addresses())
 def test_what_python_knows_to_be_private_never_counts_as_public(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
@@ -117,6 +120,7 @@ def test_a_redirect_is_checked_like_any_url() -> None:
         assert raised.value.why is why
 
 
+@generated
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_is_a_url_or_none_and_nothing_else(url: str, target: str) -> None:
     for attempt in (

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.redact import MIN_SECRET, Redactor
+from tests.generated import generated
 
 TELEGRAM = "123456789:AAabcdefghijklmnopqrstuvwxyz012345678"
 
@@ -64,6 +65,7 @@ def test_ordinary_lines_stay_as_they_are(line: str) -> None:
     assert Redactor().text(line) == line
 
 
+@generated
 @given(st.text(min_size=MIN_SECRET), st.text(), st.text())
 def test_a_known_secret_is_masked_in_every_form(secret: str, before: str, after: str) -> None:
     redactor = Redactor([secret])

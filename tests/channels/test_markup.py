@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from channels.conformance import MARKDOWN
 from channels.markup import Fence, clean, close, is_blank, missing_from, open_fence, reached_by, repair, words
 from tests.channels.pathologies import PATHOLOGIES
+from tests.generated import generated
 
 RENDERER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 PIECES = st.sampled_from(
@@ -71,6 +72,7 @@ def test_half_markdown_is_closed_or_held_back(half: str, shown: str) -> None:
     assert repair(half)[0] == shown
 
 
+@generated
 @given(TEXTS)
 def test_what_is_shown_is_a_beginning_of_the_text_and_closing_marks(text: str) -> None:
     shown, used = repair(text)
@@ -132,6 +134,7 @@ def test_what_no_channel_should_be_sent_is_taken_out(dirty: str, cleaned: str) -
     assert clean(dirty) == cleaned
 
 
+@generated
 @given(st.text(st.characters(), max_size=200))
 def test_a_clean_text_can_be_encoded_and_stays_as_it_is(text: str) -> None:
     cleaned = clean(text)

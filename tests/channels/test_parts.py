@@ -9,6 +9,7 @@ from channels.capabilities import LengthUnit
 from channels.parts import NEAR, SMALLEST, Part, Plan
 from channels.split import measure
 from tests.channels.test_split import TEXTS, UNITS, bare
+from tests.generated import generated
 
 CODE = "\n".join(f"line_{number} = {number}" for number in range(40))
 
@@ -32,6 +33,7 @@ def whole(plan: Plan, text: str) -> list[str]:
     return [part.text for part in plan.closed] + ([last.text] if last is not None else [])
 
 
+@generated
 @given(TEXTS, st.integers(100, 500), st.integers(1, 80), UNITS)
 def test_a_text_that_grew_is_whole_in_the_end(text: str, limit: int, step: int, unit: LengthUnit) -> None:
     plan, shown = plan_of(text, limit, step=step, unit=unit)
@@ -41,6 +43,7 @@ def test_a_text_that_grew_is_whole_in_the_end(text: str, limit: int, step: int, 
     assert all(measure(part.text, unit) <= limit for part in shown)
 
 
+@generated
 @given(TEXTS, st.integers(100, 500), st.integers(1, 80))
 def test_a_boundary_that_was_drawn_stays(text: str, limit: int, step: int) -> None:
     plan = Plan(limit, LengthUnit.CODE_POINTS)
@@ -51,6 +54,7 @@ def test_a_boundary_that_was_drawn_stays(text: str, limit: int, step: int) -> No
         drawn = list(plan.closed)
 
 
+@generated
 @given(TEXTS, st.integers(100, 500), st.integers(1, 80))
 def test_parts_follow_each_other_without_gap_or_overlap(text: str, limit: int, step: int) -> None:
     plan, _ = plan_of(text, limit, step=step)
@@ -61,6 +65,7 @@ def test_parts_follow_each_other_without_gap_or_overlap(text: str, limit: int, s
         position = part.end
 
 
+@generated
 @given(TEXTS, st.integers(100, 500), st.integers(1, 40))
 def test_a_raw_part_only_grows_at_its_end(text: str, limit: int, step: int) -> None:
     """For channels that take nothing back; what was shown is the floor of the next cut."""

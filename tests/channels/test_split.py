@@ -12,6 +12,7 @@ from channels.conformance import MARKDOWN
 from channels.markup import is_blank, open_fence
 from channels.split import grapheme_start, measure, reach, split
 from tests.channels.pathologies import PATHOLOGIES
+from tests.generated import generated
 
 UNITS = st.sampled_from(list(LengthUnit))
 LINES = st.sampled_from(
@@ -41,6 +42,7 @@ def bare(text: str) -> str:
     return "".join(FENCE_LINE.sub("", text).split())
 
 
+@generated
 @given(TEXTS, st.integers(60, 500), UNITS)
 def test_no_part_is_longer_than_the_limit_and_none_is_blank(text: str, limit: int, unit: LengthUnit) -> None:
     for part in split(text, limit, unit):
@@ -48,16 +50,19 @@ def test_no_part_is_longer_than_the_limit_and_none_is_blank(text: str, limit: in
         assert part.strip()
 
 
+@generated
 @given(TEXTS, st.integers(60, 500), UNITS)
 def test_joined_the_parts_are_the_text(text: str, limit: int, unit: LengthUnit) -> None:
     assert bare("\n".join(split(text, limit, unit))) == bare(text)
 
 
+@generated
 @given(TEXTS, st.integers(200, 500))
 def test_every_part_closes_the_fences_that_it_opens(text: str, limit: int) -> None:
     assert [part for part in split(text, limit) if open_fence(part) is not None] == []
 
 
+@generated
 @given(st.text(max_size=300), st.integers(1, 60), UNITS)
 def test_any_text_is_split_without_loss_under_any_limit(text: str, limit: int, unit: LengthUnit) -> None:
     """Below a dozen units even one character may not fit; then it stands alone."""
@@ -69,6 +74,7 @@ def test_any_text_is_split_without_loss_under_any_limit(text: str, limit: int, u
         assert visible == "".join(char for char in text if not is_blank(char)) or not parts
 
 
+@generated
 @given(st.text(max_size=200), st.integers(0, 200), UNITS)
 def test_reach_is_the_last_place_that_fits(text: str, limit: int, unit: LengthUnit) -> None:
     end = reach(text, 0, limit, unit)

@@ -21,6 +21,7 @@ from providers.failures import (
     read_body,
     retry_after,
 )
+from tests.generated import generated
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -344,6 +345,7 @@ def test_a_code_that_is_no_name_is_not_told() -> None:
     assert "secret words" not in error_from_object(openai("x", code="secret words"), str).detail
 
 
+@generated
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9),

@@ -23,6 +23,7 @@ from providers.base import (
 )
 from providers.errors import ErrorKind
 from providers.gemini_answer import MAX_CALLS, AnswerReader, read_usage
+from tests.generated import generated
 
 
 def chunk(
@@ -239,6 +240,7 @@ def test_more_calls_than_any_model_makes_are_no_answer() -> None:
     assert reader.failure.kind is ErrorKind.MALFORMED
 
 
+@generated
 @given(st.data())
 def test_however_the_bytes_are_cut_the_answer_is_the_same(data: st.DataObject) -> None:
     body = chunk({"text": "gr\u00fc\u00df \U0001f44b"}) + chunk({"text": "dich"}, finish="STOP", usage=USAGE)
@@ -248,6 +250,7 @@ def test_however_the_bytes_are_cut_the_answer_is_the_same(data: st.DataObject) -
     assert read(*pieces)[0] == whole
 
 
+@generated
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything(noise: bytes) -> None:
     _, reader = read(chunk({"text": "Hi"}), noise)

@@ -23,6 +23,7 @@ from providers.base import (
 )
 from providers.errors import ErrorKind, ProviderError
 from providers.openai_answer import MAX_WHOLE_BYTES, AnswerReader
+from tests.generated import generated
 
 STOP = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 USAGE = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
@@ -384,6 +385,7 @@ STREAM = sse(
 )
 
 
+@generated
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20).map(sorted))
 def test_however_an_answer_is_cut_it_is_the_same(cuts: list[int]) -> None:
     edges = [0, *cuts, len(STREAM)]
@@ -391,6 +393,7 @@ def test_however_an_answer_is_cut_it_is_the_same(cuts: list[int]) -> None:
     assert read(*pieces) == read(STREAM)
 
 
+@generated
 @given(st.binary(max_size=300), st.booleans())
 def test_no_bytes_break_the_reader(noise: bytes, as_data: bool) -> None:
     with pytest.raises(ProviderError) as caught:

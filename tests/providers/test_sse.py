@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from providers.errors import ErrorKind, ProviderError
 from providers.sse import MAX_LINE_BYTES, Parser, ServerEvent
+from tests.generated import generated
 
 
 def parse(*chunks: bytes) -> list[ServerEvent]:
@@ -97,6 +98,7 @@ line_ends = st.sampled_from([b"\n", b"\r\n", b"\r"])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=20)
 
 
+@generated
 @given(st.lists(texts.filter(bool), min_size=1, max_size=8), line_ends, st.data())
 def test_however_a_stream_is_cut_the_events_are_the_same(
     events: list[str], newline: bytes, draw: st.DataObject
@@ -108,6 +110,7 @@ def test_however_a_stream_is_cut_the_events_are_the_same(
     assert data(*pieces) == [event.encode() for event in events]
 
 
+@generated
 @given(st.binary(max_size=400), st.integers(1, 7))
 def test_no_bytes_break_the_parser(stream: bytes, size: int) -> None:
     parse(*(stream[at : at + size] for at in range(0, len(stream), size)))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from providers.base import ReasoningDelta, TextDelta
 from providers.thinking import ThinkSplitter
+from tests.generated import generated
 
 
 def split(*pieces: str) -> tuple[str, str]:
@@ -50,6 +51,7 @@ def test_text_without_tags_is_handed_on_at_once() -> None:
     assert splitter.feed(" you") == [TextDelta(" you")]
 
 
+@generated
 @given(
     st.lists(st.sampled_from(["<think>", "</think>", "<", "`", "a", " ", "\n", "<thi", "nk>"]), max_size=12)
 )

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from bot.mcp.lines import Lines, TooLong
 from bot.mcp.naming import described, offered_name
 from bot.mcp.results import NOTHING, cut, result_of
+from tests.generated import generated
 
 NAMES = st.text(max_size=80) | st.from_regex(r"[a-z_]{0,6}(_[0-9a-f]{10})?", fullmatch=True)
 
 
+@generated
 @given(st.text(max_size=300), st.integers(min_value=80, max_value=400))
 def test_a_cut_text_fits_and_begins_as_the_whole_did(text: str, most: int) -> None:
     short = cut(text, most)
@@ -63,6 +65,7 @@ def test_no_two_tools_have_one_name(pairs: set[tuple[str, str]]) -> None:
     assert len({offered_name(*pair) for pair in pairs}) == len(pairs)
 
 
+@generated
 @given(st.lists(st.binary(max_size=60).filter(lambda line: b"\n" not in line)), st.integers(1, 50))
 def test_lines_come_whole_however_the_bytes_are_cut(lines: list[bytes], size: int) -> None:
     data = b"".join(line + b"\n" for line in lines)

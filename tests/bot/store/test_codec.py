@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bot.store.codec import decode, decode_message, encode, encode_message, encode_text
 from channels.events import Address, Attachment, Message
 from tests.bot.store.examples import message
+from tests.generated import generated
 
 # Any text that Python can hold, lone surrogates and pairs of them included.
 _ANY = st.text(st.characters() | st.sampled_from("\x00\ud83d\ude00\udfff"), max_size=30)
@@ -47,6 +48,7 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
 NOT_KEPT = "asked"  # what a program brought is never asked again
 
 
+@generated
 @given(_values(Message))
 def test_every_message_comes_back_as_it_was(original: Message) -> None:
     assert decode_message(encode_message(original)) == original
@@ -92,6 +94,7 @@ _PLAIN = st.recursive(
 )
 
 
+@generated
 @given(_PLAIN)
 def test_plain_values_come_back_as_they_were(value: Any) -> None:
     assert decode(encode(value)) == value

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from channels.console.render import CODE, DIM, RESET, Styler, note_line, plain, visible_length
 from channels.events import AnswerNote
+from tests.generated import generated
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 TEXTS = st.text(st.sampled_from("ab `~\n\x1b[0m\x07\u202e"), max_size=60)
@@ -36,16 +37,19 @@ def test_code_is_coloured(text: str, expected: str) -> None:
     assert styled(text).replace(f"{RESET}{RESET}", RESET) == expected
 
 
+@generated
 @given(TEXTS)
 def test_nothing_but_colour_is_added(text: str) -> None:
     assert SGR.sub("", styled(text)) == SGR.sub("", plain(text))
 
 
+@generated
 @given(st.lists(TEXTS, max_size=8))
 def test_it_does_not_matter_in_which_pieces_the_text_comes(pieces: list[str]) -> None:
     assert SGR.sub("", styled(*pieces)) == SGR.sub("", styled("".join(pieces)))
 
 
+@generated
 @given(TEXTS)
 def test_no_line_leaves_its_colour_behind(text: str) -> None:
     for line in styled(text).split("\n"):
@@ -53,6 +57,7 @@ def test_no_line_leaves_its_colour_behind(text: str) -> None:
         assert not codes or codes[-1] == RESET
 
 
+@generated
 @given(st.text())
 def test_no_control_character_of_a_model_reaches_the_terminal(text: str) -> None:
     shown = plain(text)

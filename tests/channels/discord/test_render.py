@@ -6,12 +6,13 @@ import re
 import string
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.discord.render import render
 from channels.discord.table import MAX_COLUMNS
 from channels.markup import clean, words
+from tests.generated import generated
 
 
 @pytest.mark.parametrize(
@@ -159,8 +160,8 @@ ODD = st.sampled_from(
 MIXED = st.lists(MARKS | WORDS | ODD | st.just(" ") | st.just("\n"), max_size=60).map("".join)
 
 
+@generated
 @given(markdown=MIXED | st.text())
-@settings(max_examples=400)
 @example("```\n```")
 @example("    ")
 @example("> ```\n> x")
@@ -173,6 +174,7 @@ def test_no_word_is_lost(markdown: str) -> None:
     shown.encode()
 
 
+@generated
 @given(text=st.text(alphabet=string.ascii_letters + " .,;\n", max_size=200))
 def test_plain_words_are_left_alone(text: str) -> None:
     assert words(render(text)) == words(text)

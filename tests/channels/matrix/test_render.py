@@ -21,6 +21,7 @@ from channels.matrix.render import TAGS, render
 from channels.matrix.text import is_visible, wash
 from tests.channels.matrix.hosts import address
 from tests.channels.matrix.peer import markup
+from tests.generated import generated
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,7 @@ _LINES = ("\n", "\n\n", "\n> ", "\n- ", "\n1. ", "\n# ", "\n---\n", "\n    ", "|
 _PIECES = st.sampled_from((*_MARKS, *_LINES))
 
 
+@generated
 @given(st.lists(_PIECES, max_size=30))
 def test_any_markdown_gives_only_permitted_html_and_loses_no_word(pieces: list[str]) -> None:
     markdown = "".join(f"{piece}w{place}w" for place, piece in enumerate(pieces))
@@ -77,6 +79,7 @@ def test_any_markdown_gives_only_permitted_html_and_loses_no_word(pieces: list[s
         assert [word for word in re.findall(r"w\d+w", markdown) if word not in html] == []
 
 
+@generated
 @given(st.text(max_size=300))
 def test_any_text_makes_an_event_that_can_be_sent(text: str) -> None:
     try:

@@ -15,6 +15,7 @@ from channels.slack.mrkdwn import MAX_SUMMARY, mrkdwn, summary
 from channels.slack.render import JOINER, MAX_MARKDOWN, growing, render
 from channels.slack.table import tables_as_code
 from tests.channels.slack.peer import text as slack
+from tests.generated import generated
 
 CODE = "```python\n" + "\n".join(f"if a{n} < b{n}: print('<b>', \"&amp;\")" for n in range(200)) + "\n```"
 _PIECES = st.sampled_from(
@@ -79,6 +80,7 @@ def test_two_hundred_lines_of_code_are_sent_as_they_are() -> None:
     assert len(render(CODE)) < MAX_MARKDOWN
 
 
+@generated
 @given(_TEXTS)
 def test_no_text_notifies_anybody(text: str) -> None:
     sent = render(text)
@@ -88,6 +90,7 @@ def test_no_text_notifies_anybody(text: str) -> None:
     assert slack.pings(summary(sent)) == []
 
 
+@generated
 @given(_TEXTS)
 def test_no_word_is_lost(text: str) -> None:
     seen = words(slack.read_markdown(render(text)).replace(JOINER, ""))
@@ -95,6 +98,7 @@ def test_no_word_is_lost(text: str) -> None:
         assert seen.count(words(word)) >= words(text).count(words(word))
 
 
+@generated
 @given(_TEXTS)
 def test_what_a_stream_has_sent_is_the_beginning_of_what_it_will_send(text: str) -> None:
     final = render(text)

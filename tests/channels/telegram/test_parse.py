@@ -17,6 +17,7 @@ from channels.events import AttachmentKind, Event, Membership, Message, MessageE
 from channels.telegram.fields import Me
 from channels.telegram.parse import Parsed, parse, update_id
 from channels.telegram.text import clean_name
+from tests.generated import generated
 
 PAYLOADS = Path(__file__).parent / "payloads"
 NAMES = sorted(path.stem for path in PAYLOADS.glob("*.json"))
@@ -212,12 +213,14 @@ def check(parsed: Parsed) -> None:
             event.sender.name.encode()
 
 
+@generated
 @given(update=JSON)
 def test_no_json_whatever_makes_the_parser_fail(update: Any) -> None:
     check(parse(update, ME))
     update_id(update)
 
 
+@generated
 @given(data=st.data(), value=JSON)
 def test_no_single_wrong_value_makes_the_parser_fail(data: st.DataObject, value: Any) -> None:
     update = copy.deepcopy(load(data.draw(st.sampled_from(NAMES))))
@@ -229,6 +232,7 @@ def test_no_single_wrong_value_makes_the_parser_fail(data: st.DataObject, value:
     check(parse(update, ME))
 
 
+@generated
 @given(name=st.text())
 def test_a_name_is_one_short_line_that_turns_nothing_around(name: str) -> None:
     cleaned = clean_name(name)

@@ -6,7 +6,7 @@ import re
 import string
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.telegram.render import render
@@ -14,6 +14,7 @@ from channels.telegram.rich import render_rich
 from channels.telegram.text import is_visible, utf16, wash
 from channels.telegram.writer import MAX_ENTITIES, Entity
 from tests.channels.telegram.peer.text import BadText, stored
+from tests.generated import generated
 
 
 def covered(text: str, entity: Entity) -> str:
@@ -123,7 +124,9 @@ def test_tabs_line_ends_and_odd_characters_become_what_the_server_keeps() -> Non
 
 @pytest.mark.parametrize("rich", [False, True])
 def test_who_is_named_in_a_group_is_not_called(rich: bool) -> None:
-    markdown = "@bob, **@carol_x** and [@dave](https://a.b); ann@example.org, https://a.b/@eve, `@frank`\n\n# @g"
+    markdown = (
+        "@bob, **@carol_x** and [@dave](https://a.b); ann@example.org, https://a.b/@eve, `@frank`\n\n# @g"
+    )
     made = render_rich(markdown, calls_nobody=True)
     assert made is not None
     text = made.text if rich else render(markdown, calls_nobody=True)[0]
@@ -191,6 +194,7 @@ ODD = st.sampled_from(
 MIXED = st.lists(MARKS | WORDS | ODD | st.just(" ") | st.just("\n"), max_size=60).map("".join)
 
 
+@generated
 @given(markdown=st.text())
 @example("\n`x`\n")
 @example("- \n\n\n-")
@@ -199,14 +203,14 @@ def test_any_text_becomes_something_that_the_server_accepts(markdown: str) -> No
     accepted(markdown)
 
 
+@generated
 @given(markdown=MIXED)
-@settings(max_examples=400)
 def test_any_mixture_of_marks_and_words_is_accepted(markdown: str) -> None:
     accepted(markdown)
 
 
+@generated
 @given(markdown=MIXED)
-@settings(max_examples=400)
 @example("[a]: b\n[a]: c\n[a]: d 'e'")
 @example("| a |\n|---|\n| b | c |\n")
 @example("<b>a</b>\n\n<script>\nb\n</script>")

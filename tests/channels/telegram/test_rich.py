@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
 from channels.markup import missing_from, words
 from channels.telegram.rich import MAX_BLOCKS, MAX_RICH, may_be_structured, render_rich
@@ -16,7 +16,7 @@ from tests.channels.telegram.answers import WHOLE
 from tests.channels.telegram.peer.rich import read_rich
 from tests.channels.telegram.peer.text import BadText
 from tests.channels.telegram.test_render import MIXED
-from tests.generated import EXAMPLES
+from tests.generated import generated
 
 
 def html(markdown: str) -> str:
@@ -121,8 +121,8 @@ def test_what_may_have_a_heading_or_table_is_seen_at_a_glance() -> None:
         assert not may_be_structured(text), text
 
 
+@generated
 @given(markdown=MIXED)
-@settings(max_examples=EXAMPLES)
 @example("- \n  - \n    |a|\n    |-|\n")
 @example("> - # a\n>   ```\n")
 @example("[![a](b)](https://example.org/x)")

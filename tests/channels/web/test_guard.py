@@ -19,6 +19,7 @@ from channels.web.guard import (
     session_is_valid,
     token_is_right,
 )
+from tests.generated import generated
 
 TOKEN = "correct horse battery staple"
 OPEN = Rules()
@@ -152,6 +153,7 @@ def test_a_session_ends_with_its_time_and_with_its_token() -> None:
     assert TOKEN not in cookie
 
 
+@generated
 @given(st.text())
 def test_no_invented_session_is_valid(cookie: str) -> None:
     assert not session_is_valid(TOKEN, cookie, NOW)
@@ -162,6 +164,7 @@ def test_a_session_cannot_be_made_to_last_longer() -> None:
     assert not session_is_valid(TOKEN, f"{int(until) + 1}.{signature}", NOW)
 
 
+@generated
 @given(st.text(min_size=1), st.text())
 def test_only_the_token_itself_is_right(token: str, given_token: str) -> None:
     assert token_is_right(token, given_token) == (token == given_token)

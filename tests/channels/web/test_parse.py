@@ -118,6 +118,7 @@ def test_broken_characters_do_not_cost_the_message() -> None:
     assert parse_frame(raw, LIMIT) == Say(CONVERSATION, "message-1", "a\ufffdbc\nd")
 
 
+@generated
 @given(st.text(st.characters(codec=None, categories=("Cs", "L", "Cc", "So"))))
 def test_a_cleaned_text_can_be_encoded_and_cleaning_it_again_changes_nothing(text: str) -> None:
     cleaned = clean(text)
@@ -126,6 +127,7 @@ def test_a_cleaned_text_can_be_encoded_and_cleaning_it_again_changes_nothing(tex
     assert "\0" not in cleaned and "\r" not in cleaned
 
 
+@generated
 @given(st.text(st.characters(codec=None, categories=("Cs", "L", "So"))))
 def test_mending_surrogates_keeps_the_length_that_a_browser_counts(text: str) -> None:
     units = len(text.encode("utf-16-le", "surrogatepass"))

@@ -20,6 +20,7 @@ from channels.web.render import (
     utf16_length,
 )
 from tests.channels.host import COMMANDS, MODELS
+from tests.generated import generated
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,7 @@ def test_what_two_texts_share_is_found(old: str, new: str, shared: int) -> None:
     assert shared_length(old, new) == shared
 
 
+@generated
 @given(st.text("ab"), st.text("ab"))
 def test_the_shared_beginning_is_the_longest(old: str, new: str) -> None:
     shared = shared_length(old, new)
