@@ -175,7 +175,9 @@ def values_of(capabilities: Capabilities) -> dict[str, Any]:
 
 
 def promise(capabilities: Capabilities) -> str:
-    """A: exactly one answer is seen. B: one whole answer, at the worst moment an orphan beside it."""
+    """A: exactly one answer is seen. B: one whole answer, at the worst moment an orphan beside it. Or none."""
+    if not capabilities.durable:
+        return "none"
     return "B" if capabilities.send_key is SendKey.NONE else "A"
 
 
