@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import longest_first
+from tests import canary_watch, longest_first
 from tests.chaos.counted import chaos_line
 from tests.generated import IS_CHAOS
 from tests.peers import find_chromium, peers_are_required, require_peer
@@ -75,6 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SKIPS] = Counter()
     config.stash[_HOME] = os.environ["FIRSTWORD_HOME"] = tempfile.mkdtemp(prefix="firstword-tests-")
     sys.addaudithook(_refuse_foreign_hosts)
+    if not config.pluginmanager.is_registered(canary_watch):
+        config.pluginmanager.register(canary_watch)
 
 
 class _SkipCollector:

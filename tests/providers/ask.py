@@ -24,8 +24,9 @@ from providers.http import Pools
 from providers.openai_client import OpenAICompatible
 from providers.openai_compatible import SPEC
 from providers.profile import ModelProfile
+from tests.canary import canary
 
-SECRET = "sk-very-secret-key-123456"
+SECRET = f"sk-very-secret-{canary('provider')}-123456"
 KEY = Credential("mock:config", SecretStr(SECRET))
 MODEL = ModelSpec("mock", "m", profile=ModelProfile())
 

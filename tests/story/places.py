@@ -16,6 +16,7 @@ from channels.capabilities import Surface
 from channels.conformance_peers import Peer as Person
 from channels.discord.commands import options_of
 from channels.events import Address, ConversationKey
+from tests.canary import canary
 from tests.channels.discord.peer import client as discord
 from tests.channels.discord.test_conformance import Person as DiscordPerson
 from tests.channels.matrix.peer.home import open_home
@@ -32,8 +33,8 @@ from tests.channels.telegram.test_conformance import Person as TelegramPerson
 
 SPECS = {command.name: command for command in all_commands().specs}
 TOKENS = (
-    "700100:TEST-TOKEN-of-the-first-of-two-bots-here",
-    "700200:TEST-TOKEN-of-the-second-of-two-bots-here",
+    f"700100:{canary('telegram1')}-of-the-first-of-two-bots-here",
+    f"700200:{canary('telegram2')}-of-the-second-of-two-bots-here",
 )
 
 Find = Callable[[str], Any]

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.control import call
 from bot.home import Home
+from tests.canary import canary, check
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 30.0
@@ -91,7 +92,9 @@ class Daemon:
     async def get(self, path: str) -> tuple[int, str]:
         """Status and body of a GET."""
         async with aiohttp.ClientSession() as session, session.get(self.address + path) as response:
-            return response.status, await response.text()
+            text = await response.text()
+            check(text, path)
+            return response.status, text
 
     async def ask(self, method: str, **params: Any) -> Any:
         """What the daemon says over its control socket."""
@@ -113,7 +116,10 @@ class Daemon:
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
+        """SIGTERM; returns the exit code. Its figures hold no secret up to the end."""
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with asyncio.timeout(5):
+                await self.get("/metrics")
         return await self._end(signal.SIGTERM)
 
     def send(self, number: signal.Signals) -> None:
@@ -130,6 +136,7 @@ class Daemon:
             self._reading = None
         else:
             self.lines.append((await self._process.stdout.read()).decode(errors="replace"))
+        check("".join(self.lines), "what the daemon printed")
         return await self._process.wait()
 
     async def _end(self, number: signal.Signals) -> int:
@@ -189,6 +196,7 @@ def config(model_url: str, **channels: Any) -> dict[str, Any]:
     provider = {
         "baseUrl": model_url,
         "api": "openai-completions",
+        "apiKey": f"sk-{canary('model')}-of-the-stories",
         "models": [
             {"id": "m", "contextWindow": 32000, "maxTokens": 2000},
             {"id": "slow", "contextWindow": 32000},

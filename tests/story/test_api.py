@@ -17,6 +17,7 @@ import openai
 import pytest
 
 from bot.home import Home
+from tests.canary import canary
 from tests.channels.api.site import events, said
 from tests.channels.api.test_parse import PNG
 from tests.mock_model.client import MockModel
@@ -24,7 +25,7 @@ from tests.story.running import Daemon, config, daemon
 
 pytestmark = pytest.mark.slow  # each starts a real daemon, about a second
 
-TOKEN = "token-of-a-program-0123"
+TOKEN = f"token-of-a-program-{canary('program')}"
 ASKED: list[Any] = [{"role": "user", "content": "hello"}]
 TOOL: Any = {
     "type": "function",

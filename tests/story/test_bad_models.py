@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.canary import canary
 from tests.mock_model.client import MockModel
 from tests.story.running import Daemon, config, daemon
 from tests.story.test_keys import firstword
@@ -17,7 +18,7 @@ from tests.story.test_web import page
 
 pytestmark = pytest.mark.slow  # each starts a real daemon, about a second
 
-KEY = "sk-canary-story-0123456789abcdef"
+KEY = f"sk-{canary('story')}-0123456789abcdef"
 PAGE = f"<!DOCTYPE html><html><head><title>Sign in to the hotel</title></head><body>{KEY}</body></html>"
 NOT_FOUND = "404 page not found"
 PATIENCE = 40.0

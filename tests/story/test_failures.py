@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.canary import canary
 from tests.mock_model.client import MockModel
 from tests.story.running import Daemon, config, daemon
 from tests.story.test_web import Page, page
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow  # each starts a real daemon, about a second
 
 WHOLE = "well, this is the whole answer"
 BACK = "sick no more, this is the whole answer"
-TOKEN = "a-token-of-the-failure-stories"
+TOKEN = f"a-{canary('failures')}-of-the-failure-stories"
 SIXTY = [f"w{number} " for number in range(60)]
 EVENTS = {"Content-Type": "text/event-stream"}
 

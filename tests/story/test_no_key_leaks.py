@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.canary import canary
 from tests.mock_model.client import MockModel
 from tests.story.running import Daemon, daemon
 from tests.story.test_bad_models import KEYED, PATIENCE, Vendor
@@ -17,7 +18,7 @@ from tests.story.test_web import page
 
 pytestmark = pytest.mark.slow  # each starts a real daemon, about a second
 
-KEY = "sk-canary/leak+0123456789=abcdef"
+KEY = f"sk-{canary('leak')}/leak+0123456789=abcdef"
 FORMS = (KEY, quote(KEY, safe=""), base64.b64encode(KEY.encode()).decode().rstrip("="), KEY[3:-3])
 """As it is, in a URL, as the password of Basic, and without its ends."""
 

@@ -20,8 +20,9 @@ from channels.events import Address, Message
 from channels.fake_daemon import MemoryJournal
 from channels.pacing import Budgets
 from channels.programs import Conclusion
+from tests.canary import canary
 
-TOKEN = "a-token-for-tests-0123"
+TOKEN = f"a-token-for-{canary('api')}-0123"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 

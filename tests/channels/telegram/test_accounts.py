@@ -13,13 +13,14 @@ import pytest_asyncio
 from channels.errors import NotAuthorized
 from channels.events import Message
 from channels.telegram.channel import TelegramChannel
+from tests.canary import canary
 from tests.channels.telegram.answers import answer
 from tests.channels.telegram.hosts import QUICK, KeepingHost, address, settings
 from tests.channels.telegram.peer.client import Peer, start_peer
 
 CHAT = 4711
-FIRST = "700100:TEST-TOKEN-of-the-first-of-two-bots-here"
-SECOND = "700200:TEST-TOKEN-of-the-second-of-two-bots-here"
+FIRST = f"700100:{canary('telegram1')}-of-the-first-of-two-bots-here"
+SECOND = f"700200:{canary('telegram2')}-of-the-second-of-two-bots-here"
 
 
 @pytest_asyncio.fixture

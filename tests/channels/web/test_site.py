@@ -18,10 +18,11 @@ from channels.events import AnswerNote, TypingStarted
 from channels.web import limits
 from channels.web.parse import key_of
 from channels.web.settings import WebSettings
+from tests.canary import canary
 from tests.channels.host import RecordingHost
 from tests.channels.web.site import Site, open_site
 
-TOKEN = "correct horse battery staple"
+TOKEN = f"correct horse {canary('page')} staple"
 LOCKED = WebSettings(token=SecretStr(TOKEN))
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

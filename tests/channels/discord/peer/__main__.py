@@ -9,12 +9,14 @@ import signal
 
 import orjson
 
+from tests.canary import canary
+
 from .server import Server, serve
 
 # Made up, in the form of real ones: three parts with dots.
 TOKENS = [
-    "OTEwMDAwMDAwMDAwMDAwMDAx.fake01.TEST-TOKEN-of-the-first-bot",
-    "OTEwMDAwMDAwMDAwMDAwMDAy.fake02.TEST-TOKEN-of-the-second-bot",
+    f"OTEwMDAwMDAwMDAwMDAwMDAx.fake01.{canary('discord1')}-of-the-first-bot",
+    f"OTEwMDAwMDAwMDAwMDAwMDAy.fake02.{canary('discord2')}-of-the-second-bot",
 ]
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.canary import canary
+
 from . import text
 from .limits import Meter
 from .wire import ApiError
@@ -188,9 +190,9 @@ class Identity:
             app=f"A0PEER{number:04}",
             bot_user=f"U0BOT{number:05}",
             bot=f"B0BOT{number:05}",
-            bot_token=f"xoxb-peer-{number}-bot-token-of-the-fake-slack",
-            app_token=f"xapp-peer-{number}-app-token-of-the-fake-slack",
-            signing_secret=f"signing-secret-{number}-of-the-fake-slack",
+            bot_token=f"xoxb-peer-{number}-{canary('slackbot')}-of-the-fake-slack",
+            app_token=f"xapp-peer-{number}-{canary('slackapp')}-of-the-fake-slack",
+            signing_secret=f"signing-{number}-{canary('slacksigning')}-of-the-fake-slack",
         )
 
     def json(self) -> dict[str, str]:

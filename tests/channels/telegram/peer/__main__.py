@@ -7,10 +7,12 @@ import asyncio
 import os
 import signal
 
+from tests.canary import canary
+
 from .flood import Limits
 from .server import Server, ready_line, serve
 
-TOKEN = "700100:TEST-TOKEN-of-the-fake-Bot-API-server"
+TOKEN = f"700100:{canary('telegram')}-of-the-fake-Bot-API-server"
 
 
 def _arguments() -> argparse.Namespace:
