@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -133,8 +134,13 @@ async def open_scene(
     model: MockModel,
     command: tuple[str, ...] = (),
     sick_host: str = "",
+    *,
+    secrecy: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Scene]:
-    """Everything running; the daemon is killed at the end if it still lives. `sick_host`: a name in place of 127.0.0.1."""
+    """Everything running; the daemon is killed at the end if it still lives. `sick_host`: a name in place of 127.0.0.1.
+
+    `secrecy`: the sick one speaks TLS with it.
+    """
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90))
@@ -144,7 +150,7 @@ async def open_scene(
         model.reset()
         model.config(models=["s", "w"])
         telegram = await stack.enter_async_context(open_proxy(peer.port))
-        sick = await stack.enter_async_context(open_proxy(model.port))
+        sick = await stack.enter_async_context(open_proxy(model.port, secrecy))
         address = sick.url.replace("127.0.0.1", sick_host) if sick_host else sick.url
         daemon = Daemon(home, settings(peer, telegram.url, address, model.root_url))
         daemon.command = (*command, *daemon.command)

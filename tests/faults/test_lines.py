@@ -67,6 +67,29 @@ async def test_an_answer_over_a_bad_line_is_whole_and_counted(name: str, scene: 
     await scene.said_once(chat, case.reads)
 
 
+# What the server says, and the kind of error that is counted. A 429 that names no time rests the model for a minute.
+SAYS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "429 with Retry-After": ({"status": 429, "headers": {"Retry-After": "2"}}, "rate_limit"),
+    "429 without": ({"status": 429}, "rate_limit"),
+    "burst of 500": ({"status": 500}, "server"),
+    "burst of 503": ({"status": 503}, "overloaded"),
+    "an error in a 200": ({"fault": "error_event", "after": 0}, "overloaded"),
+    "wrong types": ({"body": '{"choices": "none", "id": []}'}, "malformed"),
+}
+
+
+@pytest.mark.parametrize("name", SAYS)
+async def test_a_model_that_says_nonsense_or_no_is_stood_in_for(name: str, scene: Scene) -> None:
+    says, kind = SAYS[name]
+    scene.model.script({"model": "s", **says}, {"model": "w", "text": WHOLE})
+    chat = scene.somebody()
+    async with scene.counted(ATTEMPTS, **failed(kind)):
+        await scene.answer(chat, "question", WHOLE)
+    await scene.said_once(chat, WHOLE)
+    if name == "429 without":
+        await scene.forgive()
+
+
 async def test_a_model_that_refuses_connections_is_stood_in_for(scene: Scene) -> None:
     await scene.sick.down()
     chat = scene.somebody()

@@ -1,21 +1,24 @@
-"""A clock that leaps, a disk whose flush fails, a name that is not found: faults that need help from outside."""
+"""Faults that need a life of their own: a clock that leaps, a disk whose flush fails, a name, a certificate, a token."""
 
 from __future__ import annotations
 
 import errno
+import ssl
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.faults.preload import FAKETIME, FIU, find, order, with_clock, with_faults
-from tests.faults.scene import BACK, WHOLE, open_scene
+from tests.faults.scene import BACK, WHOLE, open_scene, until_async
 from tests.mock_model.client import MockModel
 from tests.peers import require_peer
 
 pytestmark = pytest.mark.slow  # real daemons
 
 HOUR, DAY = 3600, 86_400
+CERTIFICATE = Path(__file__).parents[1] / "providers" / "untrusted.pem"
+"""For 127.0.0.1, signed by itself; trusted where SSL_CERT_FILE names it."""
 
 
 async def test_a_clock_that_leaps_to_and_fro_loses_and_repeats_nothing(
@@ -106,3 +109,41 @@ async def test_a_name_that_is_not_found_for_a_while_is_found_without_a_restart(
         await scene.said_once(chat, WHOLE)
         hosts.write_text("127.0.0.1 localhost model.test\n")
         await scene.healthy()
+
+
+async def test_a_server_without_a_certificate_is_asked_again_once_it_has_one(
+    tmp_path: Path, peer_process: dict[str, object], mock_model_process: MockModel
+) -> None:
+    command = ("env", f"SSL_CERT_FILE={CERTIFICATE}")
+    nothing = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # has no certificate, so every handshake fails
+    async with open_scene(
+        tmp_path / "home", peer_process, mock_model_process, command, secrecy=nothing
+    ) as scene:
+        chat = scene.somebody()
+        async with scene.counted("firstword_provider_attempts_total", provider="sick", kind="connect"):
+            await scene.answer(chat, "are you who you say?", WHOLE)
+        await scene.said_once(chat, WHOLE)
+        await scene.sick.down()
+        scene.sick.secrecy = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        scene.sick.secrecy.load_cert_chain(CERTIFICATE)
+        await scene.healthy()
+
+
+async def test_a_token_that_is_refused_is_told_and_what_waited_is_answered_with_a_good_one(
+    tmp_path: Path, peer_process: dict[str, object], mock_model_process: MockModel
+) -> None:
+    """The one fault that needs a hand: only the owner can say what the token is."""
+    async with open_scene(tmp_path / "home", peer_process, mock_model_process) as scene:
+        chat = scene.somebody()
+        await scene.answer(chat, "hello", BACK)
+        await scene.peer.control("revoke")
+        scene.telegram.cut()
+        online = "firstword_channel_online"
+        await until_async(lambda: scene.metric(online, channel="telegram"), lambda value: value == 0)
+        assert await scene.metric(online) > 0, "the others go on"
+        assert await scene.daemon.stop() == 0
+        await scene.peer.control("revoke", off=True)
+        await scene.peer.say(chat, "said meanwhile")
+        await scene.daemon.start()
+        await scene.peer.wait(chat=chat, count=2)
+        await scene.said_once(chat, BACK, BACK)

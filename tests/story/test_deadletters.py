@@ -83,6 +83,7 @@ async def test_a_message_that_ends_the_process_each_time_is_set_aside_with_one_n
     await daemon.kept("inbox WHERE state = 'dead'", 1)  # people see a text before its turn is over
     (letter,) = _letters(daemon)
     assert (letter.text, letter.attempts) == ("boom", MAX_CRASHES)
+    assert await daemon.metric("firstword_turns_total", outcome="dead") == 1
     await daemon.kill()
     await daemon.start()
     assert (await daemon.ask("deadletters.retry", id=letter.turn_id)) == {"verdict": "resume"}

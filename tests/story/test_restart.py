@@ -37,11 +37,13 @@ async def test_half_an_answer_goes_on_in_the_same_message_after_a_kill(
     await speak(peer, GROUP, "tell me", ANN)
     half = await seen(peer, GROUP, "word0")
     await daemon.kept("part", 1)
+    born = await daemon.metric("process_start_time_seconds")
     await daemon.kill()
     await daemon.start()
     whole = await seen(peer, GROUP, "word11")
     assert whole["id"] == half["id"]
     assert len(await peer.texts(GROUP)) == 1
+    assert await daemon.metric("process_start_time_seconds") > born
 
 
 async def test_a_draft_that_died_with_the_process_becomes_one_answer(
