@@ -22,6 +22,7 @@ from channels.steps import Kind, Shown, Step
 PATIENCE = 60.0  # how long a finished answer is offered to a channel that cannot be reached
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 30.0
+REMOVE_TRIES = 5  # a message that is not needed is taken back; to do it twice does no harm
 PREVIEW_TRIES = 3  # a preview that cannot be reached so often in a row is given up
 
 
@@ -35,6 +36,9 @@ def failed(script: Script, step: Step, error: ChannelError, now: float) -> None:
         script.error = error  # a program that does not get its answer here gets it nowhere
     elif isinstance(error, RateLimited):
         _limited(script, step, error, now)
+    elif step.kind is Kind.REMOVE and isinstance(error, Unavailable) and shown.tries < REMOVE_TRIES:
+        shown.tries += 1
+        script.pacer.bar(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**shown.tries), now)
     elif step.kind is Kind.REMOVE or step.text == DASH:
         shown.is_gone = True  # it was not needed; it stays
     elif isinstance(error, TooLong):

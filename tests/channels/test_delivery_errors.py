@@ -327,3 +327,15 @@ async def test_where_no_edit_is_taken_at_all_the_answer_is_whole_all_the_same() 
     await answer(channel, numbered(30))
     assert channel.visible() == ["".join(numbered(30)).strip()]
     assert channel.named("edit") == []
+
+
+@virtual_time
+async def test_what_is_taken_back_goes_also_where_the_first_tries_fail() -> None:
+    channel = FakeChannel(replace(PACED, deletes=True))
+    async with opened(channel) as reply:
+        await write_slowly(reply, numbered(50), 0.1)
+        channel.fail_next("delete", Unavailable("cut off", maybe_sent=True), Unavailable("cut off"))
+        reply.replace("")
+        await reply.finish()
+    assert channel.visible() == []
+    assert len(times(channel, "delete")) == 3
