@@ -36,11 +36,8 @@ def failed(script: Script, step: Step, error: ChannelError, now: float) -> None:
         script.error = error  # a program that does not get its answer here gets it nowhere
     elif isinstance(error, RateLimited):
         _limited(script, step, error, now)
-    elif step.kind is Kind.REMOVE and isinstance(error, Unavailable) and shown.tries < REMOVE_TRIES:
-        shown.tries += 1
-        script.pacer.bar(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**shown.tries), now)
     elif step.kind is Kind.REMOVE or step.text == DASH:
-        shown.is_gone = True  # it was not needed; it stays
+        _not_taken_back(script, step, shown, error, now)
     elif isinstance(error, TooLong):
         _too_long(script, step, shown, error)
     elif step.kind in {Kind.START, Kind.UPDATE, Kind.CLOSE}:
@@ -66,6 +63,15 @@ def _limited(script: Script, step: Step, error: RateLimited, now: float) -> None
         script.pacer.bar(error.retry_after, now)
     if script.trouble is not None and now + error.retry_after - script.trouble > LIMITED_PATIENCE:
         script.error = error
+
+
+def _not_taken_back(script: Script, step: Step, shown: Shown, error: ChannelError, now: float) -> None:
+    """It was not needed. Where the channel may take it back later that is tried again; else it stays."""
+    if step.kind is Kind.REMOVE and isinstance(error, Unavailable) and shown.tries < REMOVE_TRIES:
+        shown.tries += 1
+        script.pacer.bar(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**shown.tries), now)
+    else:
+        shown.is_gone = True
 
 
 def _too_long(script: Script, step: Step, shown: Shown, error: TooLong) -> None:

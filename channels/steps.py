@@ -83,8 +83,7 @@ class Shown:
     stream of that id. `is_sent`: somebody can see it. `is_old`: it reads an earlier answer, which stays until the
     new one is as long. `is_stale`: nobody knows for sure what it reads. `is_gone`: somebody deleted it. `is_frozen`:
     the channel lets nobody edit it. `pending`: the send whose outcome is not known. `tries`: how many of these,
-    and of those to take it back.
-    `actions`: the buttons under it.
+    and of those to take it back. `actions`: the buttons under it.
     """
 
     part: int
