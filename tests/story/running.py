@@ -23,6 +23,8 @@ from tests.canary import canary, check
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN = 30.0
+BOUNDLESS = {"perMinute": None, "perDay": None}
+"""Stories are told faster than people write."""
 
 
 class Daemon:
@@ -213,4 +215,5 @@ def config(model_url: str, **channels: Any) -> dict[str, Any]:
             }
         },
         "channels": channels,
+        "limits": {"perSender": BOUNDLESS, "perConversation": BOUNDLESS},
     }

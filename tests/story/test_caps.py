@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot import metrics
 from bot.access import Direct, Policy
+from bot.alerts import Kind
 from bot.cli.main import main
 from bot.home import Home
 from bot.prices import cost
@@ -285,6 +287,49 @@ async def test_whoever_is_forgotten_leaves_the_sums_and_nothing_of_themselves(tm
         spending.forget(ann.sender, (ann.conversation,))
         assert spending.spent(Cap.SENDER, ann) == 0.0
         assert spending.today == 1.5
+
+
+async def test_the_owner_is_told_at_four_fifths_and_when_it_is_spent(tmp_path: Path) -> None:
+    told: list[tuple[Kind, str]] = []
+    async with open_store(tmp_path / "store.db") as store:
+        spending = Spending(Caps(per_day=10.0), store, lambda: 1e9, lambda *alert: told.append(alert))
+        await spending.load()
+        model = replace(FakeProvider.spec("m", "a"), price=Price(1.0, 1.0))
+        for millions in (7, 1, 1, 1):
+            async with spending.open_hold(model, 1) as hold:
+                hold.settle(Usage(millions * 1_000_000))
+        with pytest.raises(ProviderError) as refused:
+            await spending.enter(Rung(model), NOBODY, 1, 0.0)
+    assert refused.value.kind is ErrorKind.BUDGET
+    assert [kind for kind, _ in told] == [Kind.BUDGET] * 3
+    assert told[0][1].endswith("Models dearer than the default come last now.")
+    assert told[2][1] == (
+        "Models have cost $10.00 today and $10.00 this month. It is spent: only models that cost nothing are asked."
+    )
+
+
+async def test_what_is_spent_held_and_refused_is_counted_by_model_and_cap(tmp_path: Path) -> None:
+    def counted(name: str, **labels: str) -> float:
+        return metrics.REGISTRY.get_sample_value(f"firstword_{name}", labels) or 0.0
+
+    refused, spent = (
+        counted("refused_by_cap_total", cap="day"),
+        counted("cost_usd_total", provider="a", model="m"),
+    )
+    async with open_store(tmp_path / "store.db") as store:
+        spending = Spending(Caps(per_day=1.0), store, lambda: 1e9, lambda *_: None)
+        await spending.load()
+        model = replace(FakeProvider.spec("m", "a"), price=Price(1.0, 1.0))
+        async with spending.open_hold(model, 500_000) as hold:
+            assert counted("held_usd") == 0.5
+            hold.settle(Usage(1_000_000))
+            hold.settle(Usage(1_000_000))
+        with pytest.raises(ProviderError):
+            async with spending.open_hold(model, 1):
+                pass
+    assert counted("held_usd") == 0.0
+    assert counted("cost_usd_total", provider="a", model="m") - spent == 1.0
+    assert counted("refused_by_cap_total", cap="day") - refused == 1.0
 
 
 # Whatever becomes of requests
