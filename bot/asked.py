@@ -54,7 +54,7 @@ def suited(query: RouteQuery, asked: Asked | None, catalog: Catalog) -> RouteQue
 
 
 def ours_for(asked: Asked, offered: Sequence[OfferedTool]) -> Sequence[OfferedTool]:
-    """What of our tools may be called for a program. Nobody is there to allow a call, and its words may be anybody's."""
+    """What of our tools may be called for a program: nobody can be asked, and its words may be anybody's."""
     if asked.tools or not asked.uses_our_tools:
         return ()
     return [each for each in offered if not (each.needs_consent or each.has_side_effects) and each.is_local]
