@@ -65,6 +65,9 @@ ROUTING_READS = (
 # Settled in advance, no clock, no chance, no network: what is true today is true tomorrow.
 IMPURE = ("asyncio", "time", "random", "secrets", "socket", "httpx", "aiohttp", "structlog", "uvloop")
 PURE = (
+    "bot.pairing",
+    "bot.loops",
+    "bot.access",
     "bot.mcp.lines",
     "bot.mcp.naming",
     "bot.mcp.results",

@@ -167,7 +167,7 @@ async def test_a_stranger_is_told_once_how_to_be_let_in(
     await start()
     await peer.say(STRANGER, "let me in")
     note = await seen(peer, STRANGER, str(STRANGER))
-    assert "channels.telegram.accounts.main.allow" in note["text"]
+    assert "firstword pairing approve" in note["text"]
     await peer.say(STRANGER, "please")
     await peer.say(ANN, "hi")
     await peer.wait(chat=ANN, contains="word")
