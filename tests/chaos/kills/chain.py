@@ -21,7 +21,7 @@ from tests.chaos.kills.verdict import Books, Verdict, judge, look_at
 from tests.mock_model.client import MockModelError
 
 ANY = "at any moment"
-REST = 90.0
+REST = 180.0
 """Seconds in which everything must be answered after the last start."""
 
 
