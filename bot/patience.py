@@ -17,8 +17,11 @@ MAX_CRASHES = 3
 SUSPECT_CRASHES = 2
 """After so many deaths it is answered alone among its like, so that the next one tells which of them it was."""
 
-SUSPECT_PATIENCE = 30.0
+SUSPECT_PATIENCE = 10.0
 """Seconds for which the others wait for one of them."""
+
+SUSPECTS_TOGETHER = 20
+"""Of so many one is at work at a time, of twice as many two: five hundred answers must not wait for half an hour."""
 
 MAX_ERRORS = 5
 """So is one whose answer failed this often for a reason of its own, the channel and the network being well."""
