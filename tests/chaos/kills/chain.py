@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import random
-import sqlite3
 import tempfile
 import time
 import traceback
@@ -16,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.kills.points import POINTS
-from tests.chaos.kills.stage import MANY, MOMENT, Size, Stage, open_stage
+from tests.chaos.kills.stage import MANY, MOMENT, Size, Stage, open_stage, taken
 from tests.chaos.kills.verdict import Books, Verdict, judge, look_at
 from tests.mock_model.client import MockModelError
 
@@ -110,10 +108,9 @@ async def _die(stage: Stage, moment: str, chain: Chain) -> None:
 async def _rest(stage: Stage, chain: Chain) -> None:
     """In peace until nothing waits any more; then everything is looked at."""
     asked = sum(len(each.questions) + each.commands for each in stage.crowd.rooms)
-    path = stage.daemon.home / "data" / "firstword.db"
     try:
         async with asyncio.timeout(REST):
-            while not _is_quiet(path, asked):
+            while (have := taken(stage.daemon))[0] < asked or have[1]:
                 await asyncio.sleep(0.1)
     except TimeoutError:
         chain.verdict.findings.append(f"not at rest after {REST:.0f} s")
@@ -121,11 +118,3 @@ async def _rest(stage: Stage, chain: Chain) -> None:
     found = judge(Books(stage.daemon.home, stage.crowd, await look_at(stage.crowd)))
     found.findings += [*chain.verdict.findings, *([f"ended with {code}"] if code else [])]
     chain.verdict = found
-
-
-def _is_quiet(path: Path, asked: int) -> bool:
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
-        taken, waiting = store.execute(
-            "SELECT count(*), coalesce(sum(state = 'new'), 0) FROM inbox WHERE payload IS NOT NULL"
-        ).fetchone()
-    return taken >= asked and not waiting

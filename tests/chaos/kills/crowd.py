@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.channels.discord.peer import client as discord
@@ -62,12 +63,16 @@ def rules() -> list[dict[str, object]]:
 
 @dataclass
 class Crowd:
-    """Everybody. `live` lets them talk until it is cancelled; `ask` has somebody ask now."""
+    """Everybody. `live` lets them talk until it is cancelled; `ask` has somebody ask now.
+
+    `waiting`: how many messages the store has that are not answered.
+    """
 
     telegram: telegram.Peer
     discord: discord.Peer
     model: MockModel
     dice: random.Random
+    waiting: Callable[[], int] = lambda: 0
     rooms: list[Room] = field(default_factory=list)
     said: int = 0
 
@@ -92,7 +97,7 @@ class Crowd:
         while True:
             await asyncio.sleep(self.dice.uniform(0.2, 1.8) * pace)
             room = self.idle()
-            if room is None:
+            if room is None or self.waiting() > 2 * len(self.rooms):
                 continue
             chance = self.dice.random()
             if chance < 0.12 and room.questions and not room.is_group:

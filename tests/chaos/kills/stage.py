@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -129,7 +131,18 @@ async def open_stage(folder: Path, seed: int, size: Size) -> AsyncIterator[Stage
         model.script(*rules())
         daemon = Daemon(folder / "home", _settings(crowd, bot, other, model))
         stack.push_async_callback(daemon.kill)
+        crowd.waiting = lambda: taken(daemon)[1]
         await daemon.start()
         await crowd.greet()
         await daemon.kept("turn WHERE state = 'done'", len(crowd.rooms))
         yield Stage(bot, other, model, daemon, crowd, dice)
+
+
+def taken(daemon: Daemon) -> tuple[int, int]:
+    """How many messages the store has, and how many of them wait for an answer."""
+    path = daemon.home / "data" / "firstword.db"
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        found = store.execute(
+            "SELECT count(*), coalesce(sum(state = 'new'), 0) FROM inbox WHERE payload IS NOT NULL"
+        ).fetchone()
+    return int(found[0]), int(found[1])
