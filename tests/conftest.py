@@ -18,6 +18,7 @@ from tests import canary_watch, longest_first
 from tests.chaos.counted import chaos_line
 from tests.generated import IS_CHAOS
 from tests.peers import find_chromium, peers_are_required, require_peer
+from tests.security.counted import attacks_line
 
 # A busy machine is no bug, so no example has a deadline; a CI run draws the same examples every time.
 settings.register_profile("house", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
@@ -105,9 +106,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many seeds were played and how often a daemon was killed."""
-    if line := chaos_line(terminalreporter.stats):
-        terminalreporter.write_line(line)
+    """Say how many seeds were played, how often a daemon was killed, and how many attacks came to nothing."""
+    for line in (chaos_line(terminalreporter.stats), attacks_line(terminalreporter.stats)):
+        if line:
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.security.attack import Attack, corpus
+from tests.security.counted import EFFECTIVE, PLAYED
 from tests.security.lair import open_lair
 
 pytestmark = pytest.mark.slow  # about eight seconds for the whole corpus
@@ -23,9 +25,12 @@ async def played(folder: Path, attacks: list[Attack], *, is_careless: bool = Fal
     return {name: found for name, found in effects.items() if found}
 
 
-async def test_of_the_whole_corpus_nothing_takes_effect(tmp_path: Path) -> None:
+async def test_of_the_whole_corpus_nothing_takes_effect(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     found = await played(tmp_path, ATTACKS)
-    print(f"{len(ATTACKS)} attacks, {len(found)} took effect")
+    record_property(PLAYED, len(ATTACKS))
+    record_property(EFFECTIVE, len(found))
     assert found == {}
 
 
@@ -33,7 +38,6 @@ async def test_a_box_that_calls_everything_harmless_is_found_out(tmp_path: Path)
     """The hole is in the test's own box: what is declared harmless is called unasked, and the count shows it."""
     calling = [each for each in ATTACKS if each.effect in ("write", "egress", "memory", "second_call")]
     found = await played(tmp_path, calling, is_careless=True)
-    print(f"{len(calling)} attacks on a careless box, {len(found)} took effect")
     assert len(found) > len(calling) // 2
     told = "\n".join(line for lines in found.values() for line in lines)
     assert "called notes__write" in told and "called memory__keep" in told and "the canary heard" in told

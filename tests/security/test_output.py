@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.prompt import speaker_name
+from channels.discord.text import clean_name as discord_name
 from channels.markup import clean
+from channels.matrix.text import clean_name as matrix_name
 from channels.slack.render import render as slack_render
+from channels.slack.text import clean_name as slack_name
 from channels.telegram.render import render as telegram_render
 from channels.telegram.rich import render_rich
+from channels.telegram.text import clean_name as telegram_name
 from tests.channels.discord.peer.client import start_peer as start_discord
 from tests.channels.slack.peer import text as slack
 from tests.channels.slack.peer.client import start_peer as start_slack
@@ -31,6 +37,7 @@ _TEXTS = (
     st.lists(st.sampled_from((*_BAIT, " ", "\n", "\n\n", "    ", "word")), max_size=40).map("".join)
     | st.text()
 )
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff]")
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -58,8 +65,22 @@ async def test_no_answer_of_the_corpus_calls_anybody_or_makes_a_platform_fetch_a
     async with start_telegram() as telegram:
         found["telegram"] = await screens.on_telegram(telegram, tmp_path, ANSWERS)
     found["matrix"] = screens.on_matrix(ANSWERS)
-    print(f"{len(ANSWERS)} answers on {len(found)} platforms, {sum(map(len, found.values()))} took effect")
     assert found == {name: [] for name in found}
+
+
+@pytest.mark.parametrize(
+    "cleaned",
+    [discord_name, matrix_name, slack_name, telegram_name, speaker_name],
+    ids=lambda each: each.__module__,
+)
+@generated
+@given(name=_TEXTS)
+def test_no_name_hides_anything_or_turns_what_follows_around(
+    cleaned: Callable[[str], str], name: str
+) -> None:
+    shown = cleaned(name)
+    assert not _HIDDEN.search(shown) and not _INVISIBLE.search(shown)
+    assert "\n" not in shown and len(shown) <= 128
 
 
 @generated
