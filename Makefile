@@ -16,13 +16,14 @@ ROOMS := bot channels routing providers
 PYTEST_ARGS ?=
 WORKERS ?= auto
 MINUTES ?= 5
+SECONDS ?= 60
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Hundreds of processes start in a run of the tests; without bytecode each would compile what it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help base install install-all run test check format chaos peers bench lock clean
+.PHONY: help base install install-all run test check format chaos soak peers bench lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +48,9 @@ chaos: $(VENV)/.dev ## throw 10,000 generated texts and events at every parser a
 	FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests || status=1; \
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS) || status=1; \
 	exit $$status
+
+soak: $(VENV)/.dev ## five messages a second and a fault a minute; print what grows and what was lost (MINUTES=30)
+	@$(BIN)/python -m tests.soak --minutes $(if $(filter file,$(origin MINUTES)),30,$(MINUTES)) $(ARGS)
 
 check: $(VENV)/.dev ## lint, formatting, types, import contracts, architecture tests
 	@$(BIN)/ruff check .
