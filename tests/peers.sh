@@ -128,9 +128,34 @@ get_mlx() {
   cp "$locks/all.txt" "$peers/mlx/installed.txt"
 }
 
+preloads_are_here() {
+  compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null &&
+    { compgen -G "/usr/lib/fiu/fiu_run_preload.so" || compgen -G "/usr/lib/*/fiu/fiu_run_preload.so"; } >/dev/null
+}
+
+# A clock that leaps and a disk that fails, for the tests of faults.
+get_preloads() {
+  if preloads_are_here; then
+    echo "libfaketime and libfiu are here"
+    return 0
+  fi
+  if [ "$(uname -s)" != Linux ] || ! have apt-get; then
+    echo "install libfaketime and fiu-utils: the tests of leaping clocks and failing disks are skipped without them"
+    return 0
+  fi
+  local as_root=""
+  [ "$(id -u)" = 0 ] || as_root="sudo -n"
+  echo "installing libfaketime and libfiu"
+  quietly $as_root apt-get update -qq
+  quietly $as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends libfaketime fiu-utils || return 1
+  preloads_are_here || { echo "libfaketime and libfiu were installed but are not found" >&2; return 1; }
+}
+
 missing=0
 get_mlx || missing=1
 get_synapse || missing=1
 get_aimock || missing=1
 get_chromium || missing=1
+get_preloads || missing=1
 exit "$missing"

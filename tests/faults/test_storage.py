@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from bot.home import Home
 from tests.disks import small_disk
-from tests.faults.scene import BACK, Scene, open_scene
+from tests.faults.scene import BACK, Scene, open_scene, until_async
 from tests.mock_model.client import MockModel
 from tests.story.test_keys import firstword
 
@@ -97,6 +97,9 @@ async def test_a_damaged_page_stops_the_start_and_a_backup_brings_everything_bac
         await scene.said_once(chat, BACK, BACK)
         asked = scene.model.chats()[-1]["body"]["messages"]
         assert "before the backup" in str(asked), "the conversation goes on where the backup left it"
+        await until_async(
+            lambda: scene.metric("firstword_turns_total", outcome="done"), lambda value: value == 1
+        )
 
 
 def _damage(database: Path) -> None:
