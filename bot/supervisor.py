@@ -89,9 +89,7 @@ class Supervisor:
             log.warning("channel restarting", channel=channel.name, reason=reason, retry_after=pause)
             await asyncio.sleep(pause)
             left = {each for each in left if not each.done()}
-            if (
-                len(left) > 1
-            ):  # one that cannot be ended is borne, as nobody listens to it; they must not become many
+            if len(left) > 1:  # one is borne, as nobody listens to it; they must not become many
                 await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
 
     async def _live(self, account: Account, left: set[asyncio.Task[None]]) -> str:

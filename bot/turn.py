@@ -26,12 +26,12 @@ from bot.record import answer_note, detail_of, end_turn, footer, history_of, log
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.store.outbox import LooseJournal, TurnJournal
 from bot.tries import Tries, set_aside
-from bot.watchdog import SHOWING, Watchdog
+from bot.watchdog import GRACE, SHOWING, End, Watchdog
 from channels.capabilities import SendKey
 from channels.delivery import Delivery, Reply, open_reply
 from channels.errors import ChannelError, Gone, RateLimited, Refused, Unavailable
 from channels.events import Action, AnswerNote
-from channels.programs import Failure
+from channels.programs import Conclusion, Failure
 from channels.steps import Past
 from providers.errors import ErrorKind
 
@@ -95,7 +95,11 @@ class Turns:
     async def _try(self, turn: Turn) -> StoreError | Undelivered | Broken | None:
         """One try; why it has to be repeated, None where the turn is over."""
         try:
-            if await self.watchdog.run(turn, self._story(turn)):
+            end = await self.watchdog.run(turn, self._story(turn), self._close)
+            if end is End.ITSELF:
+                return None
+            if end is End.TOLD:
+                self._fail(turn)
                 return None
         except (StoreError, Undelivered) as error:
             if turn.interrupt.reason is not StopReason.STUCK:
@@ -273,11 +277,35 @@ class Turns:
         doubt = functools.partial(note_doubt, turn) if is_unsure else None
         return TurnJournal(self.store, turn.turn_id, turn.committed, self.clock, turn.resumed, doubt=doubt)
 
+    async def _close(self, turn: Turn) -> bool:
+        """End what is shown of a turn that does not go on; nothing more is shown of it then. False: it cannot be."""
+        reply = turn.reply
+        if reply is None or turn.say is not None or turn.stage == SHOWING:
+            return False
+        manner = Manner.REPLY if reply.visible_text else self.notes.manner(turn)
+        said = self._marked(turn, words.STUCK)
+        try:
+            async with asyncio.timeout(GRACE):
+                await reply.finish(
+                    closing=said if manner is Manner.REPLY else "",
+                    conclusion=Conclusion(failure=Failure.SLOW, words=said),
+                )
+        except (ChannelError, StoreError, TimeoutError, RuntimeError) as error:
+            log.warning("stuck answer not closed", error=type(error).__name__)
+            return False
+        if manner is Manner.REACTION:
+            await self.notes.show_sign(turn)
+        return not reply.is_withdrawn
+
     async def _apologise(self, turn: Turn, text: str) -> None:
         """Say plainly that it failed, once, and close the turn. That words of our own failed is only logged."""
-        metrics.turn_ended(turn.message.address.key.channel, Outcome.FAILED)
         if turn.say is None:
             await self.notes.tell(turn, text, "!")
+        self._fail(turn)
+
+    def _fail(self, turn: Turn) -> None:
+        """Its end, for which nobody has anything to write but that it is over."""
+        metrics.turn_ended(turn.message.address.key.channel, Outcome.FAILED)
         ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
         record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
         end_turn(self.store, record)

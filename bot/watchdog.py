@@ -2,15 +2,17 @@
 
 Every call that leaves the process has a deadline of its own; this is the net below them, for the await that nobody
 thought of (sessions stayed wedged for half an hour: openclaw issues 82208 and 90240, hermes-agent 22899, 2026-11). It
-comes in three steps: the turn is interrupted and says so itself; it is cancelled; it is left behind.
+comes in steps: the turn is interrupted and says so itself; its answer is closed for it; it is cancelled; it is left
+behind.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -99,6 +101,14 @@ def idle_limit(turn: Turn) -> float:
     return max(_limit(turn).idle, turn.patience + MARGIN)
 
 
+class End(StrEnum):
+    """How a try at a turn ended."""
+
+    ITSELF = "itself"  # and said so, if it was interrupted
+    TOLD = "told"  # from outside; what is shown of it says so
+    UNTOLD = "untold"  # from outside
+
+
 @dataclass(slots=True)
 class Watchdog:
     """Runs one try at a turn in a task of its own, and watches it. `left`: tasks that did not end."""
@@ -106,8 +116,10 @@ class Watchdog:
     alerts: Alerts
     left: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def run(self, turn: Turn, story: Coroutine[Any, Any, None]) -> bool:
-        """Run it to its end and raise what it raises. False: it had to be ended, and could not say so itself."""
+    async def run(
+        self, turn: Turn, story: Coroutine[Any, Any, None], close: Callable[[Turn], Awaitable[bool]]
+    ) -> End:
+        """Run it to its end and raise what it raises. `close` ends what is shown of it; whether people were told."""
         loop = asyncio.get_running_loop()
         turn.stage, turn.patience = "opening", 0.0
         token = _running.set(turn)
@@ -116,9 +128,10 @@ class Watchdog:
         try:
             if await self._watch(turn, task):
                 task.result()
-                return True
+                return End.ITSELF
+            is_told = await close(turn)
             await self._end(turn, task)
-            return False
+            return End.TOLD if is_told else End.UNTOLD
         except asyncio.CancelledError:
             if not task.done():  # it is the lane that was cancelled
                 task.cancel()

@@ -24,6 +24,9 @@ from tests.chaos.world import World
 MAX_AGE = 15 * 60.0
 """Seconds after which nobody wants an answer unasked: the promise, said once more on purpose."""
 
+NOTE_EVERY = 60.0
+"""Seconds in which a room is told once that there is no answer."""
+
 RECORDED = 1.5
 """Seconds after which a message that was sent must stand in the store: the slowest disk here, several times over."""
 
@@ -183,11 +186,26 @@ def nothing_lost(books: Books) -> Iterator[Finding]:
         elif answering.outcome == "withdrawn":
             if question.deleted is None and not _was_dropped(books, answering):
                 yield f"q{question.number}: withdrawn though nobody took it back"
-        elif not books.shown(answering.turn_id) and not (
-            (answering.outcome in {"stale", "failed"} or turn.inbox_state == "dead")
-            and turn.room in told_stale
+        elif (
+            not books.shown(answering.turn_id)
+            and not (
+                (answering.outcome in {"stale", "failed"} or turn.inbox_state == "dead")
+                and turn.room in told_stale
+            )
+            and not _was_told_lately(books, answering)
         ):
             yield f"q{question.number}: ended as {answering.outcome} and nothing is to be seen"
+
+
+def _was_told_lately(books: Books, turn: Turn) -> bool:
+    """It failed within a minute of another one there, which said so: people are told of failures once a minute."""
+    return turn.outcome == "failed" and any(
+        each.room == turn.room
+        and each.outcome == "failed"
+        and abs((each.ended_at or 0.0) - (turn.ended_at or 0.0)) <= NOTE_EVERY
+        and books.shown(each.turn_id)
+        for each in books.turns
+    )
 
 
 def _was_dropped(books: Books, turn: Turn) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from bot.tools import CALL_DEADLINE, MAX_STEPS, ToolResult
 from bot.watchdog import GRACE, LIMITS, MOST_LEFT
 from channels.capabilities import LatencyClass
 from channels.errors import RateLimited
-from providers.fake import FakeProvider, answer
+from providers.base import ReasoningDelta, Started, StreamEvent
+from providers.fake import Delay, FakeProvider, Script, Step, answer
 from routing.budgets import LOCAL_LAST_RUNG_FIRST_TOKEN
 from tests.story.inside import EDITS, Inside, address, inside, message
 from tests.story.test_connections import counted
@@ -100,14 +103,47 @@ async def test_a_turn_that_cannot_be_ended_is_left_behind_and_never_speaks_again
         await world.say("still there?", 2)
         await _quiet(world)
         assert world.channel.now() < 2 * IDLE + 2 * GRACE
-        assert world.channel.visible() == ["Let me look.", words.STUCK, "second"]
+        shown = [f"Let me look.\n\n{words.STUCK}", "second"]
+        assert world.channel.visible() == shown
         assert counted("firstword_tasks_abandoned_total", what="turn") == before + 1
         assert box.heard >= 1
         box.opened.set()
         await asyncio.sleep(1000.0)
-        assert world.channel.visible() == ["Let me look.", words.STUCK, "second"]
+        assert world.channel.visible() == shown
         assert await _outcomes(world) == [Outcome.FAILED, Outcome.DONE]
         assert not any(task.get_name().startswith("turn") for task in asyncio.all_tasks())
+
+
+class DeafModel(FakeProvider):
+    """Its first answer breaks off before a word, whoever wants it to end, until `opened` is set; then it speaks."""
+
+    def __init__(self, *scripts: Script) -> None:
+        super().__init__("one", *scripts)
+        self.opened = asyncio.Event()
+
+    @asynccontextmanager
+    async def stream(self, *args: Any, **more: Any) -> AsyncIterator[AsyncIterator[StreamEvent]]:
+        is_first = not self.asked
+        async with super().stream(*args, **more) as events:
+            while is_first and not self.opened.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self.opened.wait()
+            yield events
+
+
+@virtual_time
+async def test_a_model_that_comes_to_life_after_its_turn_is_not_heard(tmp_path: Path) -> None:
+    provider = DeafModel(answer("much too late"), answer("second"))
+    async with inside(tmp_path, provider, is_virtual=True) as world:
+        await world.say("hi", 1)
+        await asyncio.sleep(10.0)
+        await world.say("still there?", 2)
+        await _quiet(world)
+        assert world.channel.visible() == [words.STUCK, "second"]
+        provider.opened.set()
+        await asyncio.sleep(1000.0)
+        assert world.channel.visible() == [words.STUCK, "second"]
+        assert await _outcomes(world) == [Outcome.FAILED, Outcome.DONE]
 
 
 @virtual_time
@@ -138,6 +174,19 @@ async def test_many_calls_that_each_take_long_are_no_reason(tmp_path: Path) -> N
         await _quiet(world)
         assert world.channel.visible() == ["noon"]
         assert world.channel.now() > 6 * CALL_DEADLINE
+        assert counted("firstword_turns_stuck_total") == before
+
+
+@virtual_time
+async def test_a_model_that_thinks_for_long_is_no_reason(tmp_path: Path) -> None:
+    thinking: list[Step] = [step for _ in range(60) for step in (Delay(4.0), ReasoningDelta("hm "))]
+    provider = FakeProvider("one", (Started(), *thinking, *answer("noon")[1:]))
+    before = counted("firstword_turns_stuck_total")
+    async with inside(tmp_path, provider, is_virtual=True) as world:
+        await world.say("hi")
+        await _quiet(world)
+        assert world.channel.visible() == ["noon"]
+        assert world.channel.now() >= 240.0 > 2 * IDLE
         assert counted("firstword_turns_stuck_total") == before
 
 
