@@ -19,6 +19,7 @@ from bot.app import App
 from bot.baselines import baselines_path, expectations, keep_baselines, read_baselines, write_baselines
 from bot.compose import open_app
 from bot.control import Method, open_control
+from bot.credentials import is_open_to_others
 from bot.errors import BotError
 from bot.home import Home
 from bot.interrupt import StopReason
@@ -138,6 +139,9 @@ async def open_daemon(
     """
     home: Home = settings.home
     home.prepare()
+    for path in (home.credentials, home.dotenv):
+        if is_open_to_others(path):
+            log.warning("secrets open to others", path=str(path), remedy=f"chmod 600 {path}")
     async with AsyncExitStack() as stack:
         stack.enter_context(HomeLock(home.root))
         store = await stack.enter_async_context(_open_store(settings))

@@ -144,3 +144,14 @@ async def test_everything_in_a_home_is_its_owner_s_alone(tmp_path: Path) -> None
         assert open_ == []
         for path in (home.control_socket, home.lock):
             assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o640, True), (0o604, True)])
+async def test_secrets_that_others_may_read_are_told_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: int, *, is_told: bool
+) -> None:
+    home = Home(tmp_path)
+    home.dotenv.write_text("A=b\n")
+    home.dotenv.chmod(mode)
+    async with running(tmp_path, config(("server", "token"), OLD)):
+        assert ("chmod 600" in capsys.readouterr().out) is is_told
