@@ -228,7 +228,8 @@ class SlackChannel:
         if not url or not is_slacks(url, self._settings.api_base):
             raise Gone(GoneWhat.CONVERSATION, "the command names no address to answer to")
         body = _body(render(text), (), replaces=True)
-        await self._api.respond(url, {"response_type": "ephemeral", **body}, seconds=self._timing.send)
+        said = {"response_type": "ephemeral", **_NO_PREVIEW, **body}
+        await self._api.respond(url, said, seconds=self._timing.send)
         return Sent(f"r:{send_key}")
 
     async def _shown(
