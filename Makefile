@@ -43,9 +43,11 @@ test: $(VENV)/.dev ## run every test that this machine can run (PYTEST_ARGS="-k 
 	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Each step runs whatever came of the ones before. Kills and seeds go on where they stopped: tests/chaos/RESULTS.md.
-chaos: $(VENV)/.dev ## throw 10,000 generated texts and events at every parser and adapter, 100,000 at the router, then kill real daemons and play lives with faults (MINUTES=5)
+chaos: $(VENV)/.dev ## throw 10,000 generated texts and events at every parser and adapter, 100,000 at the router, fuzz each parser (SECONDS=60), then kill real daemons and play lives with faults (MINUTES=5)
 	@status=0; \
 	FIRSTWORD_CHAOS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 -m generated $(PYTEST_ARGS) tests || status=1; \
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --no-build -r $(LOCKS)/fuzz.txt; \
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) || status=1; \
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS) || status=1; \
 	exit $$status
 
@@ -111,6 +113,7 @@ lock: $(VENV)/.dev ## solve again and rewrite deploy/locks (UPGRADE=1 takes the 
 	$(COMPILE) pyproject.toml -c $(LOCKS)/all.txt --upgrade --group build -o $(LOCKS)/base.txt
 	$(COMPILE) --group pyproject.toml:bootstrap -c $(LOCKS)/all.txt --upgrade -o $(LOCKS)/bootstrap.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group pyproject.toml:synapse -o $(LOCKS)/synapse.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group pyproject.toml:fuzz -o $(LOCKS)/fuzz.txt
 	@! grep -n '://' $(LOCKS)/*.txt
 
 clean: ## remove the environment, the peers' folders and every cache

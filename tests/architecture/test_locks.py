@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.source import ROOT, pyproject, text
 
-LOCKS = ("base", "dev", "all", "bootstrap", "synapse")
+LOCKS = ("base", "dev", "all", "bootstrap", "synapse", "fuzz")
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 OWN_EXTRA = re.compile(r"^firstword\[([a-z0-9-]+)\]")
 REQUIREMENT = re.compile(r"^[A-Za-z0-9._-]+")
