@@ -102,13 +102,17 @@ def trim(text: str, start: int, end: int, before: Fence | None) -> tuple[int, in
 
 def room(limit: int, unit: LengthUnit, before: Fence | None) -> int:
     """Units of text for which a part of `limit` has room beside opened and closed fences."""
-    spare = min(_CLOSING_SPACE, limit // 8)
-    return limit - spare if before is None else limit - spare - measure(before.opening, unit) - 1
+    free = limit - _spare(limit)
+    return free if before is None else free - measure(before.opening, unit) - 1
+
+
+def _spare(limit: int) -> int:
+    return min(_CLOSING_SPACE, limit // 8)
 
 
 def fitting(fence: Fence | None, limit: int, unit: LengthUnit) -> Fence | None:
     """`fence` where a part of `limit` can carry it, else None: then it is cut like any text."""
-    if fence is None or len(fence.marker) >= min(_CLOSING_SPACE, limit // 8):
+    if fence is None or len(fence.marker) >= _spare(limit):
         return None
     return fence if room(limit, unit, fence) >= limit // 2 else None
 
@@ -121,7 +125,7 @@ def cut(text: str, start: int, limit: int, unit: LengthUnit, fence: Fence | None
     end = reach(text, start, room(limit, unit, fence), unit)
     if end >= len(text):
         return Cut(len(text), fitting(open_fence(text[start:], fence), limit, unit))
-    found = _Places(text, start, end, fence).best(max(at_least, start + (end - start) // 2))
+    found = _Places(text, start, end, fence, _spare(limit)).best(max(at_least, start + (end - start) // 2))
     if found is None:
         index = max(grapheme_start(text, end, start), at_least)
         index = index if index > start else max(end, start + 1)
@@ -142,12 +146,13 @@ def last_block_end(text: str, start: int, after: int, before: int, fence: Fence 
 
 
 class _Places:
-    """The places in `text[start:end]` where a part may end."""
+    """The places in `text[start:end]` where a part may end; the closing line of a fence may go on for `spare`."""
 
-    def __init__(self, text: str, start: int, end: int, fence: Fence | None) -> None:
+    def __init__(self, text: str, start: int, end: int, fence: Fence | None, spare: int = 0) -> None:
         self._text = text
         self._start = start
         self._end = end
+        self._spare = spare
         self._edges = [start - 1]
         self._fences = [fence]
         self._closing: dict[int, int] = {}
@@ -197,7 +202,7 @@ class _Places:
     def _in_fence(self, place: int) -> Cut:
         """A cut just before a fence's closing line goes behind it: there is room for it."""
         end = self._closing.get(place)
-        if end is not None and end - place <= _CLOSING_SPACE:
+        if end is not None and end <= self._end + self._spare:
             return Cut(end)
         return Cut(place, self.fence(place))
 
