@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # more than 4,000 characters of it (seratch/ChatGPT-in-Slack#102).
 MAX_SUMMARY = 3_900
 _MARKS = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|`{3,}[^\n]*$|~{3,}[^\n]*$)|\*\*|__|~~|`", re.MULTILINE)
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)")
+# A label holds no bracket: from each of ten thousand "[" the search would run to the end of the line.
+_LINK = re.compile(r"!?\[([^\[\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)")
 _OPEN = {"strong_open": "*", "em_open": "_", "s_open": "~"}
 _CLOSE = {"strong_close": "*", "em_close": "_", "s_close": "~"}
 _NO_LINK = re.compile(r"[<>|\s]")
