@@ -278,7 +278,7 @@ class Turns:
         return TurnJournal(self.store, turn.turn_id, turn.committed, self.clock, turn.resumed, doubt=doubt)
 
     async def _close(self, turn: Turn) -> bool:
-        """End what is shown of a turn that does not go on; nothing more is shown of it then. False: it cannot be."""
+        """End what is shown of a turn that does not go on: whatever it still writes is refused. False: it cannot be."""
         reply = turn.reply
         if reply is None or turn.say is not None or turn.stage == SHOWING:
             return False
@@ -290,7 +290,9 @@ class Turns:
                     closing=said if manner is Manner.REPLY else "",
                     conclusion=Conclusion(failure=Failure.SLOW, words=said),
                 )
-        except (ChannelError, StoreError, TimeoutError, RuntimeError) as error:
+        except TimeoutError:
+            pass  # it is offered on, for as long as the end of any answer
+        except (ChannelError, StoreError, RuntimeError) as error:
             log.warning("stuck answer not closed", error=type(error).__name__)
             return False
         if manner is Manner.REACTION:

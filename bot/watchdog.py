@@ -179,8 +179,6 @@ class Watchdog:
             return
         log.error("turn does not end", stage=turn.stage, turn_id=turn.turn_id)
         metrics.task_abandoned("turn")
-        if turn.reply is not None:
-            turn.reply.give_up()
         while len(self.left) >= MOST_LEFT:
             await asyncio.wait(self.left, return_when=asyncio.FIRST_COMPLETED)
         self.left.add(task)

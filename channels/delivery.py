@@ -207,12 +207,6 @@ class _Writer:
         await self._typing.stop(is_leaving=self._is_leaving or self.script.error is not None)
         del self._typing  # it holds a method of this writer
 
-    def give_up(self) -> None:
-        """See Reply.give_up."""
-        self._is_leaving = True
-        if self._task is not None:
-            self._task.cancel()
-
     async def until_ended(self) -> None:
         """See Reply.until_mute."""
         if self._task is None or self._task.done():

@@ -122,11 +122,6 @@ class Reply:
         """How many of its writes were made; it grows as long as the channel takes any."""
         return self._writer.writes
 
-    def give_up(self) -> None:
-        """Show nothing more from this moment on, whatever its owner still does; for an owner that cannot be ended."""
-        self._is_over = True
-        self._writer.give_up()
-
     def _check_open(self) -> None:
         if self._is_over:
             raise RuntimeError("this reply is over: finish or leave was called")

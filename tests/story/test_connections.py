@@ -133,12 +133,18 @@ async def test_whoever_declares_no_silence_or_says_that_it_is_away_is_left_in_pe
             lives.host.online(is_online=True)
             await asyncio.sleep(50.0)
             lives.host.heard()
+            await asyncio.sleep(51.0)
+            lives.host.online(is_online=False, reason="for a moment")
+            await asyncio.sleep(4.0)
+            lives.host.online(is_online=True)
+            await asyncio.sleep(50.0)
+            lives.host.heard()
             await asyncio.Event().wait()
 
         return run
 
     async with living(tmp_path / "away", away) as lives:
-        await asyncio.sleep(3700.0)
+        await asyncio.sleep(3830.0)
         assert len(lives.begun) == 1
         assert [each.kind for each in lives.alerts.due()] == [Kind.CHANNEL]
         await lives.until(2)  # and then it falls silent

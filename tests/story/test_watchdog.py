@@ -218,6 +218,24 @@ async def test_a_local_model_that_loads_is_no_reason(tmp_path: Path) -> None:
         assert counted("firstword_turns_stuck_total") == before
 
 
+@virtual_time
+async def test_a_model_that_is_known_to_be_slow_is_no_reason(tmp_path: Path) -> None:
+    slow = LOCAL_LAST_RUNG_FIRST_TOKEN - 1.0
+    usual = [answer("hello", ttft=slow) for _ in range(6)]
+    local = FakeProvider.spec("m", "one", is_local=True)
+    provider = FakeProvider("one", *usual, answer("late", ttft=2.5 * slow), models=(local,))
+    before = counted("firstword_turns_stuck_total")
+    async with inside(tmp_path, provider, EDITS, is_virtual=True) as world:
+        for number in range(len(usual)):
+            await world.say("hi", number)
+            await _quiet(world)
+        await world.say("and now?", 99)
+        await _quiet(world)
+        assert 2.5 * slow > IDLE
+        assert world.channel.visible()[-1] == "late"
+        assert counted("firstword_turns_stuck_total") == before
+
+
 @pytest.mark.parametrize("latency", list(LatencyClass))
 def test_no_class_gives_up_what_may_rightly_take_so_long(latency: LatencyClass) -> None:
     limit = LIMITS[latency]
