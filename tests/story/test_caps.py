@@ -19,6 +19,7 @@ from bot.access import Direct, Policy
 from bot.alerts import Kind
 from bot.cli.main import main
 from bot.home import Home
+from bot.keeping import keeping_methods
 from bot.prices import cost
 from bot.spending import Spending
 from bot.store.executors import InlineExecutor
@@ -284,9 +285,15 @@ async def test_whoever_is_forgotten_leaves_the_sums_and_nothing_of_themselves(tm
         await said(world, "one", 1)
         spending, ann = world.app.desk.spending, Payer("fake:main:ann", "fake:main:room")
         assert spending.spent(Cap.SENDER, ann) == 1.5
-        spending.forget(ann.sender, (ann.conversation,))
+        verbs = keeping_methods(world.app, world.app.store)  # type: ignore[arg-type]
+        await verbs["data.forget"]({"person": ann.sender})
         assert spending.spent(Cap.SENDER, ann) == 0.0
         assert spending.today == 1.5
+        (left,) = (await verbs["usage.cost"]({"days": 1}))["costs"]
+        assert (left["model"], left["usd"], left["requests"]) == ("a/m", 1.5, 1)
+    async with open_store(world.app.home.database) as store:
+        spent = await store.take_up_spending(spending.days[0], spending.days[0])
+        assert (spent.day, spent.senders, spent.conversations) == (1.5, {}, {})
 
 
 async def test_the_owner_is_told_at_four_fifths_and_when_it_is_spent(tmp_path: Path) -> None:
