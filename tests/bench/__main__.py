@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.bench import (
     decisions,
+    durable,
     hedges,
     mixed,
     pacer,
@@ -49,6 +50,10 @@ RUN: dict[str, Callable[[Kind, Scale], Coroutine[Any, Any, Found]]] = {
     "hedge": hedges.hedge,
     "decision": decisions.decision,
     "degradation": decisions.degradation,
+    "sustained": durable.sustained,
+    "durability": durable.durability,
+    "recovery": durable.recovery,
+    "backlog": durable.backlog,
     "providers": providers.providers,
     "streams1000": providers.streams1000,
 }
@@ -56,6 +61,8 @@ PROFILED = {"serial": 440, "throughput": 1700, "open": 1602, "streams1k": 2000, 
 """Rows that can be sampled, and how many messages each sends."""
 NOT_FOR_THE_FLOOR = frozenset({"streams10k", "memory"})
 """It keeps no conversations, and at 1,000 streams its pool has collapsed already."""
+OURS_ALONE = frozenset({"sustained", "durability", "recovery", "backlog"})
+"""It keeps nothing, so there is nothing that could last."""
 
 
 def main() -> int:
@@ -65,6 +72,7 @@ def main() -> int:
     parser.add_argument("--rows", default=",".join(ROWS), help=f"of {', '.join(known)}")
     parser.add_argument("--bots", default="firstword,floor", help="which bots, of firstword, floor")
     parser.add_argument("--quick", action="store_true", help="a tenth of each row: does the rig work?")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long `sustained` goes on")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--profile", choices=PROFILED, help="say where firstword's CPU goes in this row")
     given = parser.parse_args()
@@ -78,7 +86,7 @@ def main() -> int:
         return 0
     notes = machine()
     pin(cores()[1])
-    found, failed = asyncio.run(measure(wanted, kinds, Scale(quick=given.quick)))
+    found, failed = asyncio.run(measure(wanted, kinds, Scale(quick=given.quick, minutes=given.minutes)))
     print("\n".join([*notes, "", *shown(wanted, found)]))
     if given.json is not None:
         given.json.write_text(json.dumps({"machine": notes, "figures": found}, indent=1) + "\n", "utf-8")
@@ -115,6 +123,8 @@ async def measure(wanted: list[str], kinds: list[Kind], scale: Scale) -> tuple[d
                 continue
             if kind is Kind.FLOOR and name in OWN_TABLES:
                 continue  # their floors stand in the same table
+            if kind is Kind.FLOOR and name in OURS_ALONE:
+                continue
             print(f"measuring {name} of {kind} ...", file=sys.stderr, flush=True)
             try:
                 found[kind] |= await RUN[name](kind, scale)

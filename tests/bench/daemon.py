@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,15 @@ UntilReady = Callable[["asyncio.Task[int]"], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """The bot under test, ready. `ready`: seconds from its start to being ready for messages."""
+    """The bot under test, ready. `ready`: seconds from its start to being ready for messages.
+
+    `ended`: set when its process has ended by itself or was killed. `port`: of its own server, 0 where it has none.
+    """
 
     pid: int
     ready: float
+    ended: asyncio.Task[int]
+    port: int = 0
 
 
 @asynccontextmanager
@@ -65,7 +70,7 @@ async def open_process(
         ready = time.monotonic() - started
         if PROFILE in os.environ:
             process.send_signal(signal.SIGUSR1)
-        yield Daemon(process.pid, ready)
+        yield Daemon(process.pid, ready, ended)
     finally:
         await _end(process)
         ended.cancel()
@@ -82,25 +87,37 @@ async def open_daemon(
     `channels`: a channel's name to its accounts, each with what a person would write.
     """
     with tempfile.TemporaryDirectory(prefix="firstword-bench-") as home:
-        port = free_port()
-        config = settings(model_url, port, channels)
-        (Path(home) / "config.json").write_text(json.dumps(config), encoding="utf-8")
-
-        async def until_ready(ended: asyncio.Task[int]) -> None:
-            """Its own readiness says yes, and the peers see it."""
-            seen = asyncio.create_task(connected())
-            try:
-                await readyz(port, ended)
-                await asyncio.wait((seen, ended), return_when=asyncio.FIRST_COMPLETED)
-                if seen.done():
-                    seen.result()
-            finally:
-                seen.cancel()
-                await asyncio.gather(seen, return_exceptions=True)
-
-        command = [*_sampled(), str(Path(sys.executable).parent / "firstword"), "run", "--home", home]
-        async with open_process(command, Path(home), until_ready, "firstword") as daemon:
+        async with open_home(Path(home), model_url, channels, connected) as daemon:
             yield daemon
+
+
+@asynccontextmanager
+async def open_home(
+    home: Path,
+    model_url: str,
+    channels: dict[str, Any],
+    connected: Callable[[], Coroutine[Any, Any, object]],
+) -> AsyncIterator[Daemon]:
+    """The same in a folder that outlives it."""
+    port = free_port()
+    config = settings(model_url, port, channels)
+    (home / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    async def until_ready(ended: asyncio.Task[int]) -> None:
+        """Its own readiness says yes, and the peers see it."""
+        seen = asyncio.create_task(connected())
+        try:
+            await readyz(port, ended)
+            await asyncio.wait((seen, ended), return_when=asyncio.FIRST_COMPLETED)
+            if seen.done():
+                seen.result()
+        finally:
+            seen.cancel()
+            await asyncio.gather(seen, return_exceptions=True)
+
+    command = [*_sampled(), str(Path(sys.executable).parent / "firstword"), "run", "--home", str(home)]
+    async with open_process(command, home, until_ready, "firstword") as daemon:
+        yield replace(daemon, port=port)
 
 
 def settings(model_url: str, port: int, channels: dict[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,10 @@ Found = dict[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of each row is run. `quick`: about a tenth, to see that the rig works."""
+    """How much of each row is run. `quick`: about a tenth, to see that the rig works. `minutes`: of the row `sustained`."""
 
     quick: bool = False
+    minutes: float = 10.0
 
     def of(self, full: int, least: int = 1) -> int:
         """The number for this run."""
