@@ -129,6 +129,9 @@ class Inbox:
         if message.asked is not None and (full := self._full(account, message)):
             metrics.event_dropped(account.channel.name, full)
             return False
+        if not (message.addressed or message.attachments or message.text.strip()):
+            metrics.event_dropped(account.channel.name, "empty")
+            return True  # nobody said it to us, and there is nothing to answer
         known = f"{account.scope} {message.event_key}"
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
