@@ -11,7 +11,7 @@ from typing import assert_never
 import structlog
 
 from bot import metrics, words
-from bot.access import Verdict, authorise
+from bot.access import Verdict, authorise, is_shared
 from bot.accounts import Account
 from bot.commands.registry import Ask, Command
 from bot.conversations import Conversations
@@ -100,7 +100,8 @@ class Inbox:
         if verdict.role is None:
             metrics.event_dropped(channel, str(verdict.finding))
             return await self._refuse(account, event, verdict)
-        if verdict.role is Role.GUEST and self.door.beyond(event, verdict.role) is not None:
+        is_guest = verdict.role is Role.GUEST and is_shared(event.address)
+        if is_guest and self.door.beyond(event, verdict.role) is not None:
             metrics.event_dropped(channel, "command_denied")
             return True  # no word about it: in a group everybody would read it
         match event:
