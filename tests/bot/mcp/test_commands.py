@@ -41,7 +41,7 @@ async def test_somebody_without_trust_sees_neither(tmp_path: Path) -> None:
         inside(tmp_path, FakeProvider("one"), box=box) as world,
     ):
         assert await ask(world, "/tools", 1) == "There are no tools for you here."
-        assert await ask(world, "/mcp", 2) == ""  # a guest is not even told that it is above them
+        assert "Only the owner" in await ask(world, "/mcp", 2)
 
 
 async def test_a_server_that_cannot_be_reached_is_told_with_its_reason(tmp_path: Path) -> None:
