@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.chaos.kills.points import POINTS
 from tests.chaos.kills.stage import MANY, MOMENT, Size, Stage, open_stage, taken
-from tests.chaos.kills.verdict import Books, Verdict, judge, look_at
+from tests.chaos.kills.verdict import DOUBTFUL, Books, Verdict, judge, look_at
 from tests.mock_model.client import MockModelError
 
 ANY = "at any moment"
@@ -102,6 +102,7 @@ async def _die(stage: Stage, moment: str, chain: Chain) -> None:
     chain.points[moment] += 1
     await stage.calm()
     await asyncio.sleep(stage.dice.choice((0.0, 0.0, 0.2)))
+    stage.past = len(stage.daemon.log)
     await stage.daemon.start()
 
 
@@ -114,6 +115,13 @@ async def _rest(stage: Stage, chain: Chain) -> None:
                 await asyncio.sleep(0.1)
     except TimeoutError:
         chain.verdict.findings.append(f"not at rest after {REST:.0f} s")
+    told = stage.daemon.log[stage.past :].count(DOUBTFUL)
+    counted = await stage.daemon.metric("firstword_sends_doubtful_total")
+    if counted < told:
+        chain.verdict.findings.append(f"{told} sends were in doubt and {counted:.0f} are counted")
+    for copy in await asyncio.gather(*stage.copies, return_exceptions=True):
+        if isinstance(copy, BaseException):
+            chain.verdict.findings.append(f"no backup came of it: {copy!r}")
     code = await stage.daemon.stop()
     found = judge(Books(stage.daemon.home, stage.crowd, await look_at(stage.crowd)))
     found.findings += [*chain.verdict.findings, *([f"ended with {code}"] if code else [])]

@@ -38,7 +38,7 @@ MOMENT = 5.0
 
 @dataclass
 class Stage:
-    """What a chain of lives plays on."""
+    """What a chain of lives plays on. `past`: how long the log was before the life that runs."""
 
     telegram: telegram.Peer
     discord: discord.Peer
@@ -47,6 +47,7 @@ class Stage:
     crowd: Crowd
     dice: random.Random
     copies: list[asyncio.Task[Backup]] = field(default_factory=list)
+    past: int = 0
 
     # Trouble that holds a moment until the process is dead.
 
