@@ -165,7 +165,7 @@ async def open_daemon(
                 ),
                 (settings.server.host, settings.server.port),
                 (settings.webhooks.host, settings.webhooks.port),
-                report=metrics.turned_away,
+                report=_both(metrics.turned_away, teller(app.alerts, Kind.SECURITY, words.strangers)),
                 refresh=rekeying.refresh,
             )
         )

@@ -395,6 +395,18 @@ def disk(reason: str) -> str:
     return f"{said}: nothing that people say is kept until that is mended. The log and firstword doctor say more."
 
 
+_STRANGERS = {
+    "crowd": "holds more connections than a stranger may",
+    "slow": "sends requests that never end",
+    "rate": "sends many requests that nobody lets in",
+}
+
+
+def strangers(why: str) -> str:
+    """An alert: visitors of a listener were turned away. `why`: see Gate."""
+    return f"Somebody {_STRANGERS.get(why, why)} and was turned away. firstword security audit tells what is open."
+
+
 def models_down(attempts: Sequence[tuple[str, ErrorKind]]) -> str:
     """An alert: nobody answered. `attempts`: (model ref, kind), in order."""
     reasons = "; ".join(f"{ref}: {kind(code)}" for ref, code in dict(attempts).items())
