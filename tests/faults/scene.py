@@ -22,8 +22,8 @@ from tests.story.running import Daemon, config
 WHOLE = "well, this is the whole answer"
 BACK = "sick no more, this is the whole answer"
 TOKEN = "a-token-of-the-fault-stories"
-PATIENCE = 15.0
-"""Seconds in which what was broken works again: pauses between tries grow to some seconds on the way."""
+PATIENCE = 75.0
+"""Seconds in which what was broken works again: a model that failed five times rests for sixty."""
 
 
 @dataclass(slots=True)

@@ -192,7 +192,7 @@ async def test_an_answer_into_a_chat_that_blocked_us_ends_and_the_next_one_comes
     chat = scene.somebody()
     scene.model.script({"model": "s", "tokens": SIXTY, "hold": "go", "hold_after": 3})
     await scene.peer.say(chat, "tell me")
-    await scene.model.wait("first_sent", count=1)
+    await scene.peer.wait(chat=chat, draft="w0")
     await scene.peer.control("set_chat", chat=chat, trouble="blocked")
     async with (
         scene.counted("firstword_signals_total", channel="telegram", signal="left"),
