@@ -34,7 +34,7 @@ NOTHING_TO_STOP = "Nothing is running."
 STOPPING = "Stopped."
 NOTHING_TO_RETRY = "There is no question to ask again yet."
 QUEUE_FULL = "Too many messages are waiting here. Please wait for the answers; this one was not taken."
-OVERLOADED = "More is waiting for me than I can take just now. This one was not taken; please send it again later."
+OVERLOADED = "More is waiting for me than I can take. This one was not taken; please send it again later."
 STALE = "I was away and found your message too late to answer it unasked. Send it again if it still matters."
 POISONED = (
     "Something in this message makes me fail each time, so I have set it aside. "
