@@ -291,7 +291,10 @@ def pairing_full(sender_id: str) -> str:
 
 def stranger(sender_id: str, path: str) -> str:
     """How somebody unknown can be let in. `path`: the setting that lists who may talk."""
-    return f"I do not know you yet. Your id is {sender_id}. The owner can let you in by adding it to {path}."
+    return (
+        f"I do not know you yet. Your id is {sender_id}. The owner can let you in with /allowlist add {sender_id}, "
+        f"or by adding it to {path}."
+    )
 
 
 def closed_group(space: str, path: str) -> str:
