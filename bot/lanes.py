@@ -21,6 +21,9 @@ from channels.journal import SentPart
 LANE_LIMIT = 20
 """Messages that may wait in one conversation (the reliability figures of 2026-11)."""
 
+RESUMED_AT_ONCE, RESUMED_EVERY = 4, 0.02
+"""Conversations that a start takes up again: so many in so many seconds. 200 a second are what a core answers."""
+
 MERGE_WINDOW = 1.5
 MAX_MERGES = 2
 
@@ -167,6 +170,7 @@ class Lanes:
         self._waiting_bytes = 0
         self._beside: set[Turn] = set()
         self._is_draining = False
+        self._steps = asyncio.Semaphore(RESUMED_AT_ONCE)
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -272,8 +276,17 @@ class Lanes:
             and not running.is_visible
         )
 
+    async def _step_in(self, turn: Turn) -> bool:
+        """Whether it may begin. One of before the start waits for its step: a thousand at once would all ask late."""
+        if turn.is_resumed:
+            await self._steps.acquire()
+            asyncio.get_running_loop().call_later(RESUMED_EVERY, self._steps.release)
+        return not (turn.is_resumed and self._is_draining)
+
     async def _work(self, key: str, lane: _Lane) -> None:
         try:
+            if lane.running is not None and not await self._step_in(lane.running):
+                lane.running = None  # it stays kept for the next start
             while lane.running is not None:
                 await self._run(lane.running)
                 if lane.running.orphans:
@@ -363,6 +376,8 @@ class Lanes:
     def drain(self) -> None:
         """Start nothing new: what waits, be it for its next try, stays in the inbox for the next start."""
         self._is_draining = True
+        for _ in self._lanes:
+            self._steps.release()
         for turn in self._active():
             if turn.is_pausing:
                 turn.interrupt.fire(StopReason.SHUTDOWN)

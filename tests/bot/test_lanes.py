@@ -12,7 +12,7 @@ import pytest
 from bot.access import Policy
 from bot.accounts import Account
 from bot.interrupt import StopReason
-from bot.lanes import LANE_LIMIT, MAX_MERGES, Lanes, Mode, Turn
+from bot.lanes import LANE_LIMIT, MAX_MERGES, RESUMED_AT_ONCE, Lanes, Mode, Turn
 from channels.capabilities import Capabilities, LatencyClass, Streaming, Surface
 from channels.commands import Role
 from channels.events import Address, ConversationKey, Message, Sender
@@ -189,3 +189,21 @@ async def test_a_draining_lane_starts_nothing_new(rig: Rig) -> None:
     async with asyncio.timeout(5):
         await rig.lanes.idle.wait()
     assert rig.began == ["one"]
+
+
+async def test_turns_of_before_a_start_begin_a_few_at_a_time_and_a_stop_leaves_the_rest_kept() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        rig = Rig(tasks)
+        for number in range(20):
+            turn = rig.turn(f"old {number}", key=f"k{number}")
+            turn.is_resumed = True
+            rig.lanes.submit(turn)
+        rig.lanes.submit(rig.turn("new", key="other"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert rig.began == [*(f"old {number}" for number in range(RESUMED_AT_ONCE)), "new"]
+        rig.lanes.drain()
+        for name in [*rig.began]:
+            rig.gates[name].set()
+        await rig.lanes.idle.wait()
+        assert len(rig.began) == RESUMED_AT_ONCE + 1
