@@ -22,7 +22,7 @@ from channels.capabilities import Surface
 from channels.events import Address, ConversationKey, Message, Sender
 from tests.bench.daemon import Daemon, open_home
 from tests.bench.meter import Meter
-from tests.bench.processes import peak_bytes
+from tests.bench.processes import cpu_seconds, peak_bytes
 from tests.bench.rig import Kind, Rig, account, open_bot, open_rig
 from tests.bench.rows import FIRST_CHAT, MB, TOKENS, Found, Scale, ms, spread
 from tests.bench.talk import Fate, Talk, quantile
@@ -192,7 +192,7 @@ async def _shown(rig: Rig, chat: int, *, after: float, count: int) -> float:
 
 async def backlog(_: Kind, scale: Scale) -> Found:
     """A start with 10,000 messages kept and not answered: until it is ready, until the model is asked first."""
-    ready, asked = [], []
+    ready, asked, cpu = [], [], []
     for _round in range(1 if scale.quick else 3):
         with tempfile.TemporaryDirectory(prefix="firstword-bench-") as folder:
             await _fill(Home(Path(folder)), scale.of(WAITING))
@@ -201,6 +201,7 @@ async def backlog(_: Kind, scale: Scale) -> Found:
                 before = time.monotonic()
                 async with _bot_at(rig, Path(folder)) as bot:
                     ready.append(bot.ready)
+                    cpu.append(cpu_seconds(bot.pid))
                     async with asyncio.timeout(60):
                         while not (marks := rig.model.marks()):
                             await asyncio.sleep(0.01)  # between two looks at the record
@@ -209,6 +210,7 @@ async def backlog(_: Kind, scale: Scale) -> Found:
         "backlog.n": scale.of(WAITING),
         "backlog.ready": quantile(ready, 0.5),
         "backlog.first": quantile(asked, 0.5),
+        "backlog.cpu": quantile(cpu, 0.5),
     }
 
 

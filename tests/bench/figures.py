@@ -191,6 +191,7 @@ LINES = (
     Line("recovery.lost", "kill -9: answers that did not become whole", "", 0, digits=0),
     Line("backlog.n", "a start with waiting messages: how many", "", digits=0),
     Line("backlog.ready", "a start with waiting messages: ready", "s", 2),
+    Line("backlog.cpu", "a start with waiting messages: CPU until it is ready", "s"),
     Line("backlog.first", "a start with waiting messages: the model is asked", "s", 2),
     Line("degradation.back", "well again: requests before traffic is back", "", 150, 100, digits=0),
 )
