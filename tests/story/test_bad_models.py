@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.canary import canary
+from tests.canary import MARK, canary
 from tests.mock_model.client import MockModel
 from tests.story.running import Daemon, config, daemon
 from tests.story.test_keys import firstword
@@ -173,7 +173,7 @@ async def asking(
 
 async def answer_to(running: Daemon, text: str, number: int) -> str:
     """Says something at the page; what is shown for it once that is whole."""
-    async with page(running) as shown:  # opened for each: whoever does not read is taken for gone
+    async with page(running, f"conversation-{number}") as shown:  # whoever does not read is taken for gone
         await shown.say(text, number)
         await shown.until(lambda _: bool(shown.notes), PATIENCE)
         return shown.shown[next(iter(shown.notes))]
@@ -189,7 +189,7 @@ async def test_a_person_reads_what_helps_and_the_owner_reads_why(
             seen = len(running.log)
             said = await answer_to(running, f"question {number}", number)
             assert said.startswith(f"No answer. {vendor.ref}: {case.chat}"), (name, said)
-            assert all(each not in said for each in ("{", "<", "HTTP", "http", "Traceback", "canary")), said
+            assert all(each not in said for each in ("{", "<", "HTTP", "http", "Traceback", MARK)), said
             await running.logged("turn finished")
             assert case.log in running.log[seen:], (name, running.log[seen:])
             if name in RESTS_THE_KEY:  # until another is there
@@ -199,7 +199,7 @@ async def test_a_person_reads_what_helps_and_the_owner_reads_why(
         # nothing is stuck: the next question is answered, by the same process
         mock_model.script(default={"text": "all is well"})
         assert await answer_to(running, "still there?", 800) == "all is well"
-        assert "canary" not in running.log + "".join(running.lines)
+        assert MARK not in running.log + "".join(running.lines)
 
 
 @pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES)
@@ -212,7 +212,7 @@ async def test_the_owner_is_told_what_to_do(
     assert code == 1
     assert case.log in said
     assert case.todo.format(name=vendor.name) in said
-    assert "canary" not in said
+    assert MARK not in said
 
 
 async def one_verb(vendor: Vendor, mock_model: MockModel, home: Path, *verb: str) -> tuple[int, str]:

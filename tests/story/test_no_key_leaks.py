@@ -67,7 +67,7 @@ def leaks(said: str) -> list[str]:
 
 async def looked_up(running: Daemon, *commands: str) -> str:
     """What the page shows for commands, and for a conversation that is opened anew."""
-    async with page(running) as shown:
+    async with page(running, "conversation-1") as shown:
         for number, command in enumerate(commands, 900):
             before = set(shown.shown)
             await shown.say(f"/{command}", number)
@@ -97,7 +97,7 @@ async def test_a_key_that_the_server_throws_back_is_seen_nowhere(
     async with daemon(tmp_path / "home", settings) as running:
         for number, (name, answer) in enumerate(ANSWERS.items()):
             mock_model.script({"path": "/models", **answer}, default=answer)
-            async with page(running) as shown:
+            async with page(running, f"conversation-{number}") as shown:
                 await shown.say(f"question {number}", number)
                 await shown.until(lambda _, shown=shown: bool(shown.notes), PATIENCE)  # type: ignore[misc]
                 assert leaks(str(shown.shown)) == [], name

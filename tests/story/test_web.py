@@ -25,20 +25,21 @@ TALK = "conversation-1"
 class Page:
     """An open page as a program: it says, and puts together what it is shown."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, talk: str = TALK) -> None:
         self._socket = socket
+        self._talk = talk
         self.shown: dict[str, str] = {}
         self.notes: dict[str, dict[str, Any]] = {}
         self.lines: list[dict[str, Any]] = []
 
     async def open(self) -> None:
         """Show the conversation."""
-        await self._socket.send_json({"t": "open", "c": TALK})
+        await self._socket.send_json({"t": "open", "c": self._talk})
         await self.until(lambda frame: frame["t"] == "opened")
 
     async def say(self, text: str, number: int) -> None:
         """Say something, and wait until it is taken over."""
-        said = {"t": "say", "c": TALK, "id": f"message-{number}", "text": text}
+        said = {"t": "say", "c": self._talk, "id": f"message-{number}", "text": text}
         await self._socket.send_json(said)
         await self.until(lambda frame: frame["t"] == "said")
 
@@ -79,13 +80,13 @@ class Page:
 
 
 @asynccontextmanager
-async def page(running: Daemon) -> AsyncIterator[Page]:
-    """A page that has the conversation open."""
+async def page(running: Daemon, talk: str = TALK) -> AsyncIterator[Page]:
+    """A page that has the conversation open. Of failures, one a minute is told in each."""
     async with (
         aiohttp.ClientSession(headers={"Origin": running.address}) as session,
         session.ws_connect(f"{running.address}/web/socket") as socket,
     ):
-        opened = Page(socket)
+        opened = Page(socket, talk)
         await opened.open()
         yield opened
 
