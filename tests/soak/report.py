@@ -34,11 +34,24 @@ def lines(seen: Soak, warm_up: float = WARM_UP) -> Sequence[str]:
         grows = slope(seen.samples, name, warm_up)
         slant = "too short to tell" if grows is None else f"{grows / unit:+.2f} {of}/h".replace(" /", " /")
         found.append(f"{title:12} {last:9.1f} {of:2} at the end, {slant}")
+    found.append("RSS by minute, MB: " + " ".join(_by_minute(seen)))
     late = quantile(seen.lag, 0.99)
     found.append(
         f"loop lag p99 {'unknown' if late is None else f'at most {late * 1000:g} ms'} (last process)"
     )
     return [*found, *_named("lost", crowd.lost), *_named("doubled", crowd.doubled)]
+
+
+def _by_minute(seen: Soak) -> Sequence[str]:
+    """The first sample of each minute; a stroke where another process began."""
+    found: list[str] = []
+    minute, life = -1, 0
+    for each in seen.samples:
+        now = int((each.at - seen.samples[0].at) // 60)
+        if now != minute:
+            found += ["|"] * (each.life != life) + [f"{each.values['rss'] / MB:.1f}"]
+            minute, life = now, each.life
+    return found
 
 
 def _named(word: str, questions: Sequence[Question]) -> Sequence[str]:
