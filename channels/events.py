@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from channels.capabilities import Surface
@@ -26,9 +27,7 @@ class ConversationKey:
     thread: str | None = None
 
     def __str__(self) -> str:
-        parts = (self.channel, self.account, self.space)
-        joined = ":".join(quote(part, safe="") for part in parts)
-        return joined if self.thread is None else f"{joined}:{quote(self.thread, safe='')}"
+        return _joined(self)
 
     @classmethod
     def parse(cls, text: str) -> ConversationKey:
@@ -39,6 +38,13 @@ class ConversationKey:
         if len(parts) == 4:
             return cls(parts[0], parts[1], parts[2], parts[3])
         raise ValueError(f"a conversation key has three or four parts joined by ':', not {len(parts)}")
+
+
+@lru_cache(maxsize=2_048)
+def _joined(key: ConversationKey) -> str:
+    """Kept for the busiest ones: a message has its key written some twenty times."""
+    parts = (key.channel, key.account, key.space, *(() if key.thread is None else (key.thread,)))
+    return ":".join(quote(part, safe="") for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
