@@ -53,7 +53,7 @@ def render(markdown: str) -> str:
     markdown = wash(markdown)
     if not _SPECIAL.search(markdown):
         return markdown
-    return "".join(_code(text) if is_code else _text(text)[0] for text, is_code in _pieces(markdown))
+    return "".join(_fenced(text) if is_code else _text(text)[0] for text, is_code in _pieces(markdown))
 
 
 def growing(markdown: str) -> str:
@@ -67,10 +67,10 @@ def growing(markdown: str) -> str:
     if not pieces:
         return ""
     last, is_code = pieces.pop()
-    done = "".join(_code(text) if code else _text(text)[0] for text, code in pieces)
+    done = "".join(_fenced(text) if code else _text(text)[0] for text, code in pieces)
     if is_code:
         end = _OPEN_CODE_END.search(last)
-        return done + _code(last[: end.start()] if end else last)
+        return done + _fenced(last[: end.start()] if end else last)
     half = _HALF_FENCE.search(last)
     if half is not None:
         last = last[: half.start()]
@@ -97,6 +97,12 @@ def _pieces(markdown: str) -> list[tuple[str, bool]]:
     elif at < len(markdown):
         found.append((markdown[at:], False))
     return found
+
+
+def _fenced(text: str) -> str:
+    """A fence. What stands behind its marks is no code yet."""
+    opening, line_end, code = text.partition("\n")
+    return _code(opening.replace("![", f"!{JOINER}[") + line_end + code)
 
 
 def _code(text: str) -> str:
