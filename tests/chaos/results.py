@@ -16,8 +16,8 @@ _TITLE = f"""# What chaos has found
 
 `make chaos MINUTES=n` adds a row and sums the rows up; nobody writes here by hand. Seeds are worlds in virtual time,
 crashes are deaths of the process in them; kills are kill -9 of a real daemon, in chains of lives (README.md). Orphans
-are messages that a kill left where no promise covers them, all of them counted by the daemon. The goal is
-{GOAL:,} seeds and {GOAL_KILLS:,} kills of a version.
+stand beside an answer, as class B allows after a kill, each of them counted by the daemon. The goal is {GOAL:,} seeds and
+{GOAL_KILLS:,} kills of a version.
 """
 _HEADS = (
     "| date | version | commit | seeds | numbers | crashes | kills | chains | orphans | findings |",
@@ -28,7 +28,7 @@ _ROW = re.compile(r"^\| (20\S+) \|(.*)\|$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Numbers that were tried, both ends with them; `of` none at all it is empty."""
+    """Numbers that were tried, both ends with them; empty where nothing was."""
 
     first: int = 0
     last: int = -1
