@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.proxy import Trouble
-from tests.faults.scene import BACK, WHOLE, Scene
+from tests.faults.scene import BACK, PATIENCE, WHOLE, Scene
 from tests.story.conftest import GROUP, speak
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]  # a real daemon, real deadlines
@@ -190,9 +190,9 @@ async def test_an_answer_that_somebody_deletes_while_it_grows_comes_once_more(sc
 
 async def test_an_answer_into_a_chat_that_blocked_us_ends_and_the_next_one_comes(scene: Scene) -> None:
     chat = scene.somebody()
-    scene.model.script({"model": "s", "tokens": SIXTY, "hold": "go", "hold_after": 3})
+    scene.model.script({"tokens": SIXTY, "hold": "go", "hold_after": 3})  # whoever is asked
     await scene.peer.say(chat, "tell me")
-    await scene.peer.wait(chat=chat, draft="w0")
+    await scene.peer.wait(chat=chat, draft="w0", timeout=PATIENCE)
     await scene.peer.control("set_chat", chat=chat, trouble="blocked")
     async with (
         scene.counted("firstword_signals_total", channel="telegram", signal="left"),

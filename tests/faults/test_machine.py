@@ -125,6 +125,7 @@ async def test_a_crowd_is_served_within_little_more_memory(scene: Scene) -> None
             await scene.peer.wait(chat=chat, contains="some length", timeout=PATIENCE)
         assert await scene.metric("process_virtual_memory_bytes") <= room
     assert status(scene, "VmHWM") - before < 64 * 1024
+    await scene.forgive()  # so many at once may have made the model slow
 
 
 async def test_a_control_socket_that_was_swept_away_is_made_anew(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from tests.soak.report import is_bad, lines
 
 
 def main() -> int:
-    """1 when something was lost, or doubled while the process lived."""
+    """1 when something was lost, or doubled for no reason."""
     asked = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     asked.add_argument("--minutes", type=float, default=30.0)
     asked.add_argument("--rate", type=float, default=5.0, help="messages a second")

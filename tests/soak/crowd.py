@@ -19,14 +19,17 @@ TWICE = 0.1
 
 @dataclass(slots=True)
 class Question:
-    """One message, and what stands in its chat: `whole` answers, `told` that there is none."""
+    """One message, and what stands in its chat: `whole` answers, `told` that there is none.
+
+    `in_doubt`: its answer may have been on its way when the process was killed or the platform's line was cut.
+    """
 
     chat: int
     marker: str
     said: float
     whole: int = 0
     told: int = 0
-    saw_kill: bool = False
+    in_doubt: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -71,10 +74,17 @@ class Crowd:
             self.twice += 1
             await self.peer.update("message", said["payload"])
 
-    def killed(self) -> None:
-        """The process died: what was open then may have been said already."""
+    def doubt(self, since: float | None = None) -> None:
+        """Sends were cut off on their way: nobody can know whether what is open now was answered already.
+
+        The same holds for whatever was asked `since`.
+        """
         for each in self._open.values():
-            each.saw_kill = True
+            each.in_doubt = True
+        for each in reversed(self.questions):
+            if since is None or each.said < since:
+                return
+            each.in_doubt = True
 
     async def watch(self, until: Callable[[], bool], every: float = 1.0) -> None:
         """Look into the chats that wait, again and again."""

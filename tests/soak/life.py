@@ -19,7 +19,7 @@ from tests.faults.scene import Scene, open_scene
 from tests.mock_model.client import running
 from tests.soak.crowd import Crowd
 from tests.soak.slopes import Sample
-from tests.soak.troubles import ANSWER, FAULTS, KILL
+from tests.soak.troubles import ANSWER, CUTS, FAULTS, KILL
 
 SEED = 20_261_121
 LAG = "firstword_loop_lag_seconds_bucket"
@@ -108,9 +108,11 @@ async def _trouble(
         seen.faults.append(name)
         tell(f"{len(seen.crowd.questions):6d} messages, {name}")
         began = time.monotonic()
-        if name == KILL:
-            seen.crowd.killed()
+        if name in CUTS:
+            seen.crowd.doubt()
         await FAULTS[name](scene, plan.lasts)
+        if name in CUTS:
+            seen.crowd.doubt(since=began)
         if name == KILL:
             life.number, life.began = life.number + 1, time.monotonic()
         await asyncio.sleep(max(0.0, began + plan.lasts - time.monotonic()))

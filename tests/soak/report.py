@@ -14,8 +14,8 @@ ROWS = (("RSS", "rss", MB, "MB"), ("tasks", "tasks", 1, ""), ("descriptors", "de
 
 
 def is_bad(seen: Soak) -> bool:
-    """Whether something was lost, or said twice though no process died meanwhile."""
-    return bool(seen.crowd.lost) or any(not each.saw_kill for each in seen.crowd.doubled)
+    """Whether something was lost, or said twice though nothing was cut off on its way."""
+    return bool(seen.crowd.lost) or any(not each.in_doubt for each in seen.crowd.doubled)
 
 
 def lines(seen: Soak, warm_up: float = WARM_UP) -> Sequence[str]:
@@ -26,7 +26,7 @@ def lines(seen: Soak, warm_up: float = WARM_UP) -> Sequence[str]:
     found = [
         f"{asked} messages, {crowd.twice} of them twice, {crowd.crowded} not sent as everybody waited",
         f"{whole} answered, {asked - whole - len(crowd.lost)} told why not, {len(crowd.lost)} lost",
-        f"{len(crowd.doubled)} doubled, {sum(each.saw_kill for each in crowd.doubled)} of them at a kill",
+        f"{len(crowd.doubled)} doubled, {sum(each.in_doubt for each in crowd.doubled)} of them cut off on their way",
         f"faults: {', '.join(f'{name} {times}' for name, times in Counter(seen.faults).items())}",
     ]
     for title, name, unit, of in (*ROWS, ("store", "store", MB, "MB")):

@@ -44,7 +44,7 @@ def crowd(*questions: Question) -> Soak:
 
 
 WHOLE, LOST = Question(1, "qid1q", 0.0, whole=1), Question(2, "qid2q", 0.0)
-TWICE, AT_A_KILL = (Question(3, "qid3q", 0.0, whole=2), Question(4, "qid4q", 0.0, whole=2, saw_kill=True))
+TWICE, AT_A_KILL = (Question(3, "qid3q", 0.0, whole=2), Question(4, "qid4q", 0.0, whole=2, in_doubt=True))
 
 
 def test_what_is_lost_or_doubled_for_no_reason_is_bad() -> None:

@@ -123,3 +123,6 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "reset mid-stream": _line(Trouble(reset_after=700)),
     }
 )
+
+CUTS = frozenset({KILL, "platform cut off", "platform down", "no descriptors"})
+"""Those that cut sends off on their way: a platform without a key for them may then be told twice."""
