@@ -154,7 +154,9 @@ _FAILURES_TOLD = _counter(
     "channel",
     "manner",
 )
-_REBUILT = _counter("connections_rebuilt_total", "Connections that fell silent and were made anew.", "channel")
+_REBUILT = _counter(
+    "connections_rebuilt_total", "Connections that fell silent and were made anew.", "channel"
+)
 _LATE = _counter("late_calls_total", "What old connections told after new ones were made.", "channel", "call")
 _ABANDONED = _counter("tasks_abandoned_total", "Tasks that did not end when they were cancelled.", "what")
 _ALERTS = _counter("alerts_total", "Alerts that the owner was told, by kind.", "kind")

@@ -257,7 +257,9 @@ def too_low(role: Role) -> str:
 
 def role(held: Role) -> str:
     """A role as a noun with its article."""
-    return {Role.GUEST: "a guest", Role.MEMBER: "a member", Role.ADMIN: "an admin", Role.OWNER: "an owner"}[held]
+    return {Role.GUEST: "a guest", Role.MEMBER: "a member", Role.ADMIN: "an admin", Role.OWNER: "an owner"}[
+        held
+    ]
 
 
 def approval(person: str, name: str, *, is_locked: bool, is_full: bool) -> str:
@@ -423,7 +425,9 @@ def aside(reason: str) -> str:
 
 def stuck_turn(channel: str, stage: str) -> str:
     """An alert: the watchdog ended a turn."""
-    return f"An answer on {channel} did not go on ({stage}) and was broken off; the log says which (turn stuck)."
+    return (
+        f"An answer on {channel} did not go on ({stage}) and was broken off; the log says which (turn stuck)."
+    )
 
 
 def channel_stopped(name: str, reason: str) -> str:

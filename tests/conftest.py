@@ -110,6 +110,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in (chaos_line(terminalreporter.stats), attacks_line(terminalreporter.stats)):
         if line:
             terminalreporter.write_line(line)
+    if peers_are_required():
+        for line in _skip_lines(terminalreporter.config.stash[_SKIPS]):
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(trylast=True)
@@ -119,9 +122,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     skips = config.stash[_SKIPS]
     if not skips or peers_are_required():
         return
-    print(f"\nNot tested on this machine ({skips.total()} skipped):")
-    for (file, reason), count in sorted(skips.items()):
-        print(f"  {file} ({count}): {reason}")
+    print()
+    for line in _skip_lines(skips):
+        print(line)
+
+
+def _skip_lines(skips: Counter[tuple[str, str]]) -> list[str]:
+    if not skips:
+        return []
+    each = [f"  {file} ({count}): {reason}" for (file, reason), count in sorted(skips.items())]
+    return [f"Not tested on this machine ({skips.total()} skipped):", *each]
 
 
 @pytest.fixture(scope="session")

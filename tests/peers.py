@@ -1,7 +1,8 @@
 """The programs and services that some tests talk to, and what happens where one is missing.
 
 A missing peer skips its tests with a reason; the list of skips is the last thing that a test run prints.
-With FIRSTWORD_REQUIRE_PEERS=1 (as `.ci/run` sets it) a missing peer is a failure instead.
+With FIRSTWORD_REQUIRE_PEERS=1 (as `.ci/run` sets it) a missing peer is a failure instead; what a machine cannot or
+may not do (leaping clocks, failing disks, mounts) is skipped there too.
 """
 
 from __future__ import annotations
@@ -52,6 +53,16 @@ def require_peer(name: str, *, found: object, how: str = "make peers") -> None:
     if peers_are_required():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def require_ability(what: str, *, found: object, how: str = "make peers") -> None:
+    """Go on if `found` is truthy; else skip this test, everywhere.
+
+    For what no command brings to every machine: rights that a container may not give, libraries that only some
+    systems have. `how` says what helps where anything does.
+    """
+    if not found:
+        pytest.skip(f"{what} is not to be had on this machine; `{how}` may help")
 
 
 def find_chromium(

@@ -133,7 +133,8 @@ preloads_are_here() {
     { compgen -G "/usr/lib/fiu/fiu_run_preload.so" || compgen -G "/usr/lib/*/fiu/fiu_run_preload.so"; } >/dev/null
 }
 
-# A clock that leaps and a disk that fails, for the tests of faults.
+# A clock that leaps and a disk that fails, for the tests of faults. Not every machine can have them: then it is said,
+# and their tests are skipped.
 get_preloads() {
   if preloads_are_here; then
     echo "libfaketime and libfiu are here"
@@ -148,8 +149,8 @@ get_preloads() {
   echo "installing libfaketime and libfiu"
   quietly $as_root apt-get update -qq
   quietly $as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends libfaketime fiu-utils || return 1
-  preloads_are_here || { echo "libfaketime and libfiu were installed but are not found" >&2; return 1; }
+    apt-get install -y -qq --no-install-recommends libfaketime fiu-utils || true
+  preloads_are_here || echo "libfaketime and libfiu cannot be installed here: their tests are skipped"
 }
 
 missing=0
@@ -157,5 +158,5 @@ get_mlx || missing=1
 get_synapse || missing=1
 get_aimock || missing=1
 get_chromium || missing=1
-get_preloads || missing=1
+get_preloads
 exit "$missing"

@@ -319,10 +319,9 @@ class _Walker:
         if span is not None and not is_head:
             if self._bytes is None:
                 self._bytes = self._source.encode()
-            for cell in source_cells(self._bytes[span[0] : span[1]].decode("utf-8", "replace"))[
-                self._cells :
-            ]:
-                cell = uncalled(cell) if self._calls_nobody else cell
+            row = source_cells(self._bytes[span[0] : span[1]].decode("utf-8", "replace"))
+            for written in row[self._cells :]:
+                cell = uncalled(written) if self._calls_nobody else written
                 self.out.append(f"<td>{_escape(cell)}</td>")
                 self.plain.append(f"{cell} ")
                 self._cells += 1

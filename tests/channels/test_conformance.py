@@ -98,7 +98,9 @@ class TestDrafts(FakeConformance):
 
 
 class TestButtons(FakeConformance):
-    declared = replace(PLAIN, streaming=Streaming.EDIT, buttons=True, reactions=True, signs=True, deletes=True)
+    declared = replace(
+        PLAIN, streaming=Streaming.EDIT, buttons=True, reactions=True, signs=True, deletes=True
+    )
 
 
 class TestAppends(FakeConformance):

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.preload import FAKETIME, FIU, find, order, with_clock, with_faults
 from tests.faults.scene import BACK, WHOLE, open_scene, until_async
 from tests.mock_model.client import MockModel
-from tests.peers import require_peer
+from tests.peers import require_ability
 
 pytestmark = pytest.mark.slow  # real daemons
 
@@ -25,7 +25,7 @@ async def test_a_clock_that_leaps_to_and_fro_loses_and_repeats_nothing(
     tmp_path: Path, peer_process: dict[str, object], mock_model_process: MockModel
 ) -> None:
     library = find(FAKETIME)
-    require_peer("libfaketime", found=library)
+    require_ability("libfaketime", found=library)
     assert library is not None
     leap = tmp_path / "leap"
     command = with_clock(library, leap)
@@ -70,7 +70,7 @@ async def test_a_disk_that_fails_keeps_what_comes_for_later(
     error: int,
 ) -> None:
     library, control = find(FIU), tmp_path / "fiu"
-    require_peer("libfiu", found=library)
+    require_ability("libfiu", found=library)
     assert library is not None
     command = with_faults(library, control)
     async with open_scene(tmp_path / "home", peer_process, mock_model_process, command) as scene:
@@ -99,7 +99,7 @@ async def test_a_name_that_is_not_found_for_a_while_is_found_without_a_restart(
     bind = 'mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
     command = ("unshare", "-Urm", "sh", "-c", bind, str(hosts), str(resolver))
     can = subprocess.run([*command, "true"], check=False, capture_output=True, timeout=30)  # noqa: ASYNC221 - once
-    require_peer("a mount namespace of the test's own", found=can.returncode == 0, how="sudo make test")
+    require_ability("a mount namespace of the test's own", found=can.returncode == 0, how="sudo make test")
     async with open_scene(
         tmp_path / "home", peer_process, mock_model_process, command, sick_host="model.test"
     ) as scene:

@@ -21,7 +21,7 @@ from channels.doors import BadBody, let_in, read_body, visitor
 from channels.telegram import SPEC
 from tests.channels.telegram.fixtures import peer, peer_process
 from tests.channels.telegram.peer.client import Peer
-from tests.peers import require_peer
+from tests.peers import require_ability
 from tests.security.house import LOOPBACK, open_house
 from tests.security.test_webhook_telegram import accounts, update
 
@@ -320,7 +320,7 @@ async def test_two_lengths_for_one_body_are_refused() -> None:
 async def test_five_hundred_slow_strangers_cost_little_and_nobody_waits_for_them(
     peer: Peer, tmp_path: Path
 ) -> None:
-    require_peer("Linux's /proc", found=HAS_PROC)
+    require_ability("Linux's /proc", found=HAS_PROC)
     async with open_house(tmp_path, SPEC, accounts(peer)) as house, AsyncExitStack() as stack:
         gc.collect()
         before = _resident()

@@ -165,7 +165,9 @@ async def asking(
     """A daemon with one provider and one key for it."""
     mock_model.config(kind=vendor.kind, models=[vendor.model])
     settings = vendor.settings(address or f"{mock_model.root_url}{vendor.path}", params)
-    settings["routing"] = {"rollout": {"stage": "off"}}  # the model of the settings, in every new conversation too
+    settings["routing"] = {
+        "rollout": {"stage": "off"}
+    }  # the model of the settings, in every new conversation too
     running = Daemon(home, settings)
     await firstword(running, "auth", "add", "only", "--provider", vendor.name, stdin=KEY)
     async with daemon(home, settings) as running:
