@@ -70,7 +70,7 @@ class Rig:
         self.gates.setdefault(text, asyncio.Event()).set()
 
     async def until(self, *began: str) -> None:
-        async with asyncio.timeout(5), self._moved:
+        async with asyncio.timeout(30), self._moved:
             await self._moved.wait_for(lambda: self.began == list(began))
 
 
@@ -186,7 +186,7 @@ async def test_a_draining_lane_starts_nothing_new(rig: Rig) -> None:
     rig.say("two")
     rig.lanes.drain()
     rig.end("one")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await rig.lanes.idle.wait()
     assert rig.began == ["one"]
 

@@ -79,7 +79,7 @@ class MockModel:
         *,
         count: int = 1,
         number: int | None = None,
-        timeout: float = 10.0,
+        timeout: float = 30.0,
     ) -> int:
         """Wait until `count` requests (or request `number`) have reached the stage; how many have by then.
 

@@ -96,7 +96,7 @@ class Peer:
     async def until_asked(self, count: int = 1) -> None:
         """Wait until so many requests have arrived."""
         async with self._arrival:
-            await asyncio.wait_for(self._arrival.wait_for(lambda: len(self.requests) >= count), 10)
+            await asyncio.wait_for(self._arrival.wait_for(lambda: len(self.requests) >= count), 30)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)

@@ -142,7 +142,7 @@ async def test_an_answer_can_be_cancelled(provider: Provider, dialect: Dialect) 
                     spoke.set()
 
     task = asyncio.create_task(listen())
-    await asyncio.wait_for(spoke.wait(), 10)
+    await asyncio.wait_for(spoke.wait(), 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -74,7 +74,7 @@ async def test_whoever_stops_reading_closes_the_request_at_once(pools: Pools, mo
         async for event in events:
             if isinstance(event, TextDelta):
                 break
-    await mock_model.wait("closed_early", timeout=5)
+    await mock_model.wait("closed_early", timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ async def test_a_cancelled_question_is_closed_at_once(
 ) -> None:
     mock_model.script(default=behaviour)
     task = asyncio.create_task(ask(compatible(pools, mock_model.base_url)))
-    await mock_model.wait("arrived", timeout=5)
+    await mock_model.wait("arrived", timeout=30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await mock_model.wait("closed_early", timeout=5)
+    await mock_model.wait("closed_early", timeout=30)
 
 
 async def test_an_error_in_the_reader_of_an_answer_closes_the_request(
@@ -107,7 +107,7 @@ async def test_an_error_in_the_reader_of_an_answer_closes_the_request(
 
     with pytest.raises(LookupError):
         await fall_over()
-    await mock_model.wait("closed_early", timeout=5)
+    await mock_model.wait("closed_early", timeout=30)
 
 
 async def test_many_answers_at_once_do_not_mix(pools: Pools, mock_model: MockModel) -> None:
@@ -135,7 +135,7 @@ async def test_closing_the_provider_ends_what_it_still_reads(pools: Pools, peer:
     provider = compatible(pools, peer.base_url)
     assert (await ask(provider)).finished is not None
     await provider.aclose()
-    await asyncio.wait_for(peer.connections[0].gone.wait(), 5)
+    await asyncio.wait_for(peer.connections[0].gone.wait(), 30)
 
 
 @pytest.mark.parametrize("behaviour", [{"fault": "endless", "gap": 0.01}, {"fault": "stall", "after": 1}])
@@ -145,9 +145,9 @@ async def test_closing_the_pools_ends_open_streams_with_an_error(
     mock_model.script(default=behaviour)
     pools = Pools(trust_env=False)
     task = asyncio.create_task(ask(compatible(pools, mock_model.base_url)))
-    await mock_model.wait("first_sent", timeout=5)
+    await mock_model.wait("first_sent", timeout=30)
     await pools.aclose()
-    heard = await asyncio.wait_for(task, 5)
+    heard = await asyncio.wait_for(task, 30)
     assert heard.error is not None
 
 

@@ -34,7 +34,7 @@ async def test_every_call_is_recorded_with_what_became_of_it() -> None:
     asked = await fake.until_asked(2)
     assert fake.open_streams == 1
     task.cancel()
-    await asyncio.wait_for(asked.closed.wait(), 5)
+    await asyncio.wait_for(asked.closed.wait(), 30)
     first = fake.asked[0]
     assert (first.model.ref, first.credential.id, first.finished) == ("fake/m1", "fake:none", True)
     assert first.request.messages[0].text == "hi"

@@ -297,7 +297,7 @@ def about(*asked: str) -> CompletionRequest:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -336,7 +336,7 @@ async def test_a_long_document_that_comes_again_gets_a_cache_that_the_next_reque
 
 async def until_used(reader: Gemini, server: MockModel) -> None:
     """The client learns of the cache a moment after the server has answered."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "cachedContent" not in sent(server)[-1]:
             assert (await ask(reader, about("When?"), MODEL)).finished is not None
 
@@ -380,7 +380,7 @@ async def test_closing_stops_a_cache_that_is_being_made(peer: Peer, opened: Call
     await peer.until_asked(3)
     making = next(each for each in peer.connections if b"/v1beta/cachedContents" in each.requests[-1])
     await gemini.aclose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await making.gone.wait()
 
 

@@ -209,7 +209,7 @@ async def test_an_answer_whose_end_never_comes_is_handed_out_all_the_same(pools:
     heard = await ask(compatible(pools, peer.base_url))
     assert heard.text == "x"
     assert heard.finished is not None
-    await asyncio.wait_for(peer.connections[0].gone.wait(), 5)
+    await asyncio.wait_for(peer.connections[0].gone.wait(), 30)
 
 
 async def test_a_connection_lost_after_the_finish_reason_loses_nothing(pools: Pools, peer: Peer) -> None:

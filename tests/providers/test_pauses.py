@@ -54,11 +54,11 @@ async def test_a_cancelled_answer_leaves_no_request_and_no_task(
                     spoke.set()
 
     task = asyncio.create_task(listen())
-    await asyncio.wait_for(spoke.wait(), 10)
+    await asyncio.wait_for(spoke.wait(), 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await mock_model.wait("closed_early", timeout=10)
+    await mock_model.wait("closed_early", timeout=30)
     assert mock_model.state()["open"] == 0
     assert not {left for left in asyncio.all_tasks() - before if not left.done()}
     await provider.aclose()

@@ -144,7 +144,7 @@ async def test_a_read_timeout_of_the_caller_is_kept(lib: Any, pools: Pools, peer
     peer.play([Do.HANG])
     with pytest.raises(lib.ReadTimeout):
         await pools(peer.origin, lib.__name__).get(peer.origin, timeout=lib.Timeout(0.05))
-    await asyncio.wait_for(peer.connections[0].gone.wait(), 5)
+    await asyncio.wait_for(peer.connections[0].gone.wait(), 30)
 
 
 async def test_a_body_read_to_its_end_gives_the_connection_back(lib: Any, pools: Pools, peer: Peer) -> None:
@@ -160,7 +160,7 @@ async def test_a_response_that_is_left_early_closes_the_connection_at_once(
     peer.play([head(), chunk(b"one"), Do.HANG])
     async with pools(peer.origin, lib.__name__).stream("GET", peer.origin) as response:
         assert await reader_of(lib, response)() == b"one"
-    await asyncio.wait_for(peer.connections[0].gone.wait(), 5)
+    await asyncio.wait_for(peer.connections[0].gone.wait(), 30)
 
 
 async def test_a_request_that_is_cancelled_before_the_answer_closes_the_connection(
@@ -170,7 +170,7 @@ async def test_a_request_that_is_cancelled_before_the_answer_closes_the_connecti
     task = asyncio.create_task(get(lib, pools, peer.origin))
     await peer.until_asked()
     task.cancel()
-    await asyncio.wait_for(peer.connections[0].gone.wait(), 5)
+    await asyncio.wait_for(peer.connections[0].gone.wait(), 30)
     with pytest.raises(asyncio.CancelledError):
         await task
 

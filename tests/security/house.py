@@ -65,14 +65,14 @@ class House:
 
     async def answered(self, turns: int) -> None:
         """Until so many turns are over in the store, which comes after people have seen their answers."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.count("turn WHERE state = 'done'") < turns:
                 await asyncio.sleep(0.005)
         await self.inside.quiet()
 
     async def online(self, spec: ChannelSpec, account: str = "main") -> None:
         """Until an account is connected."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not self.app.accounts[spec.name, account].is_online:
                 await asyncio.sleep(0.005)
 

@@ -116,7 +116,7 @@ async def rest(streams: Streams) -> bytes:
     reader, writer = streams
     found = b""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while chunk := await reader.read(65536):
                 found += chunk
     except ConnectionError:
@@ -147,7 +147,7 @@ async def test_a_stranger_who_drips_is_hung_up_on_too() -> None:
     async with listening() as (address, doors, turned_away):
         reader, writer = await connect(address, HALF)
         with pytest.raises(ConnectionError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while not reader.at_eof():
                     writer.write(b"x")
                     await writer.drain()

@@ -41,7 +41,7 @@ async def speak(peer: Peer, chat: int, text: str, user: int) -> dict[str, Any]:
     return await peer.say(chat, f"{name} {text}", user=user, entities=[entity])
 
 
-async def seen(peer: Peer, chat: int, contains: str = "", timeout: float = 10.0) -> dict[str, Any]:
+async def seen(peer: Peer, chat: int, contains: str = "", timeout: float = 30.0) -> dict[str, Any]:
     """The bot's newest message that holds these words, once there is one."""
     found = await peer.wait(chat=chat, contains=contains, timeout=timeout)
     fitting = [each for each in found["messages"] if each["from_bot"] and contains in each["text"]]

@@ -55,13 +55,13 @@ class Inside:
 
     async def settled(self) -> None:
         """Until what was begun beside the lanes has ended."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while any(task.get_name().startswith("warm") for task in asyncio.all_tasks()):
                 await asyncio.sleep(0)
 
     async def quiet(self) -> None:
         """Until nothing runs."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.app.lanes.idle.wait()
 
 

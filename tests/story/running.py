@@ -105,7 +105,7 @@ class Daemon:
     async def kept(self, table: str, count: int) -> None:
         """Wait until the store holds so many rows: what was only in memory until then is durable now."""
         path = Home(self.home).database
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
                     (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
@@ -120,7 +120,7 @@ class Daemon:
     async def stop(self) -> int:
         """SIGTERM; returns the exit code. Its figures hold no secret up to the end."""
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await self.get("/metrics")
         return await self._end(signal.SIGTERM)
 
@@ -171,7 +171,7 @@ class Daemon:
 
     async def logged(self, words: str) -> None:
         """Wait until the log holds these words."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while words not in self.log:
                 await asyncio.sleep(0.02)
 

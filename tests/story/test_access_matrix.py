@@ -130,7 +130,7 @@ async def test_outsiders_change_nothing_of_what_runs(tmp_path: Path) -> None:
         room = Address(ConversationKey("fake", "main", "with mia"), Surface.DIRECT)
         asked = replace(message("a question"), address=room, sender=Sender("mia"))
         await world.accept(asked)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not world.channel.visible():
                 await asyncio.sleep(0)
         shown = world.channel.messages[0].id

@@ -74,7 +74,7 @@ def rows(running: Daemon, query: str) -> list[Any]:
 
 async def until(running: Daemon, query: str, wanted: list[Any]) -> None:
     """Wait until the store says so: what a turn leaves there is written behind the answer."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while rows(running, query) != wanted:
             await asyncio.sleep(0.02)
 
@@ -304,7 +304,7 @@ async def test_whoever_hangs_up_ends_the_models_request(
         await mock_model.wait("first_sent")
         asking.cancel()
         await asyncio.wait([asking])
-        await mock_model.wait("closed_early", timeout=5)
+        await mock_model.wait("closed_early", timeout=30)
         await until(running, "SELECT outcome FROM turn", [("withdrawn",)])
         assert (await running.ask("status"))["running"] == 0
 

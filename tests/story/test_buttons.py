@@ -35,7 +35,7 @@ async def test_stop_stands_under_a_running_answer_and_a_press_on_it_says_nothing
     script = (Started(), TextDelta("The beginning"), Hang())
     async with inside(tmp_path, FakeProvider("one", script, answer("again")), BUTTONS) as world:
         await world.say("a question")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not world.channel.messages:
                 await asyncio.sleep(0.01)
         assert [action.id for action in world.channel.messages[0].actions] == ["stop"]
@@ -160,17 +160,17 @@ async def test_stop_beside_the_threads_ends_ones_own_answer_in_a_thread(tmp_path
         world.account.policy = Policy(allow=frozenset({"*"}), groups=frozenset({"*"}))
         await world.accept(in_thread("mine", 1, "t1"))
         await world.accept(in_thread("theirs", 2, "t2", sender="bob"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(world.channel.messages) < 2:
                 await asyncio.sleep(0.01)
         await world.say("/stop", 3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not any("(stopped)" in text for text in world.channel.visible()):
                 await asyncio.sleep(0.01)
         assert [text for text in world.channel.visible() if "(stopped)" in text] == [
             "The beginning\n\n(stopped)"
         ]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while world.app.lanes.running != 1:  # the other one runs on; the command's own turn ends
                 await asyncio.sleep(0.01)
 

@@ -141,7 +141,7 @@ async def test_while_all_that_is_left_is_held_others_wait_and_then_are_answered(
         await provider.until_asked()
         await world.accept(elsewhere("two", 2, "bob"))
         await world.say("/budget", 3, sender="olga")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(world.channel.visible()) < 1:
                 await asyncio.sleep(0)
         assert "Held for answers that are being written: $1.0000." in world.channel.visible()[0]

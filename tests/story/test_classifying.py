@@ -65,7 +65,7 @@ def configured(folder: Path, **semantic: Any) -> Path:
 
 async def prepared(world: Inside) -> None:
     """Until the samples have their vectors."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while any(task.get_name() == "classifier" for task in asyncio.all_tasks()):
             await asyncio.sleep(0)
 

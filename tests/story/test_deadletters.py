@@ -39,7 +39,7 @@ def _attempts(daemon: Daemon) -> list[int]:
 
 
 async def _until_attempts(daemon: Daemon, *attempts: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 if _attempts(daemon) == list(attempts):
@@ -56,7 +56,7 @@ def _everything(folder: Path) -> bytes:
 async def _hurry(daemon: Daemon, number: int) -> None:
     """Stop it for the time `number`, without waiting for running answers."""
     daemon.send(signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while daemon.log.count('"draining"') < number:
             await asyncio.sleep(0.01)
     daemon.send(signal.SIGTERM)

@@ -46,7 +46,7 @@ async def two(
 
 async def until(world: Inside, text: str) -> None:
     """Until a person can read this."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while text not in "\n".join(world.channel.visible()):
             await asyncio.sleep(0.01)
 

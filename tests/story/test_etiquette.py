@@ -27,7 +27,7 @@ SLOW = 1.6
 
 async def _told(world: Inside) -> None:
     """Until the word stands there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while world.channel.visible() != [words.THINKING]:
             await asyncio.sleep(0.01)
 
@@ -125,5 +125,5 @@ async def test_a_second_line_joins_a_question_that_only_has_a_word(tmp_path: Pat
         await world.say("first", 1)
         await _told(world)
         await world.say("and second", 2)
-        await asyncio.wait_for(world.app.lanes.idle.wait(), 10)
+        await asyncio.wait_for(world.app.lanes.idle.wait(), 30)
         assert world.channel.visible() == ["Both."]

@@ -323,6 +323,6 @@ async def test_a_message_leaves_no_rings_of_objects_for_the_collector(tmp_path: 
 
 
 async def until_visible(world: Inside, text: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not any(text in shown for shown in world.channel.visible()):
             await asyncio.sleep(0.005)

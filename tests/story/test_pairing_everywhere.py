@@ -22,7 +22,7 @@ CODE = re.compile(rf"\b[A-Z2-9]{{{LENGTH}}}\b")
 
 async def seen(place: Place, is_right: Callable[[str], bool]) -> str:
     """All that the bot says there, once it is right."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not is_right(said := "\n".join(await place.visible())):
             await asyncio.sleep(0.02)  # a person looks again; a screen tells nobody that it changes
     return said

@@ -81,7 +81,7 @@ async def refuse(world: Inside, table: str, condition: str) -> None:
 
 async def until(condition: object) -> None:
     assert callable(condition)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.002)
 
@@ -216,7 +216,7 @@ async def test_a_fault_of_the_adapter_ends_one_turn_and_nothing_else(tmp_path: P
 
 
 async def test_the_end_does_not_wait_for_an_answer_that_the_channel_does_not_take(tmp_path: Path) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with inside(tmp_path, FakeProvider("one", answer("hello")), WHOLE) as world:
             world.channel.latency = 1000
             await world.say("one", 1)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow  # each starts a real daemon at least twice
 
 async def until(daemon: Daemon, method: str, holds: Callable[[Any], bool]) -> None:
     """Ask the daemon until its answer is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds(await daemon.ask(method)):
             await asyncio.sleep(0.01)
 

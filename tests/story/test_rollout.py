@@ -76,7 +76,7 @@ async def feedback(world: Inside) -> list[dict[str, str]]:
 async def shadows(world: Inside) -> None:
     """Until nobody is asked unseen any more."""
     await world.quiet()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while any(task.get_name() == "shadow" for task in asyncio.all_tasks()):
             await asyncio.sleep(0)
 

@@ -308,7 +308,7 @@ async def test_an_allowed_call_is_not_made_again_when_its_turn_is_taken_up(tmp_p
     async with inside(tmp_path, FakeProvider("one", calling(WRITE)), box=box, policy=KNOWN) as world:
         await told(world, "note milk")
         await world.say("/allow", 2)
-        await asyncio.wait_for(box.begun.wait(), 10)
+        await asyncio.wait_for(box.begun.wait(), 30)
     again, provider = Box(), FakeProvider("one", answer("Please look whether it is there."))
     async with inside(tmp_path, provider, box=again, policy=KNOWN) as world:
         app = world.app
@@ -324,7 +324,7 @@ async def test_stop_ends_a_call_and_the_model_hears_of_it_later(tmp_path: Path) 
     box, provider = Box(), FakeProvider("one", calling(("door__wait", "{}")), answer("later"))
     async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
         await world.say("wait for the door")
-        await asyncio.wait_for(box.begun.wait(), 10)
+        await asyncio.wait_for(box.begun.wait(), 30)
         await world.say("/stop", 2)
         await world.quiet()
         await told(world, "what happened?", 3)
@@ -343,7 +343,7 @@ async def test_after_an_effect_neither_a_second_line_nor_an_edit_begins_the_answ
     )
     async with inside(tmp_path, provider, box=box, policy=KNOWN) as world:
         await world.say("wait")
-        await asyncio.wait_for(box.begun.wait(), 10)
+        await asyncio.wait_for(box.begun.wait(), 30)
         await world.say("and more", 2)
         edit = message("wait longer")
         await world.accept(

@@ -38,7 +38,7 @@ async def test_no_program_outlives_the_daemon(tmp_path: Path, signals: int) -> N
     assert len(running) == 3
     for _ in range(signals):
         daemon.send(signal.SIGTERM)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await daemon.ended() == 0
     assert not any(is_running(pid) for pid in running)
 

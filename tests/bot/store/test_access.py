@@ -56,7 +56,7 @@ async def test_changes_and_codes_are_forgotten_in_time(tmp_path: Path) -> None:
         def left() -> list[object]:
             return [store.call(access.log), store.call(lambda opened: access.waiting(opened, NOW))]
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while [len(await each) for each in left()] != [1, 0]:  # type: ignore[misc]
                 await asyncio.sleep(0.01)
         assert [row.detail for row in await store.call(access.log)] == ["new"]

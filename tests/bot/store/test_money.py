@@ -90,7 +90,7 @@ async def test_sums_go_with_what_was_said_but_never_before_a_month(path: Path) -
         async with open_store(path, clock=lambda: (20_000 + 400) * day, retention=retention) as store:
             for each in (19_999, 20_000, 20_380):
                 store.charge(charge(1.0, day=each))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while [each.day for each in await store.costs(0)][-1:] != left:
                     await asyncio.sleep(0.01)
 

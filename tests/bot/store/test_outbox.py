@@ -131,7 +131,7 @@ async def test_the_text_is_kept_at_most_once_in_an_interval_and_the_newest(store
         await asyncio.sleep(0)
     assert loop.time() - begun >= 4 * 0.05 * 0.9
     assert number > 50
-    await asyncio.wait_for(_until_pending_text(store, counted.texts[-1]), 10)
+    await asyncio.wait_for(_until_pending_text(store, counted.texts[-1]), 30)
     journal.close()
 
 
@@ -144,7 +144,7 @@ async def test_the_last_text_is_kept_when_no_other_follows(store: SqliteStore) -
     journal = _journal(store, interval=0.01)
     journal.progress("one")
     journal.progress("two")
-    await asyncio.wait_for(_until_pending_text(store, "two"), 10)
+    await asyncio.wait_for(_until_pending_text(store, "two"), 30)
     journal.close()
 
 

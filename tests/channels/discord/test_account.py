@@ -32,7 +32,7 @@ PLACE = "https://discord.com/developers/applications/{id}/bot"
 
 
 async def offline_because(host: KeepingHost, words: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while words not in host.reason:
             await asyncio.sleep(0.01)
 

@@ -130,7 +130,7 @@ async def test_a_refused_app_token_ends_the_account(peer: Peer, host: KeepingHos
     await peer.control("revoke", which="app", trouble="invalid_auth")
     channel = SlackChannel("main", settings(peer), host, timing=QUICK)
     with pytest.raises(NotAuthorized):
-        await asyncio.wait_for(channel.run(), 10)
+        await asyncio.wait_for(channel.run(), 30)
 
 
 @pytest.mark.parametrize("event", ["tokens_revoked", "app_uninstalled"])
@@ -142,7 +142,7 @@ async def test_a_revoked_token_ends_the_account_with_a_reason(
     await peer.wait(sockets=1)
     await peer.control("revoke", event=event)
     with pytest.raises(NotAuthorized) as caught:
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
     assert "revoked" in caught.value.detail or "removed" in caught.value.detail
     assert host.states[-1][0] is False
 
@@ -154,13 +154,13 @@ async def test_a_token_that_is_revoked_without_a_word_is_noticed(peer: Peer, hos
     await peer.wait(sockets=1)
     await peer.control("revoke")
     with pytest.raises(NotAuthorized):
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
 
 
 async def test_tokens_of_two_different_apps_are_refused(peer: Peer, host: KeepingHost) -> None:
     channel = SlackChannel("main", settings(peer, appToken=peer.other(1).app_token), host, timing=QUICK)
     with pytest.raises(NotAuthorized) as caught:
-        await asyncio.wait_for(channel.run(), 10)
+        await asyncio.wait_for(channel.run(), 30)
     assert "two different apps" in caught.value.detail
 
 

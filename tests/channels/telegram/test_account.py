@@ -131,7 +131,7 @@ async def test_a_refused_token_ends_the_run_with_one_clear_error(peer: Peer, hos
     await peer.control("revoke")
     await peer.say(CHAT, "wake up")
     with pytest.raises(NotAuthorized) as caught:
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
     await peer.control("revoke", off=True)
     assert peer.token not in str(caught.value) and peer.token not in repr(host.states)
 

@@ -70,7 +70,7 @@ async def test_two_bots_in_one_process_keep_apart(server: Peer, tmp_path: Path) 
         await server.control("revoke", token=FIRST)
         await server.control("say", token=FIRST, items=[{"chat": CHAT, "text": "wake up"}])
         with pytest.raises(NotAuthorized):
-            await asyncio.wait_for(bots[0].task, 10)
+            await asyncio.wait_for(bots[0].task, 30)
         await server.control("say", token=SECOND, items=[{"chat": CHAT, "text": "still here?"}])
         await bots[1].host.until(lambda: len(bots[1].host.events) == 2)
         assert not bots[1].task.done()

@@ -101,7 +101,7 @@ async def test_a_batch_is_offered_at_once_and_in_order(peer: Peer, host: Keeping
     host.gate = gate
     await peer.say_all([{"chat": CHAT + number % 3, "text": str(number)} for number in range(20)])
     async with running(peer, host):
-        await asyncio.wait_for(all_in.wait(), 10)
+        await asyncio.wait_for(all_in.wait(), 30)
     assert entered == [str(number) for number in range(20)]
 
 

@@ -242,7 +242,7 @@ class Peer:
         found = (await self.state())["bots"]
         return next(dict(one["counts"]) for one in found if one["id"] == (bot or self.bot).id)
 
-    async def wait(self, timeout: float = 10.0, **condition: Any) -> Any:
+    async def wait(self, timeout: float = 30.0, **condition: Any) -> Any:
         """Wait until a condition holds, and return what it is about.
 
         `channel=` with contains / equals / count / message / edits / buttons / reaction / typing / from_bot;

@@ -154,7 +154,7 @@ class Peer:
         """Whom the bot's messages have notified by a control sequence, in any state that they ever had."""
         return [ping["ping"] for ping in (await self.state())["pings"]]
 
-    async def wait(self, timeout: float = 10.0, **condition: Any) -> Any:
+    async def wait(self, timeout: float = 30.0, **condition: Any) -> Any:
         """Wait until a condition holds, and return what it is about.
 
         `method=` with count/since/channel/error; `sockets=` (open now) with `opened=` (in all); `acked=` (so many)

@@ -96,7 +96,7 @@ class Peer:
         """Counts, waiting updates, confirmed offset, webhook, commands."""
         return dict(await self.control("state"))
 
-    async def wait(self, timeout: float = 10.0, **condition: Any) -> Any:
+    async def wait(self, timeout: float = 30.0, **condition: Any) -> Any:
         """Wait until a condition holds, and return what it is about.
 
         `chat=` with contains/equals/count/draft; `method=` with count/since/chat/status (`arrived=True` counts calls
