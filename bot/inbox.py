@@ -243,7 +243,6 @@ class Inbox:
         elif turn.say is not None:
             self.lanes.beside(turn)
         elif turn.is_resumed and turn.message.text == TAKEN_BACK:
-            turn.is_final = False
             turn.interrupt.fire(StopReason.DELETED)
             self.lanes.submit(turn)
         elif not text and not turn.message.attachments:

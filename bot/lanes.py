@@ -52,7 +52,7 @@ class Turn:
     often the process ended while this was at work. `is_loose`: nobody said anything, and
     what we say is written down nowhere before it is shown. `stage`, `steps`: where it stands and how often something
     moved, `patience`: seconds that its models may be silent.
-    `size`: bytes of its text when it began to wait.
+    `size`: bytes of its text when it began to wait. `may_stand`: some of the answer may, though no note of it was kept.
     """
 
     turn_id: str
@@ -82,6 +82,7 @@ class Turn:
     started_at: float = 0.0
     is_resumed: bool = False
     crashes: int = 0
+    may_stand: bool = False
     resumed: tuple[SentPart, ...] = ()
     resumed_text: str = ""
     is_final: bool = False

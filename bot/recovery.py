@@ -18,6 +18,8 @@ from bot.patience import MAX_CRASHES, MAX_ERRORS, age_limit
 from bot.record import end_turn
 from bot.store.base import Outcome, PendingTurn, Store, TurnRecord
 from bot.tries import set_aside
+from channels.base import Edits
+from channels.capabilities import SendKey
 
 log = structlog.get_logger()
 
@@ -46,6 +48,8 @@ def judge(pending: PendingTurn, account: Account, now: float) -> Verdict:
         return _SAID_INSTEAD[pending.text]
     if (pending.attempts >= MAX_CRASHES or pending.errors >= MAX_ERRORS) and not pending.is_final:
         return Verdict.POISONED
+    if pending.message.text == TAKEN_BACK:
+        return Verdict.RESUME  # what stands of an answer is taken back, and nothing said
     if now - pending.received_at > age_limit(pending.message.address.surface) and not pending.parts:
         return Verdict.STALE
     return Verdict.RESUME
@@ -104,7 +108,8 @@ class Recovery:
         if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or turn.key in self.told:
             self._end(turn, Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED)
             return verdict
-        self.told.add(turn.key)
+        if _is_sure_to_be_read(turn):
+            self.told.add(turn.key)
         turn.say = words.STALE if verdict is Verdict.STALE else words.POISONED
         await self.inbox.dispatch(turn)
         return verdict
@@ -119,6 +124,13 @@ class Recovery:
         end_turn(self.store, record)
 
 
+def _is_sure_to_be_read(turn: Turn) -> bool:
+    """Whether a word of ours can stand in its answer's place, which may be there already under that key, for good."""
+    channel = turn.account.channel
+    keeps = channel.capabilities(turn.message.address).send_key is not SendKey.NONE
+    return not (keeps and turn.may_stand and not turn.resumed) or isinstance(channel, Edits)
+
+
 def _reason(pending: PendingTurn) -> str:
     if pending.attempts >= MAX_CRASHES:
         return f"the process ended {pending.attempts} times while this was being answered"
@@ -128,6 +140,7 @@ def _reason(pending: PendingTurn) -> str:
 def _turn(pending: PendingTurn, account: Account, now: float) -> Turn:
     committed = asyncio.get_running_loop().create_future()
     committed.set_result(True)
+    crashes = max(each.attempts for each in (pending, *pending.merged))
     return Turn(
         turn_id=pending.turn_id,
         message=pending.message,
@@ -137,7 +150,8 @@ def _turn(pending: PendingTurn, account: Account, now: float) -> Turn:
         received_at=pending.received_at,
         role=role_in(pending.message.sender, pending.message.address, account.policy, account.granted),
         is_resumed=True,
-        crashes=max(each.attempts for each in (pending, *pending.merged)),
+        crashes=crashes,
+        may_stand=crashes > 0 or pending.is_final,
         resumed=pending.parts,
         resumed_text=pending.text,
         is_final=pending.is_final,

@@ -24,6 +24,7 @@ DEAD = "dead"
 """The outcome, in the metrics, of a turn whose message was set aside."""
 
 _GOES_ON = frozenset({None, StopReason.EDITED, StopReason.MERGED})
+_STANDS = frozenset({StopReason.SHUTDOWN, StopReason.DELETED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Tries:
 
     async def _pause(self, turn: Turn, seconds: float) -> bool:
         """Whether the turn is still wanted after so many seconds."""
-        if turn.interrupt.reason is not StopReason.SHUTDOWN:
+        if turn.interrupt.reason not in _STANDS:
             turn.interrupt.clear()
         if self.is_draining():
             return self._leave(turn)
@@ -101,7 +102,9 @@ class Tries:
             return True
         if reason is StopReason.SHUTDOWN:
             return self._leave(turn)
-        self._end(turn, Outcome.STOPPED if reason is StopReason.STOPPED else Outcome.WITHDRAWN)
+        if reason is StopReason.DELETED:
+            return True  # the next try takes back what stands, and gives back what was merged
+        self._end(turn, Outcome.STOPPED)
         return False
 
     async def _make_ready(self, turn: Turn) -> bool:
@@ -109,6 +112,7 @@ class Tries:
         pending = await self.store.waiting(turn.turn_id)
         if pending is None:
             return False
+        turn.may_stand = turn.may_stand or turn.is_visible
         turn.is_resumed, turn.reply = True, None
         turn.resumed, turn.resumed_text, turn.is_final = pending.parts, pending.text, pending.is_final
         return True

@@ -123,7 +123,7 @@ class Turns:
                 account.budgets,
                 clock=self.clock,
                 since=turn.accepted_at,
-                past=Past(turn.is_resumed, turn.resumed_text),
+                past=Past(turn.is_resumed, turn.resumed_text, may_stand=turn.may_stand),
             ) as reply:
                 turn.reply = reply
                 if turn.asks_model:
@@ -158,7 +158,7 @@ class Turns:
         if turn.say is not None:
             reply.write(self._marked(turn, turn.say))
             return Ending(Outcome.DONE)
-        if turn.is_final:
+        if turn.is_final and turn.interrupt.reason is not StopReason.DELETED:
             # The whole answer is written down, a command's effect too; only its last showing is unsure.
             reply.write(turn.resumed_text)
             return Ending(Outcome.DONE, questions=turn.texts)
@@ -173,10 +173,7 @@ class Turns:
         self, turn: Turn, talk: Talk, reply: Reply, ending: Ending, note: AnswerNote | None
     ) -> Delivery:
         if ending.outcome is Outcome.WITHDRAWN:
-            # What was shown is taken back where the channel can.
-            with contextlib.suppress(ValueError):
-                reply.replace("")
-            return await reply.finish()
+            return await _take_back(reply)
         if ending.failure in _MODELS_FAILED and turn.interrupt.reason is not StopReason.STUCK:
             self._tell_owner(ending)
         if is_note(turn, ending, reply) and (manner := self.notes.manner(turn)) is not Manner.REPLY:
@@ -205,13 +202,7 @@ class Turns:
     async def _show_nothing(self, turn: Turn, reply: Reply, ending: Ending, manner: Manner) -> Delivery:
         """There is no answer, and nobody is to read that. The conversation remembers it all the same."""
         ending.said = self._marked(turn, ending.closing)
-        with contextlib.suppress(ValueError):
-            reply.replace("")
-        try:
-            delivery = await reply.finish()
-        except ChannelError as error:  # a word that stood there for it could not be taken back
-            log.warning("failure not shown", error=type(error).__name__)
-            delivery = Delivery()
+        delivery = await _take_back(reply)
         if manner is Manner.REACTION and not reply.is_withdrawn:
             await self.notes.show_sign(turn)
         return delivery
@@ -311,6 +302,17 @@ class Turns:
         ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
         record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
         end_turn(self.store, record)
+
+
+async def _take_back(reply: Reply) -> Delivery:
+    """Show nothing; what stands already is taken back where the channel can, and now."""
+    with contextlib.suppress(ValueError):
+        reply.replace("")
+    try:
+        return await reply.finish()
+    except ChannelError as error:
+        log.warning("answer not taken back", error=type(error).__name__)
+        return Delivery()
 
 
 def is_note(turn: Turn, ending: Ending, reply: Reply) -> bool:

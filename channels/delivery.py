@@ -360,10 +360,10 @@ class _Writer:
             return await channel.send(self._address, step.text, shown.send_key, actions=step.actions)
         return await self._channel.send(self._address, step.text, shown.send_key)
 
-    async def _send(self, step: Step, shown: Shown) -> Sent:
+    async def _send(self, step: Step, shown: Shown) -> Sent | None:
         if step.look_first and isinstance(self._channel, ReadsBack):
             found = await self._channel.read_back(self._address, shown.send_key)
-            if found is not None:
+            if found is not None or step.is_trace:
                 return found
         try:
             return await self._post(step, shown)

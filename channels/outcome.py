@@ -36,7 +36,7 @@ def failed(script: Script, step: Step, error: ChannelError, now: float) -> None:
         script.error = error  # a program that does not get its answer here gets it nowhere
     elif isinstance(error, RateLimited):
         _limited(script, step, error, now)
-    elif step.kind is Kind.REMOVE or step.text == DASH:
+    elif step.kind is Kind.REMOVE or step.is_trace or (step.text == DASH and step.kind is not Kind.SEND):
         _not_taken_back(script, step, shown, error, now)
     elif isinstance(error, TooLong):
         _too_long(script, step, shown, error)
@@ -67,11 +67,12 @@ def _limited(script: Script, step: Step, error: RateLimited, now: float) -> None
 
 def _not_taken_back(script: Script, step: Step, shown: Shown, error: ChannelError, now: float) -> None:
     """It was not needed. Where the channel may take it back later that is tried again; else it stays."""
-    if step.kind is Kind.REMOVE and isinstance(error, Unavailable) and shown.tries < REMOVE_TRIES:
+    is_worth_it = step.kind is Kind.REMOVE or step.is_trace
+    if is_worth_it and isinstance(error, Unavailable) and shown.tries < REMOVE_TRIES:
         shown.tries += 1
         script.pacer.bar(min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**shown.tries), now)
     else:
-        shown.is_gone = True
+        shown.is_gone, shown.pending = True, None
 
 
 def _too_long(script: Script, step: Step, shown: Shown, error: TooLong) -> None:

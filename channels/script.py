@@ -10,6 +10,7 @@ No I/O, no clock. channels.delivery carries the steps out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from channels.capabilities import Capabilities, Operation, SendKey, Streaming
 from channels.errors import ChannelError, RateLimited
@@ -298,6 +299,8 @@ class Script:
     def _leftover(self, now: float) -> Next | None:
         """Take back the messages of another, longer answer that this one does not need."""
         needed = self.front + (1 if self._open(self.wording.current) else 0)
+        if not needed:
+            self._trace()
         while len(self.shown) > needed:
             index = len(self.shown) - 1
             shown = self.shown[index]
@@ -316,6 +319,15 @@ class Script:
                     return self._when(step, Priority.FINAL, now)
             self.shown.pop()
         return None
+
+    def _trace(self) -> None:
+        """Nothing is to be seen: what was on its way when the process ended is looked for, to be taken back."""
+        key, can_go = self.capabilities.send_key, self.abilities.deletes and self.capabilities.deletes
+        if self._past.may_stand and not self.shown and can_go and key is not SendKey.NONE:
+            looks = key is SendKey.READBACK
+            trace = Step(Kind.SEND, Operation.SEND, 0, DASH, look_first=looks, is_trace=True)
+            self.shown.append(Shown(self.number(), pending=trace))
+        self._past = replace(self._past, may_stand=False)
 
     def _step(
         self,

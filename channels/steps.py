@@ -40,6 +40,7 @@ class Step:
     `end`: how far into the answer `text` reaches. `origin`: the answer's character that `text[0]` would be.
     `is_whole`: this message will not grow any more. `look_first`: an earlier try may have succeeded.
     `actions`: the buttons that it has afterwards. `is_status`: it reads a word that stands in for the answer.
+    `is_trace`: it is sent only to learn the id of what may stand under its key already, which is then taken back.
     """
 
     kind: Kind
@@ -53,6 +54,7 @@ class Step:
     look_first: bool = False
     actions: tuple[Action, ...] = ()
     is_status: bool = False
+    is_trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,11 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What may stand of an earlier life. `text`: what a person could see of it, as far as known."""
+    """What may stand of an earlier life. `text`: what a person could see of it, as far as known.
+
+    `may_stand`: its first message may, though nobody noted that it was shown.
+    """
 
     is_resumed: bool = False
     text: str = ""
+    may_stand: bool = False

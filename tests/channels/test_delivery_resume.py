@@ -180,3 +180,40 @@ async def test_a_fresh_reply_does_not_look_for_itself() -> None:
         reply.write("New.")
         await reply.finish()
     assert channel.named("read_back") == []
+
+
+@pytest.mark.parametrize("send_key", [SendKey.KEY, SendKey.READBACK])
+@pytest.mark.parametrize("stood", [True, False])
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_send_in_flight_at_the_crash_can_be_taken_back(
+    send_key: SendKey, stood: bool, is_lost: bool
+) -> None:
+    @virtual_time
+    async def scenario() -> None:
+        channel = FakeChannel(replace(PACED, send_key=send_key, deletes=True))
+        if stood:
+            await channel.send(direct(), "Half an ans", "turn-0")
+        sends = len(channel.named("send"))
+        if is_lost:
+            channel.fail_next("read_back", Unavailable("nobody there"))
+            channel.fail_next("send", Unavailable("lost", maybe_sent=True), late=True)
+        past = Past(is_resumed=True, may_stand=True)
+        async with opened(channel, MemoryJournal(), past=past) as reply:
+            reply.replace("")
+            delivery = await reply.finish()
+        assert (channel.visible(), delivery.message_ids) == ([], ())
+        assert channel.violations == channel.repeated == []
+        assert send_key is SendKey.KEY or len(channel.named("send")) == sends
+
+    scenario()
+
+
+@virtual_time
+async def test_what_cannot_be_asked_for_a_send_in_flight_is_let_be() -> None:
+    channel = FakeChannel(replace(PACED, send_key=SendKey.KEY, deletes=True))
+    channel.fail_next("send", *[Unavailable("nobody there")] * 50)
+    async with opened(channel, MemoryJournal(), past=Past(is_resumed=True, may_stand=True)) as reply:
+        reply.replace("")
+        delivery = await reply.finish()
+    assert (channel.visible(), delivery.message_ids) == ([], ())
+    assert len(channel.named("send")) < 10

@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import functools
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from bot import words
-from bot.patience import MAX_AGE, MAX_CRASHES, MAX_ERRORS
+from bot.inbox import TAKEN_BACK
+from bot.patience import FIRST_PAUSE, MAX_AGE, MAX_CRASHES, MAX_ERRORS
 from bot.recovery import Recovery, Verdict, resume
 from bot.store import letters
 from bot.store.base import Outcome, TurnRecord
 from bot.store.connection import connect_to_read
 from bot.store.letters import Letter
 from bot.store.sqlite import SqliteStore
-from channels.errors import NotAuthorized, Unavailable
+from channels.capabilities import Capabilities, LatencyClass, SendKey, Streaming
+from channels.errors import Gone, GoneWhat, NotAuthorized, Unavailable
+from channels.events import MessageDeleted
+from channels.outcome import PATIENCE
+from providers.base import Started
 from providers.fake import FakeProvider, Hang, answer
 from tests.story.inside import EDITS, EPOCH, Inside, address, inside, message
 from tests.virtual_time import virtual_time
 
+LOST_IN_A_TRY = 8
+"""Sends whose answers have to be lost until an answer is given up for now: their pauses come to a minute."""
+
+WHOLE = Capabilities(LatencyClass.SYNC, Streaming.NONE)
 AWAY = Unavailable("nobody there", maybe_sent=False)
 
 
@@ -176,3 +186,97 @@ async def test_a_message_that_only_waited_is_answered_however_often_the_process_
 
 def _ended(turn_id: str) -> TurnRecord:
     return TurnRecord(turn_id, "fake:main:room", 1, (turn_id,), Outcome.DONE)
+
+
+async def _resume(world: Inside, later: float) -> None:
+    now = EPOCH + later
+    app = world.app
+    await resume(app.store, app.accounts, app.inbox, app.clock, lambda: now)
+
+
+def _deleted(number: int = 1) -> MessageDeleted:
+    return MessageDeleted(f"deletion {number}", str(number), address())
+
+
+async def test_who_cannot_read_that_it_is_too_late_under_one_message_reads_it_under_the_next(
+    tmp_path: Path,
+) -> None:
+    whole = replace(WHOLE, send_key=SendKey.KEY)
+    async with inside(tmp_path, FakeProvider("one"), whole) as world:
+        store = world.app.store
+        await store.add_message(message("first", 1), "t1", EPOCH, is_begun=True)
+        await store.final("t1", "here")
+        await world.channel.send(address(), "here", "t1.0")  # it stands, and nobody wrote that down
+        for number in (2, 3):
+            await store.add_message(message("next", number), f"t{number}", EPOCH)
+        await _resume(world, 2 * MAX_AGE)
+        await world.quiet()
+        assert world.channel.visible() == ["here", words.STALE]
+        assert await store.pending() == []
+
+
+async def test_where_it_can_be_written_over_it_is_said_once_that_it_is_too_late(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one"), replace(EDITS, send_key=SendKey.KEY)) as world:
+        store = world.app.store
+        await store.add_message(message("first", 1), "t1", EPOCH, is_begun=True)
+        await world.channel.send(address(), "half an ans", "t1.0")
+        await store.add_message(message("next", 2), "t2", EPOCH)
+        await _resume(world, 2 * MAX_AGE)
+        await world.quiet()
+        assert world.channel.visible() == [words.STALE]
+
+
+async def test_a_question_that_was_deleted_before_a_late_start_is_answered_with_nothing(
+    tmp_path: Path,
+) -> None:
+    async with inside(tmp_path, FakeProvider("one"), replace(EDITS, send_key=SendKey.KEY)) as world:
+        store = world.app.store
+        await store.add_message(message("first"), "t1", EPOCH, is_begun=True)
+        await world.channel.send(address(), "half an ans", "t1.0")
+        assert await store.correct("fake", "main", "deletion", "t1", TAKEN_BACK)
+        await _resume(world, 2 * MAX_AGE)
+        await world.quiet()
+        assert world.channel.visible() == []
+        assert [row.outcome for row in await store.turns(None, 5)] == [Outcome.WITHDRAWN]
+
+
+async def test_half_an_answer_that_nobody_noted_goes_with_its_question(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", [Hang()]), replace(EDITS, send_key=SendKey.KEY)) as world:
+        await world.app.store.add_message(message("first"), "t1", EPOCH, is_begun=True)
+        await world.channel.send(address(), "half an ans", "t1.0")
+        await _resume(world, 1)
+        await world.provider.until_asked(1)
+        await world.accept(_deleted())
+        await world.quiet()
+        assert world.channel.visible() == []
+
+
+@virtual_time
+async def test_an_answer_whose_question_is_deleted_between_two_tries_is_taken_back(tmp_path: Path) -> None:
+    provider = FakeProvider("one", (Started(), Hang()), default=answer("hello"))
+    async with inside(tmp_path, provider, replace(EDITS, send_key=SendKey.KEY), is_virtual=True) as world:
+        lost = Unavailable("its answer did not come", maybe_sent=True)
+        world.channel.fail_next("send", *[lost] * LOST_IN_A_TRY, late=True)
+        await world.say("one", 1)
+        await world.provider.until_asked(1)
+        await world.say("two", 2)  # joins the first
+        await asyncio.sleep(PATIENCE + FIRST_PAUSE)
+        assert world.channel.visible() == ["hello"]
+        await world.accept(_deleted())
+        await _quiet(world)
+        assert [each.is_deleted for each in world.channel.messages] == [True, False]
+        assert world.channel.visible() == ["hello"]
+        ends = [row.outcome for row in await world.app.store.turns(None, 5)]
+        assert sorted(ends) == [Outcome.DONE, Outcome.WITHDRAWN]
+
+
+async def test_a_deleted_question_is_over_although_its_answer_cannot_be_taken_back(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", (*answer("half an answer")[:2], Hang()))) as world:
+        world.channel.fail_next("delete", Gone(GoneWhat.CONVERSATION))
+        await world.say("first")
+        while not world.channel.visible():
+            await asyncio.sleep(0)
+        await world.accept(_deleted())
+        await world.quiet()
+        assert [row.outcome for row in await world.app.store.turns(None, 5)] == [Outcome.WITHDRAWN]
+        assert _letters(world) == []
