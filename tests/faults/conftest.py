@@ -31,5 +31,6 @@ async def whole_scene(
 async def scene(whole_scene: Scene) -> AsyncIterator[Scene]:
     """Healthy before, and healthy again afterwards without a hand: that is part of every test."""
     await whole_scene.forgive()
+    whole_scene.all_well()
     yield whole_scene
     await whole_scene.healthy()

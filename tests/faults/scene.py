@@ -91,6 +91,10 @@ class Scene:
         """Nothing is held against the two any more, as after their keys were seen to work."""
         await self.daemon.ask("reload", proved=[["sick", ""], ["well", ""]])
 
+    def all_well(self) -> None:
+        """Whoever is asked says the same, at once: on a busy machine the second is asked beside the first."""
+        self.model.script(default={"text": BACK})
+
     def well_again(self) -> None:
         """Both models answer at once."""
         self.model.script({"model": "s", "text": BACK}, {"model": "w", "text": WHOLE})

@@ -103,12 +103,14 @@ async def test_without_descriptors_what_is_open_goes_on_and_the_rest_waits(scene
     async with scene.counted("firstword_provider_attempts_total", provider="sick", kind="connect"):
         await scene.answer(scene.somebody(), "everything is loaded by now", BACK)
         scene.sick.cut()  # the next question needs a connection
+        logged = len(scene.daemon.log)
         with limited(scene, resource.RLIMIT_NOFILE, 3):
             await scene.peer.say(chat, "do you hear me?")
+            await scene.daemon.logged('"error":"connect"', since=logged)
             with pytest.raises((TimeoutError, aiohttp.ClientError)):
                 async with asyncio.timeout(1.5):
                     await scene.daemon.get("/healthz")
-        await scene.peer.wait(chat=chat, count=1, timeout=30)
+        await scene.peer.wait(chat=chat, count=1, timeout=PATIENCE)
     assert len(await scene.peer.texts(chat)) == 1
     assert await scene.metric("process_open_fds") < await scene.metric("process_max_fds")
 
@@ -116,7 +118,7 @@ async def test_without_descriptors_what_is_open_goes_on_and_the_rest_waits(scene
 async def test_a_crowd_is_served_within_little_more_memory(scene: Scene) -> None:
     """Addresses are capped with room for the stacks of threads, which are reserved and hardly used."""
     words = "an answer of some length " * 200
-    scene.model.script({"model": "s", "text": words, "gap": 0.002})
+    scene.model.script(default={"text": words, "gap": 0.002})
     people = [scene.somebody() for _ in range(25)]
     room, before = status(scene, "VmSize") * 1024 + 512 * MB, status(scene, "VmHWM")
     with limited(scene, resource.RLIMIT_AS, room):
@@ -153,20 +155,20 @@ async def test_a_broken_configuration_changes_nothing_until_it_is_mended(scene: 
 
 async def test_a_page_that_vanishes_in_the_middle_finds_the_whole_answer(scene: Scene) -> None:
     words = "one two three four five"
-    scene.model.script({"model": "s", "text": words, "hold": "go", "hold_after": 2})
+    scene.model.script(default={"text": words, "hold": "until it is gone", "hold_after": 2})
     async with scene.counted("firstword_turns_total", channel="web", outcome="done"):
         async with page(scene.daemon) as shown:
             await shown.say("count", 1)
             await shown.until_shown("one two")
             shown.vanish()
-        await scene.release("go")
+        scene.model.release("until it is gone")
         await scene.daemon.kept("turn WHERE conversation LIKE 'web:%' AND outcome = 'done'", 1)
     async with page(scene.daemon) as shown:
         assert words in shown.shown.values()
 
 
 async def test_a_program_that_reads_slowly_and_leaves_costs_little_memory(scene: Scene) -> None:
-    scene.model.script({"model": "s", "text": "words without end and aim " * 8000})
+    scene.model.script(default={"text": "words without end and aim " * 8000})
     body = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": "go on"}]}
     before = status(scene, "VmHWM")
     url = f"{scene.daemon.address}/v1/chat/completions"

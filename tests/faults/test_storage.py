@@ -53,7 +53,7 @@ async def test_on_a_full_disk_messages_wait_and_log_lines_are_counted(lonely: Sc
     assert [await lonely.peer.texts(chat) for chat in people[1:]] == [[], [], []], "nothing before it is safe"
     ballast.unlink()
     for chat in people[1:]:
-        await lonely.shown(chat, BACK, 40)
+        await lonely.shown(chat, BACK)
         await lonely.said_once(chat, BACK)
     await lonely.healthy()
 
@@ -83,6 +83,7 @@ async def test_a_damaged_page_stops_the_start_and_a_backup_brings_everything_bac
     async with open_scene(tmp_path / "home", peer_process, mock_model_process) as scene:
         chat = scene.somebody()
         await scene.answer(chat, "before the backup", BACK)
+        await scene.daemon.kept("turn WHERE outcome = 'done'", 1)
         copy = tmp_path / "copy.db"
         assert (await firstword(scene.daemon, "backup", "create", str(copy)))[0] == 0
         assert await scene.daemon.stop() == 0

@@ -169,10 +169,10 @@ class Daemon:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
-    async def logged(self, words: str) -> None:
-        """Wait until the log holds these words."""
+    async def logged(self, words: str, since: int = 0) -> None:
+        """Wait until the log holds these words; `since`: behind so many characters of it."""
         async with asyncio.timeout(30):
-            while words not in self.log:
+            while words not in self.log[since:]:
                 await asyncio.sleep(0.02)
 
     @property

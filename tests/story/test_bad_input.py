@@ -52,10 +52,11 @@ async def test_what_mends_a_model_is_told_to_owners_alone(
     start: Start, peer: Peer, mock_model: MockModel
 ) -> None:
     mock_model.script(default={"status": 401})
-    await start()
-    for who in (ANN, OWNER):
+    daemon = await start()
+    for number, who in enumerate((ANN, OWNER), 1):
         await peer.say(who, "hi")
-        await peer.wait(chat=who, contains="no valid key is set for it", timeout=20)
+        await peer.wait(chat=who, contains="no valid key is set for it")
+        await daemon.kept("turn WHERE outcome = 'failed'", number)  # /why tells of what is over
         await peer.say(who, "/why")
         await peer.wait(chat=who, contains="Cost: ")
         await peer.say(who, "/status")
@@ -109,8 +110,7 @@ async def test_junk_updates_are_dropped_and_counted_and_do_not_block(
     await peer.update("message", {})
     await peer.update("callback_query", {"id": "1", "from": {"id": ANN}})
     await still_answers(peer, mock_model)
-    _, metrics = await daemon.get("/metrics")
-    assert "firstword_signals_total" in metrics
+    assert await daemon.metric("firstword_signals_total", channel="telegram", signal="event_malformed") == 2
 
 
 async def test_the_same_update_twice_is_answered_once(

@@ -35,7 +35,7 @@ RICH = f"""Here is what I found.
 ```
 
 That was **all** of it."""
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 Start = Callable[..., Awaitable[tuple[Daemon, Place]]]
 
@@ -88,7 +88,7 @@ async def test_the_commands_and_a_long_streamed_answer_work_there(
         {"match": "story", "tokens": ["Once ", "upon ", "a time"], "hold": "never", "hold_after": 2},
         default={"text": "something short"},
     )
-    _, place = await start()
+    running, place = await start()
     await place.give("model", "fast")
     await until_holds(place, "fast (mock/m) answers here")
 
@@ -101,6 +101,7 @@ async def test_the_commands_and_a_long_streamed_answer_work_there(
     lines = [words(line) for line in CODE.splitlines()]
     assert [line for line in lines if line not in seen] == []
 
+    await running.kept("turn WHERE model = 'mock/m' AND outcome = 'done'", 1)  # /why tells of what is over
     await place.give("why")
     await until_holds(place, "chosen here: fast")
 

@@ -64,7 +64,7 @@ def calls(model: MockModel, name: str = "s") -> int:
     return sum(one["body"]["model"] == name for one in model.chats())
 
 
-async def ask(shown: Page, number: int, within: float = 8.0) -> str:
+async def ask(shown: Page, number: int, within: float = 20.0) -> str:
     """A question; what stands there when its answer is over."""
     before = set(shown.shown)
     async with asyncio.timeout(within):
@@ -80,7 +80,7 @@ class Case:
     does: Sequence[Mapping[str, Any]]
     reads: str = WHOLE
     calls: int = 1
-    within: float = 8.0
+    within: float = 20.0
     alone: bool = False
 
 
@@ -96,11 +96,11 @@ CASES = {
     "503 for ever": Case([{"status": 503}]),
     "a reset before the first word": Case([{"fault": "reset", "text": BACK}], calls=2),
     "a reset after ten words": Case([{"fault": "reset", "tokens": SIXTY, "after": 10, "gap": 0.02}], calls=2),
-    "silence": Case([{"fault": "silent"}], within=6.0),
-    "a first word after 20 s": Case([{"ttft": 20.0, "text": BACK}], within=6.0),
+    "silence": Case([{"fault": "silent"}]),
+    "a first word after a minute": Case([{"ttft": 60.0, "text": BACK}]),
     "cut at 40 of 60 words": Case([{"fault": "drop", "tokens": SIXTY, "after": 40, "gap": 0.01}], calls=2),
     "a stall in the middle": Case(
-        [{"fault": "stall", "tokens": SIXTY, "after": 10, "gap": 0.01}], within=14.0
+        [{"fault": "stall", "tokens": SIXTY, "after": 10, "gap": 0.01}], within=30.0
     ),
     "a bad chunk": Case([{"fault": "malformed", "tokens": SIXTY, "after": 5}], calls=2),
     "bytes that are no text": Case([{"fault": "garbage", "tokens": SIXTY, "after": 5}], calls=2),
@@ -167,9 +167,11 @@ async def test_silence_costs_one_second_rather_than_the_deadline(
     tmp_path: Path, mock_model: MockModel
 ) -> None:
     async with asking(tmp_path / "home", mock_model, {"fault": "silent"}) as (running, shown):
-        assert await ask(shown, 1, 3.5) == WHOLE, "before the first-token deadline of 4 s"
-        await running.logged("turn finished")
+        assert await ask(shown, 1) == WHOLE
         assert calls(mock_model, "w") == 1
+        await running.logged("turn finished")
+        won = {"provider": "well", "outcome": "won"}
+        assert await running.metric("firstword_hedges_total", **won) == 1, "asked beside it, not after it"
 
 
 async def test_what_is_told_to_a_program_is_what_the_answer_took(
@@ -183,7 +185,7 @@ async def test_what_is_told_to_a_program_is_what_the_answer_took(
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(headers=headers) as session:
             where = f"{running.address}/v1/chat/completions"
-            async with session.post(where, json=body, timeout=aiohttp.ClientTimeout(15)) as response:
+            async with session.post(where, json=body, timeout=aiohttp.ClientTimeout(30)) as response:
                 said = await response.json()
     assert response.status == 200, said
     assert said["choices"][0]["message"]["content"] == WHOLE

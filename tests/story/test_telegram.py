@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.channels.telegram.peer.client import Peer
@@ -29,10 +27,15 @@ async def test_a_question_is_answered_as_the_model_said_it(
 async def test_typing_shows_while_the_model_thinks_and_text_while_it_speaks(
     start: Start, peer: Peer, mock_model: MockModel
 ) -> None:
-    mock_model.script(default={"tokens": ["First ", "then ", "last."], "hold": "go", "hold_after": 2})
+    mock_model.script(
+        {"match": "think", "hold": "thought"},
+        default={"tokens": ["First ", "then ", "last."], "hold": "go", "hold_after": 2},
+    )
     await start()
+    await peer.say(BOB, "think first")
+    await peer.wait(method="sendChatAction", chat=BOB, count=1)
+    assert await peer.texts(BOB) == []
     await peer.say(ANN, "tell me")
-    await peer.wait(method="sendChatAction", chat=ANN, count=1)
     await peer.wait(chat=ANN, draft="First")
     assert await peer.texts(ANN) == []
     mock_model.release("go")
@@ -82,13 +85,16 @@ async def test_a_rate_limited_model_gives_way_to_the_next_unseen(
     mock_model.script(
         {"model": "m", "status": 429, "headers": {"Retry-After": "30"}}, default={"text": "from the other"}
     )
-    await start({"agents": {"defaults": {"model": {"primary": "mock/m", "fallbacks": ["mock/slow"]}}}})
+    daemon = await start(
+        {"agents": {"defaults": {"model": {"primary": "mock/m", "fallbacks": ["mock/slow"]}}}}
+    )
     await peer.say(ANN, "hi")
     await peer.wait(chat=ANN, contains="from the other")
     assert [each["body"]["model"] for each in mock_model.chats()] == ["m", "slow"]
     await peer.say(ANN, "again")
     await peer.wait(chat=ANN, count=2)
     assert mock_model.chats()[2]["body"]["model"] == "slow"
+    await daemon.kept("turn WHERE outcome = 'done'", 2)  # /why tells of what is over
     await peer.say(ANN, "/why")
     why = await seen(peer, ANN, "Passed over: mock/m")
     assert "resting" in why["text"]
@@ -272,9 +278,9 @@ async def test_nothing_secret_stands_in_the_log(start: Start, peer: Peer) -> Non
     await peer.wait(chat=ANN, contains="word")
     await peer.fault("getUpdates", times=1, status=502)
     await peer.say(ANN, "hello again")
-    await peer.wait(chat=ANN, count=2)
-    await asyncio.sleep(0)
-    assert "turn finished" in daemon.log
+    await daemon.kept("turn WHERE outcome = 'done'", 2)
+    await daemon.logged("turn finished")
+    await daemon.logged("poll failed")  # its address holds the token
     for secret in (peer.token, peer.token.partition(":")[2], "hello again"):
         assert secret not in daemon.log
         assert secret not in "".join(daemon.lines)

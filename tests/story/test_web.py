@@ -43,7 +43,7 @@ class Page:
         await self._socket.send_json(said)
         await self.until(lambda frame: frame["t"] == "said")
 
-    async def until(self, holds: Callable[[dict[str, Any]], bool], within: float = 10.0) -> None:
+    async def until(self, holds: Callable[[dict[str, Any]], bool], within: float = 30.0) -> None:
         """Read frames until one is so."""
         async with asyncio.timeout(within):
             while True:
@@ -52,10 +52,10 @@ class Page:
                 if holds(frame):
                     return
 
-    async def until_shown(self, text: str) -> None:
+    async def until_shown(self, text: str, within: float = 30.0) -> None:
         """Until a message holds these words."""
         if not any(text in each for each in self.shown.values()):
-            await self.until(lambda _: any(text in each for each in self.shown.values()))
+            await self.until(lambda _: any(text in each for each in self.shown.values()), within)
 
     def vanish(self) -> None:
         """Be gone without a word, as a telephone in a tunnel is."""

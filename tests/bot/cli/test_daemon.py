@@ -21,11 +21,11 @@ def test_without_a_daemon_the_status_says_how_to_start_one(terminal: Terminal) -
 def test_a_running_daemon_tells_how_it_is_doing(terminal: Terminal) -> None:
     terminal.write(DEMO)
     with terminal.daemon() as daemon:
+        terminal.wait(lambda: "web:main: online" in terminal.run("status", "--deep").out)
         result = terminal.run("status", "--deep")
         assert result.code == 0
         assert result.out.startswith("running: ")
         assert "model: demo/demo" in result.out
-        assert "web:main: online" in result.out
         assert terminal.run("--json", "gateway", "status").data["running"] is True
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.process.wait(timeout=40) == 0
