@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bot.access import ANYBODY, Direct
 from bot.checkup import Row, State
 from bot.control import call
 from bot.errors import BotError
@@ -31,19 +32,26 @@ def account_rows(settings: Settings) -> Iterator[Row]:
             continue
         if account.spec.is_local:
             yield Row(_NAME, State.OK, f"{name} is configured")
-        elif not account.allow and not account.owner:
+        elif account.dm is Direct.PAIRING and not _names_somebody(account):
+            todo = silence_remedy(Silence.CODES, account.path)
+            yield Row(_NAME, State.WARN, f"{name} answers only whom you let in by a code", todo)
+        elif account.dm is not Direct.OPEN and not _names_somebody(account):
             todo = silence_remedy(Silence.NOBODY, account.path)
             yield Row(_NAME, State.WARN, f"{name} answers nobody", todo)
         else:
             groups = f"{len(account.groups)} groups" if account.groups else "no group, so it is silent in all"
             who = f"{len(account.owner)} owners, {len(account.allow)} allowed, {groups}"
             yield Row(_NAME, State.OK, f"{name} is configured: {who}")
-        if "*" in account.allow:
+        if ANYBODY in account.allow or account.dm is Direct.OPEN:
             todo = silence_remedy(Silence.ANYBODY, account.path)
             yield Row(_NAME, State.WARN, f"{name} lets everybody in, at your cost", todo)
         if name in twins:
             todo = silence_remedy(Silence.SHARED, account.path)
             yield Row(_NAME, State.FAIL, f"{name} is the same bot as {twins[name]}", todo)
+
+
+def _names_somebody(account: AccountSettings) -> bool:
+    return bool(account.allow or account.owner or account.admins)
 
 
 def _twins(accounts: tuple[AccountSettings, ...]) -> Mapping[str, str]:

@@ -35,11 +35,15 @@ class _Held:
 
 @dataclass(slots=True)
 class Grants:
-    """Every account's grants. `wall`: seconds since the epoch; `bits(n)`: a number below 2**n that nobody can guess."""
+    """Every account's grants. `wall`: seconds since the epoch; `bits(n)`: a number below 2**n that nobody can guess.
+
+    `on_lock` is told the way that wrong codes have just closed, and must not block.
+    """
 
     store: Store
     wall: Callable[[], float]
     bits: Callable[[int], int]
+    on_lock: Callable[[str], None] = lambda _: None
     _held: dict[tuple[str, str], _Held] = field(default_factory=dict)
     _codes: dict[Person, tuple[str, float]] = field(default_factory=dict)
 
@@ -86,6 +90,8 @@ class Grants:
         found = await self.store.call(lambda store: access.approve(store, code, by, self.wall(), at))
         if found.let_in is not None:
             await self._changed(found.let_in.person)
+        if found.closes:
+            self.on_lock(by.way)
         return found
 
     # Grants

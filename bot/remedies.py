@@ -74,6 +74,7 @@ class Silence(StrEnum):
     """Why a channel answers nobody, as far as that can be told without knowing the channel."""
 
     NOBODY = "nobody"  # nobody is on its lists
+    CODES = "codes"  # nobody is either, but strangers are told a code
     ANYBODY = "anybody"  # everybody is let in, until the budget is gone
     SHARED = "shared"  # another account uses the same secret
     NO_DAEMON = "no_daemon"
@@ -85,7 +86,9 @@ class Silence(StrEnum):
 
 _SILENCES: dict[Silence, str] = {
     Silence.NOBODY: "add your id: firstword config set {path}.owner '[\"ID\"]'",
-    Silence.ANYBODY: "name ids in {path}.allow, unless that is meant",
+    Silence.CODES: "write to it, and type what it tells you to: firstword pairing approve CODE; or add your id: "
+    "firstword config set {path}.owner '[\"ID\"]'",
+    Silence.ANYBODY: "name ids in {path}.allow and leave {path}.dm at pairing, unless that is meant",
     Silence.SHARED: "give each account a bot of its own: the service hands every message to one of them alone",
     Silence.NO_DAEMON: "start it: firstword run",
     Silence.NOT_OPENED: "restart the daemon; if it still stays away, its log says why",

@@ -412,6 +412,14 @@ def strangers(why: str) -> str:
     return f"Somebody {_STRANGERS.get(why, why)} and was turned away. firstword security audit tells what is open."
 
 
+def guessed(way: str) -> str:
+    """An alert: too many wrong codes were typed. `way`: "chat" or "command line", see bot.store.access.By."""
+    return (
+        f"Somebody typed five wrong codes (by {way}) to let people in: no code is taken that way for an hour. "
+        "firstword pairing log tells who."
+    )
+
+
 def models_down(attempts: Sequence[tuple[str, ErrorKind]]) -> str:
     """An alert: nobody answered. `attempts`: (model ref, kind), in order."""
     reasons = "; ".join(f"{ref}: {kind(code)}" for ref, code in dict(attempts).items())

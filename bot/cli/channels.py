@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.access import Direct
 from bot.cli import channel_status
 from bot.cli.context import OK, CommandError, Context
 from bot.cli.parser import Verbs
@@ -65,7 +66,9 @@ def _row(name: str, plugins: Plugins, settings: Settings) -> dict[str, Any]:
                 "account": each.name,
                 "allow": len(each.allow),
                 "owner": len(each.owner),
+                "admins": len(each.admins),
                 "groups": len(each.groups),
+                "dm": str(each.dm),
                 "local": each.spec.is_local,
                 "token": getattr(each.settings, "token", None) is not None,
                 "foreground": each.spec.is_foreground,
@@ -91,15 +94,24 @@ def _lines(row: dict[str, Any]) -> list[str]:
         return [f"{row['channel']}: {row['title']}, off{how}{needs}"]
     lines = []
     for each in row["accounts"]:
-        if each["local"]:
-            who = "whoever shows its token" if each["token"] else "whoever is at this machine"
-        elif not each["allow"] and not each["owner"]:
-            who = f"nobody yet; add ids to channels.{row['channel']}.accounts.{each['account']}.owner"
-        else:
-            who = f"{each['owner']} owners, {each['allow']} allowed, {each['groups']} groups"
         where = "in the foreground" if each["foreground"] else "on"
+        who = _who(each, f"channels.{row['channel']}.accounts.{each['account']}")
         lines.append(f"{row['channel']}/{each['account']}: {row['title']}, {where}; {who}{needs}")
     return lines
+
+
+def _who(account: dict[str, Any], path: str) -> str:
+    """Who may talk to an account, as far as the settings say; `path`: where it stands in them."""
+    if account["local"]:
+        return "whoever shows its token" if account["token"] else "whoever is at this machine"
+    counts = f"{account['owner']} owners, {account['allow']} allowed, {account['groups']} groups"
+    if account["dm"] == Direct.OPEN:
+        return f"everybody in direct chats; {counts}"
+    if account["owner"] or account["admins"] or account["allow"]:
+        return counts
+    if account["dm"] == Direct.PAIRING:
+        return f"whom you let in by the code that strangers are told; add your id to {path}.owner"
+    return f"nobody yet; add ids to {path}.owner"
 
 
 def _capabilities(arguments: argparse.Namespace, context: Context) -> int:

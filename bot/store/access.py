@@ -110,12 +110,14 @@ def waiting(connection: sqlite3.Connection, now: float) -> Sequence[Waiting]:
 class Approval:
     """What became of a code that was typed. `let_in` None: it holds not, or never did.
 
-    `is_locked`: it was not even looked at; `is_full`: the account has MAX_GRANTS.
+    `is_locked`: it was not even looked at; `is_full`: the account has MAX_GRANTS; `closes`: it was the last wrong one
+    before its way is locked.
     """
 
     let_in: Waiting | None = None
     is_locked: bool = False
     is_full: bool = False
+    closes: bool = False
 
     def to_plain(self) -> dict[str, Any]:
         """What bot.words.approval takes."""
@@ -142,7 +144,7 @@ def approve(
             record(connection, by, What.PAIRED, found.person, now, found.name)
             return Approval(found)
     record(connection, by, What.WRONG_CODE, None, now, "")
-    return Approval()
+    return Approval(closes=wrong + 1 >= MAX_WRONG)
 
 
 def grant(connection: sqlite3.Connection, row: GrantRow, by: By) -> bool:

@@ -124,16 +124,27 @@ def test_a_port_in_use_is_a_failure_unless_the_daemon_of_this_home_uses_it(ward:
             assert of(ward.rows(), "port")[0].state is State.OK
 
 
-def test_an_account_that_answers_nobody_is_a_warning(ward: Ward) -> None:
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "answers only whom you let in by a code"),
+        ({"dm": "allowlist"}, "answers nobody"),
+        ({"dm": "disabled"}, "answers nobody"),
+    ],
+)
+def test_an_account_that_names_nobody_is_a_warning(ward: Ward, settings: dict[str, str], says: str) -> None:
+    ward.write({"channels": {"telegram": {"accounts": {"main": settings}}}})
     token = "123456789:AAabcdefghijklmnopqrstuvwxyz012345678"
     found = of(ward.rows({"TELEGRAM_BOT_TOKEN": token}), "channel")
     [row] = bad(found)
-    assert "answers nobody" in row.what
+    assert says in row.what
     assert "firstword config set channels.telegram.accounts.main.owner" in row.todo
+    assert ("firstword pairing approve CODE" in row.todo) == (not settings)
 
 
-def test_an_account_that_is_open_to_everybody_is_a_warning(ward: Ward) -> None:
-    ward.write({"channels": {"telegram": {"accounts": {"main": {"allow": ["*"]}}}}})
+@pytest.mark.parametrize("settings", [{"allow": ["*"]}, {"dm": "open"}])
+def test_an_account_that_is_open_to_everybody_is_a_warning(ward: Ward, settings: dict[str, object]) -> None:
+    ward.write({"channels": {"telegram": {"accounts": {"main": settings}}}})
     token = "123456789:AAabcdefghijklmnopqrstuvwxyz012345678"
     [row] = bad(of(ward.rows({"TELEGRAM_BOT_TOKEN": token}), "channel"))
     assert "lets everybody in" in row.what

@@ -144,13 +144,20 @@ def test_channels_say_who_may_talk(terminal: Terminal) -> None:
     token = "123456789:AAabcdefghijklmnopqrstuvwxyz012345678"
     rows = {
         "main": {"token": token},
+        "closed": {"token": token, "dm": "allowlist"},
+        "open": {"token": token, "dm": "open"},
         "team": {"token": token, "owner": ["1"], "allow": ["2", "3"], "groups": ["-4"]},
     }
     terminal.write({"channels": {"telegram": {"accounts": rows}, "web": {"enabled": False}}})
     result = terminal.run("channels", "list")
     assert {
         "console/main: Terminal, in the foreground; whoever is at this machine",
-        "telegram/main: Telegram, on; nobody yet; add ids to channels.telegram.accounts.main.owner",
+        (
+            "telegram/main: Telegram, on; whom you let in by the code that strangers are told; add your id to "
+            "channels.telegram.accounts.main.owner"
+        ),
+        "telegram/closed: Telegram, on; nobody yet; add ids to channels.telegram.accounts.closed.owner",
+        "telegram/open: Telegram, on; everybody in direct chats; 0 owners, 0 allowed, 0 groups",
         "telegram/team: Telegram, on; 1 owners, 2 allowed, 1 groups",
         "web: Web page, off",
     } <= set(result.out.splitlines())
