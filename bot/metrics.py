@@ -358,6 +358,7 @@ def turn_stuck(channel: str, stage: str) -> None:
 def connection_rebuilt(channel: str) -> None:
     """An account was silent for too long and is run anew."""
     _REBUILT.labels(channel).inc()
+    _SIGNALS.labels(channel, "silent_connection").inc()
 
 
 def late_call(channel: str, call: str) -> None:

@@ -100,11 +100,13 @@ async def test_a_connection_that_falls_silent_is_made_anew(tmp_path: Path) -> No
         return run
 
     before = counted("firstword_connections_rebuilt_total")
+    signals = counted("firstword_signals_total", signal="silent_connection")
     async with living(tmp_path, play) as lives:
         await lives.until(2)
         # Heard until 270 s, then given up after the silence and begun again after the first pause.
         assert 270.0 + SILENCE <= lives.begun[1] <= 270.0 + 1.5 * SILENCE
         assert counted("firstword_connections_rebuilt_total") == before + 1
+        assert counted("firstword_signals_total", signal="silent_connection") == signals + 1
         assert lives.world.account.is_online
         await lives.until(4)
 
