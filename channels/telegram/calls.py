@@ -51,7 +51,10 @@ class Calls:
         except TelegramError as error:
             found = problem(error, scope=scope, is_write=is_write)
         self._note(address, found)
-        raise found from None
+        try:
+            raise found from None
+        finally:
+            del found  # it holds this frame, and with it the whole turn until the collector comes
 
     def _note(self, address: Address, found: ChannelError) -> None:
         """What somebody has to know: where the bot may not write any more, and why."""
