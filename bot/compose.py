@@ -63,6 +63,7 @@ from routing.ledger import Caps
 from routing.places import Places
 from routing.pressure import Pressure
 from routing.spend import DAY
+from routing.tasks import tasks
 
 DEFAULT_SYSTEM = (
     "You are a helpful assistant in a chat. Answer in the language of the question. "
@@ -221,6 +222,7 @@ def _answering(
     classifying = Classifying(settings.routing.semantic, models, books.spending)
     if classifying.is_wanted:
         spawn(classifying.prepare(), "classifier")
+    tasks()  # read now: at the first question there may be no descriptor left
     return Answering(
         catalog=models.catalog,
         tools=books.tools,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from channels.events import MessageDeleted, MessageEdited, Pressed, Sender, Typi
 from providers.base import Started, TextDelta
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, Hang, Until, answer, cut
+from routing.tasks import tasks
 from tests.story.inside import Inside, address, inside, message
 from tests.story.toolbox import Box, calling
 from tests.virtual_time import virtual_time
@@ -320,6 +322,19 @@ async def test_a_message_leaves_no_rings_of_objects_for_the_collector(tmp_path: 
             gc.garbage.clear()
             gc.enable()
         assert left == []
+
+
+async def test_the_first_question_needs_no_descriptor_of_its_own(tmp_path: Path) -> None:
+    tasks.cache_clear()
+    async with inside(tmp_path, FakeProvider("one", default=answer("some words"))) as world:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        try:
+            await world.say("hi", 1)
+            await world.quiet()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert world.channel.visible() == ["some words"]
 
 
 async def until_visible(world: Inside, text: str) -> None:
