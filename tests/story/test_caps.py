@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import metrics
 from bot.access import Direct, Policy
 from bot.alerts import Kind
 from bot.cli.main import main
@@ -47,6 +46,7 @@ from routing.ledger import NOBODY, Cap, Caps, Payer
 from routing.policy import Decision, Reason, Rung
 from tests.generated import generated
 from tests.story.inside import Inside, inside, message
+from tests.story.test_connections import counted
 from tests.virtual_time import virtual_time
 
 OWNED = Policy(allow=frozenset({"*"}), owners=frozenset({"olga"}), direct=Direct.OPEN)
@@ -316,27 +316,22 @@ async def test_the_owner_is_told_at_four_fifths_and_when_it_is_spent(tmp_path: P
 
 
 async def test_what_is_spent_held_and_refused_is_counted_by_model_and_cap(tmp_path: Path) -> None:
-    def counted(name: str, **labels: str) -> float:
-        return metrics.REGISTRY.get_sample_value(f"firstword_{name}", labels) or 0.0
-
-    refused, spent = (
-        counted("refused_by_cap_total", cap="day"),
-        counted("cost_usd_total", provider="a", model="m"),
-    )
+    refused = counted("firstword_refused_by_cap_total", cap="day")
+    spent = counted("firstword_cost_usd_total")
     async with open_store(tmp_path / "store.db") as store:
         spending = Spending(Caps(per_day=1.0), store, lambda: 1e9, lambda *_: None)
         await spending.load()
         model = replace(FakeProvider.spec("m", "a"), price=Price(1.0, 1.0))
         async with spending.open_hold(model, 500_000) as hold:
-            assert counted("held_usd") == 0.5
+            assert counted("firstword_held_usd") == 0.5
             hold.settle(Usage(1_000_000))
             hold.settle(Usage(1_000_000))
         with pytest.raises(ProviderError):
             async with spending.open_hold(model, 1):
                 pass
-    assert counted("held_usd") == 0.0
-    assert counted("cost_usd_total", provider="a", model="m") - spent == 1.0
-    assert counted("refused_by_cap_total", cap="day") - refused == 1.0
+    assert counted("firstword_held_usd") == 0.0
+    assert counted("firstword_cost_usd_total") - spent == 1.0
+    assert counted("firstword_refused_by_cap_total", cap="day") - refused == 1.0
 
 
 # Whatever becomes of requests

@@ -80,4 +80,5 @@ async def test_a_new_secret_under_the_same_name_is_tried_again(tmp_path: Path, m
         await firstword(running, "auth", "add", "only", "--provider", "mock", stdin=NEW)
         await shown.say("qid2q", 2)
         await shown.until_shown("answer qid2q")
-        assert "refused" not in (await firstword(running, "auth", "list"))[1]
+        listed = (await firstword(running, "auth", "list"))[1]
+        assert "mock:only, mock:config (refused: auth)" in listed, listed
