@@ -207,7 +207,7 @@ def _books(
     rolling = _rolling(settings, store, spawn, wall)
     feedback = Feedback(store, rolling, Learner(store, wall, is_on=settings.routing.learns), wall)
     tools = _tools(settings, models, health, spending, machine, alerts)
-    grants = Grants(store, wall, machine.bits)
+    grants = Grants(store, wall, machine.bits, lambda way: alerts.raise_(Kind.SECURITY, words.guessed(way)))
     return _Books(store, tools, spending, rolling, feedback, alerts, grants, wall)
 
 

@@ -15,6 +15,7 @@ from bot.access import Policy
 from bot.alerts import ALL, Alerts, Kind, teller
 from bot.errors import SettingsError
 from bot.messenger import OWNER_CHAT
+from bot.pairing import MAX_WRONG
 from bot.store.chores import forget_person
 from bot.store.people import Person
 from bot.store.sqlite import SqliteStore
@@ -161,6 +162,19 @@ async def test_a_refused_key_and_a_message_that_is_set_aside_are_told(tmp_path: 
         assert world.channel.visible(address()) == ["hi"]
         (alert,) = told(world)
         assert "one refuses its key" in alert
+
+
+@virtual_time
+async def test_guessed_codes_are_told_once_they_close_their_way(tmp_path: Path) -> None:
+    home = settings(tmp_path / "home", to=["fake:main:desk"])
+    async with inside(home, FakeProvider("one"), policy=BOSS, is_virtual=True) as world:
+        world.account.is_online = True
+        for number in range(MAX_WRONG + 2):
+            assert len(told(world)) == (number >= MAX_WRONG)
+            await world.say("/pair approve AAAAAAAA", number, sender="boss")
+            await quiet(world)
+        (alert,) = told(world)
+        assert "five wrong codes (by chat)" in alert
 
 
 async def test_what_is_no_conversation_stops_the_start(tmp_path: Path) -> None:
