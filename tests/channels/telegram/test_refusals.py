@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from telegram.error import BadRequest
 
 from channels.errors import ChannelError, Gone, GoneWhat, NotAuthorized, Refused
 from channels.events import Membership
+from channels.telegram.calls import Calls
 from channels.telegram.channel import TelegramChannel
 from tests.channels.telegram.answers import answer
 from tests.channels.telegram.hosts import KeepingHost, address
@@ -115,3 +120,20 @@ async def test_comings_and_goings_of_the_bot_are_events(
     await host.until(lambda: bool(host.events))
     [event] = host.events
     assert isinstance(event, Membership) and event.change == change and event.sender.id == "7"
+
+
+async def test_a_refusal_that_was_handled_holds_nothing_of_its_turn(host: KeepingHost) -> None:
+    class Turn:
+        async def send(self, _: int) -> None:
+            raise BadRequest("Bad Request: message is too long")
+
+    turn = Turn()
+    known = weakref.ref(turn)
+    gc.disable()  # which would find it, some thousand refusals later
+    try:
+        with contextlib.suppress(ChannelError):
+            await Calls("main", host).write(address(CHAT), turn.send, scope="")
+        del turn
+        assert known() is None
+    finally:
+        gc.enable()
