@@ -73,14 +73,14 @@ async def resume(
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Takes unfinished turns up again. `told`: conversations that were told of an end already; once is enough."""
+    """Takes unfinished turns up again. `told`: of which ends conversations were told already; once is enough."""
 
     store: Store
     accounts: Mapping[tuple[str, str], Account]
     inbox: Inbox
     clock: Callable[[], float]
     wall: Callable[[], float]
-    told: set[str] = field(default_factory=set)
+    told: set[tuple[str, Verdict]] = field(default_factory=set)
 
     async def take_up(self, pending: PendingTurn) -> Verdict | None:
         """Put a turn back into its lane, or end it as the verdict says. None: its account is switched off; it waits."""
@@ -105,11 +105,11 @@ class Recovery:
             for each in turn.merged:
                 self._end(each, Outcome.FAILED)
             turn.merged = []
-        if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or turn.key in self.told:
+        if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or (turn.key, verdict) in self.told:
             self._end(turn, Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED)
             return verdict
         if _is_sure_to_be_read(turn):
-            self.told.add(turn.key)
+            self.told.add((turn.key, verdict))
         turn.say = words.STALE if verdict is Verdict.STALE else words.POISONED
         await self.inbox.dispatch(turn)
         return verdict

@@ -44,7 +44,7 @@ def nothing_lost(books: Books) -> Iterator[Finding]:
     """Every message that was taken ends in an answer or in words that say why there is none."""
     if books.broken != "ok":
         yield f"the file is damaged: {books.broken}"
-    told = _told_at(books)
+    told = {word: _told_at(books, word) for word in (words.STALE, words.POISONED)}
     for question in books.questions:
         offer = question.offers[0]
         if offer.taken_at is None:
@@ -64,20 +64,21 @@ def nothing_lost(books: Books) -> Iterator[Finding]:
             not books.shown(answering.turn_id)
             and not (
                 (answering.outcome in {"stale", "failed"} or turn.inbox_state == "dead")
-                and told.get(turn.room, 0.0) >= offer.taken_at
+                and told[words.POISONED if turn.inbox_state == "dead" else words.STALE].get(turn.room, 0.0)
+                >= offer.taken_at
             )
             and not _was_told_lately(books, answering)
         ):
             yield f"q{question.number}: ended as {answering.outcome} and nothing is to be seen"
 
 
-def _told_at(books: Books) -> dict[str, float]:
-    """When a room was last told that something there waited too long or was set aside: once is enough for all that was."""
+def _told_at(books: Books, word: str) -> dict[str, float]:
+    """When each room was last told, in this word, how a message there ended: once is enough for all that did."""
     found: dict[str, float] = {}
     for turn in books.turns:
-        for message in books.standing(turn.turn_id):
-            if words.STALE in message.text or words.POISONED in message.text:
-                found[turn.room] = max(found.get(turn.room, 0.0), message.states[-1][0])
+        if word in books.shown(turn.turn_id):
+            at = max(message.states[-1][0] for message in books.standing(turn.turn_id))
+            found[turn.room] = max(found.get(turn.room, 0.0), at)
     return found
 
 

@@ -226,6 +226,18 @@ async def test_where_it_can_be_written_over_it_is_said_once_that_it_is_too_late(
         assert world.channel.visible() == [words.STALE]
 
 
+async def test_that_one_message_is_set_aside_says_nothing_of_those_that_are_too_late(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one")) as world:
+        store = world.app.store
+        await store.add_message(message("boom", 1), "t1", EPOCH)
+        await _crash(world, MAX_CRASHES)
+        for number in (2, 3):
+            await store.add_message(message("next", number), f"t{number}", EPOCH)
+        await _resume(world, 2 * MAX_AGE)
+        await world.quiet()
+        assert world.channel.visible() == [words.POISONED, words.STALE]
+
+
 async def test_a_question_that_was_deleted_before_a_late_start_is_answered_with_nothing(
     tmp_path: Path,
 ) -> None:
