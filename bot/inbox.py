@@ -124,9 +124,7 @@ class Inbox:
                 assert_never(event)
         return True
 
-    async def _message(
-        self, account: Account, message: Message, role: Role, *, is_press: bool = False
-    ) -> bool:
+    async def _message(self, account: Account, message: Message, role: Role) -> bool:
         if message.asked is not None and (full := self._full(account, message)):
             metrics.event_dropped(account.channel.name, full)
             return False
@@ -137,13 +135,12 @@ class Inbox:
         if self.recent.seen(known, self.clock()):
             metrics.event_duplicate(account.channel.name)
             return await self._is_safe(known)
-        if not is_press and self._is_loop(account, message, role):
+        if not message.is_press and self._is_loop(account, message, role):
             metrics.event_dropped(account.channel.name, "loop")
             return True
         if (over := self._over(account, message, role)) is not None:
             return await self._too_many(account, message, over, known)
         turn = self._turn(account, message, role)
-        turn.is_press = is_press
         metrics.event_accepted(account.channel.name, "message")
         turn.has_begun = not self.lanes.is_busy(turn.key)
         turn.committed = self.store.add_message(
@@ -321,8 +318,9 @@ class Inbox:
             sender=event.sender,
             text=f"/{event.action}",
             sent_at=datetime.fromtimestamp(self.wall(), UTC),
+            is_press=True,
         )
-        return await self._message(account, typed, role, is_press=True)
+        return await self._message(account, typed, role)
 
     async def _edited(self, account: Account, event: MessageEdited, role: Role) -> bool:
         whole = clean(event.text[:MAX_TEXT])

@@ -44,15 +44,14 @@ class Turn:
     `committed`: done when the message is durable, False for a duplicate. `accepted_at`: the clock at which it
     arrived; `received_at`: the wall time. `merged`: later messages that this turn answers too. `is_closing`: it
     takes no more of them. `orphans`: merged ones that go back to their lane. `is_command`: answered beside the
-    lane; `is_press`: by a button, which shows by itself that it was taken. `session` and `started_at`: the
-    conversation's session and the wall time when the turn began. `consent`: it allows or forbids the calls that wait;
-    `has_acted`: it called something that changes the world. `has_begun`: this attempt at it is counted. `is_pausing`:
-    it waits to be tried again. `burial`: why its message is set aside once `say` is shown. `is_resumed` and what
-    follows: from an earlier life of the process, or an earlier try. `role`: of who said it, on arrival. `crashes`: how
-    often the process ended while this was at work. `is_loose`: nobody said anything, and
-    what we say is written down nowhere before it is shown. `stage`, `steps`: where it stands and how often something
-    moved, `patience`: seconds that its models may be silent.
-    `size`: bytes of its text when it began to wait. `may_stand`: some of the answer may, though no note of it was kept.
+    lane. `session` and `started_at`: the conversation's session and the wall time when the turn began. `consent`:
+    it allows or forbids the calls that wait; `has_acted`: it called something that changes the world. `has_begun`:
+    this attempt at it is counted. `is_pausing`: it waits to be tried again. `burial`: why its message is set aside
+    once `say` is shown. `is_resumed` and what follows: from an earlier life of the process, or an earlier try.
+    `role`: of who said it, on arrival. `crashes`: how often the process ended while this was at work. `is_loose`:
+    nobody said anything, and what we say is written down nowhere before it is shown. `stage`, `steps`: where it
+    stands and how often something moved, `patience`: seconds that its models may be silent. `size`: bytes of its
+    text when it began to wait. `may_stand`: some of the answer may, though no note of it was kept.
     """
 
     turn_id: str
@@ -63,7 +62,6 @@ class Turn:
     received_at: float
     role: Role
     is_command: bool = False
-    is_press: bool = False
     one_shot: str | None = None
     is_retry: bool = False
     consent: bool | None = None
@@ -96,6 +94,11 @@ class Turn:
     def is_owner(self) -> bool:
         """Whether an owner said it."""
         return self.role is Role.OWNER
+
+    @property
+    def is_press(self) -> bool:
+        """Whether it was said by a button, which shows by itself that it was taken."""
+        return self.message.is_press
 
     @property
     def key(self) -> str:

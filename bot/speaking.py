@@ -83,6 +83,10 @@ class Speaker:
     _made: Counter[str] = field(default_factory=Counter)
     _results: int = 0
     _clean: str = ""
+    _made_for: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._made_for = self.turn.turn_id
 
     async def speak(self, decision: Decision, prompt: Prompt) -> None:
         """Until the model has said its last word, or nobody can go on; how it ended stands in `ending`."""
@@ -123,14 +127,19 @@ class Speaker:
         if self.turn.message.asked is None:
             _say_how_it_finished(self.ending, has_text=has_text, has_thought=has_thought)
 
-    async def settle(self, held: Sequence[ToolCall], *, is_allowed: bool) -> None:
-        """Begin with calls that waited for the person: make them, or say that they were not allowed."""
+    async def settle(self, held: Sequence[ToolCall], asked_in: str, *, is_allowed: bool) -> None:
+        """Begin with calls that waited for the person: make them, or say that they were not allowed.
+
+        `asked_in`: the turn that asked. However often it is allowed, such a call is made once.
+        """
         calls = tuple(
             ToolCall(f"{self.turn.turn_id}_0_{at}", call.name, call.arguments) for at, call in enumerate(held)
         )
         judged = plan(calls, self.offered, has_consent=True) if is_allowed else Plan()
         unmade = _UNDONE if is_allowed else _DENIED
+        self._made_for = f"{asked_in} allowed"
         await self._make(PromptMessage(Role.ASSISTANT, "", calls=calls), judged, unmade)
+        self._made_for = self.turn.turn_id
 
     async def _ask(self, decision: Decision, prompt: Prompt, step: Step, after: Answer | None) -> Answer:
         channel, reply, thoughts = self.turn.account.channel, self.reply, self.thoughts
@@ -249,11 +258,11 @@ class Speaker:
     async def _one(self, each: Allowed) -> ToolResult:
         name = each.tool.tool.name
         if each.tool.has_side_effects:
-            key = key_of(self.turn.turn_id, each, 0)
+            key = key_of(self._made_for, each, 0)
             self._made[key] += 1
             self.turn.has_acted = True
             try:
-                is_new = await self.latch(key_of(self.turn.turn_id, each, self._made[key]))
+                is_new = await self.latch(key_of(self._made_for, each, self._made[key]))
             except StoreError as error:
                 return ToolResult(f"it could not be written down and was not called: {error}", is_error=True)
             if not is_new:

@@ -106,6 +106,7 @@ class Message:
 
     `asked`: a program's whole request, of which `text` is the last thing said; its text is never a command, and what
     it brings is not kept. None for people. `quotes`: the text holds words of somebody else, forwarded or quoted.
+    `is_press`: nobody wrote it, it is the command of a button; `message_id` is where that button stands.
     """
 
     event_key: str
@@ -118,6 +119,7 @@ class Message:
     addressed: bool = True
     asked: Asked | None = None
     quotes: bool = False
+    is_press: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ def decode_message(data: bytes) -> Message:
         attachments=attachments,
         addressed=raw.get("addressed", True),
         quotes=raw.get("quotes", False),
+        is_press=raw.get("is_press", False),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -318,6 +319,43 @@ async def test_an_allowed_call_is_not_made_again_when_its_turn_is_taken_up(tmp_p
         assert "made before" in provider.asked[0].request.messages[-1].text
         assert await told(world, "/allow", 3) == words.NO_CONSENT_WANTED
     assert (len(box.calls), again.calls) == (1, [])
+
+
+async def test_a_call_that_was_allowed_is_not_made_again_when_it_is_allowed_again(tmp_path: Path) -> None:
+    """The process ended while it was under way, and nobody took up what had allowed it."""
+    box = Box(together=asyncio.Barrier(2))  # nobody else comes
+    async with inside(tmp_path, FakeProvider("one", calling(WRITE)), box=box, policy=KNOWN) as world:
+        await told(world, "note milk")
+        await world.say("/allow", 2)
+        await asyncio.wait_for(box.begun.wait(), 30)
+    again, provider = Box(), FakeProvider("one", answer("Please look whether it is there."))
+    async with inside(tmp_path, provider, box=again, policy=KNOWN) as world:
+        assert await told(world, "/allow", 3) == "Please look whether it is there."
+        assert "made before" in provider.asked[0].request.messages[-1].text
+    assert (len(box.calls), again.calls) == (1, [])
+
+
+@pytest.mark.parametrize("made", [1, 0], ids=["under the question", "elsewhere"])
+async def test_a_button_is_one_after_a_restart_too(tmp_path: Path, made: int) -> None:
+    """It answers what it stands under and nothing else, however late the clock says that this was asked."""
+    async with inside(
+        tmp_path, FakeProvider("one", calling(WRITE)), BUTTONS, box=Box(), policy=KNOWN
+    ) as world:
+        await told(world, "note milk")
+        asked = world.channel.messages[-1].id
+        at = time.time() + (-60 if made else 60)
+        under = asked if made else f"not {asked}"
+        press = replace(message("/allow", 2), message_id=under, is_press=True)
+        await world.app.store.add_message(press, "t2", at)
+    box = Box()
+    async with inside(
+        tmp_path, FakeProvider("one", answer("Written.")), BUTTONS, box=box, policy=KNOWN
+    ) as world:
+        app = world.app
+        await resume(app.store, app.accounts, app.inbox, app.clock, time.time)
+        await world.quiet()
+        assert world.channel.visible() == ["Written." if made else words.NO_CONSENT_WANTED]
+        assert len(box.calls) == made
 
 
 async def test_stop_ends_a_call_and_the_model_hears_of_it_later(tmp_path: Path) -> None:
