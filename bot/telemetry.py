@@ -250,7 +250,10 @@ def _stream_sink(out: TextIO) -> Sink:
 
 def _pretty_sink(out: TextIO, redactor: Redactor) -> Callable[[dict[str, Any]], None]:
     renderer = structlog.dev.ConsoleRenderer(
-        colors=out.isatty() and "NO_COLOR" not in os.environ, timestamp_key="at"
+        colors=out.isatty() and "NO_COLOR" not in os.environ,
+        timestamp_key="at",
+        # Where Rich is installed structlog would paint all locals: seconds on the loop, and people's words.
+        exception_formatter=structlog.dev.plain_traceback,
     )
 
     def write(event: dict[str, Any]) -> None:

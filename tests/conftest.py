@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests import canary_watch, longest_first
@@ -73,6 +74,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take the person's own keys, settings and home away from the tests and from what they start."""
     for name in [name for name in os.environ if _is_foreign(name)]:
         del os.environ[name]
+    # Until a test sets logging up itself structlog paints tracebacks with all locals, seconds for a deep one.
+    for painter in (structlog.dev.rich_traceback, structlog.dev.rich_monochrome_traceback):
+        if isinstance(painter, structlog.dev.RichTracebackFormatter):
+            painter.show_locals, painter.extra_lines, painter.max_frames = False, 0, 10
     config.stash[_SKIPS] = Counter()
     config.stash[_HOME] = os.environ["FIRSTWORD_HOME"] = tempfile.mkdtemp(prefix="firstword-tests-")
     sys.addaudithook(_refuse_foreign_hosts)
