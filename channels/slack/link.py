@@ -23,6 +23,9 @@ log = structlog.get_logger()
 
 MAX_FRAME = 4 * 1024 * 1024
 MAX_IN_FLIGHT = 200
+SILENT = "silent"
+"""The reason of a connection that looked open and on which nothing came, no ping either."""
+
 _CLOSE_SECONDS = 0.5  # for the other side to say goodbye
 _KINDS = frozenset({"events_api", "slash_commands", "interactive"})
 _CLOSED = frozenset(
@@ -193,7 +196,7 @@ class Link:
             await asyncio.sleep(min(self._timing.ping, self._timing.deaf / 2))
             now = self._clock()
             if now - self._frame_at >= self._timing.silence:
-                self._end("silent", is_dead=True)
+                self._end(SILENT, is_dead=True)
                 reading.cancel()
                 return
             if now - self._event_at >= self._timing.deaf:

@@ -17,7 +17,7 @@ from channels.base import Host
 from channels.errors import ChannelError, NotAuthorized, RateLimited
 from channels.slack.calls import Api, proxy_for
 from channels.slack.intake import Intake
-from channels.slack.link import Link
+from channels.slack.link import SILENT, Link
 from channels.slack.settings import SlackSettings
 from channels.slack.timing import Timing
 from channels.waiting import backoff
@@ -116,6 +116,8 @@ class Sockets:
             log.warning(
                 "socket mode is switched off in the app's settings", channel="slack", account=self.account
             )
+        if link.reason == SILENT:
+            self.host.signal("silent_connection")
         if not link.is_alive:
             self.host.online(is_online=False, reason=f"connection ended ({link.reason})")
         if link.reason not in _EXPECTED:

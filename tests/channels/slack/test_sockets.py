@@ -97,6 +97,7 @@ async def test_a_connection_without_any_frame_is_thrown_away(peer: Peer, host: K
         await peer.wait(sockets=1, opened=before + 1)
         await peer.say(DM, "hello again")
         await host.until(lambda: bool(host.events))
+    assert host.signals["silent_connection"] == 1
 
 
 async def test_a_deaf_connection_that_still_answers_pings_is_replaced_and_what_it_missed_is_found(
