@@ -108,7 +108,8 @@ class Recovery:
         if verdict in (Verdict.CLOSED, Verdict.UNWANTED) or (turn.key, verdict) in self.told:
             self._end(turn, Outcome.STALE if verdict is Verdict.STALE else Outcome.FAILED)
             return verdict
-        if _is_sure_to_be_read(turn):
+        # A word that was being said before may have been read before the others were written.
+        if _is_sure_to_be_read(turn) and pending.text not in _SAID_INSTEAD:
             self.told.add((turn.key, verdict))
         turn.say = words.STALE if verdict is Verdict.STALE else words.POISONED
         await self.inbox.dispatch(turn)

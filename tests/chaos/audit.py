@@ -65,7 +65,7 @@ def nothing_lost(books: Books) -> Iterator[Finding]:
             and not (
                 (answering.outcome in {"stale", "failed"} or turn.inbox_state == "dead")
                 and told[words.POISONED if turn.inbox_state == "dead" else words.STALE].get(turn.room, 0.0)
-                >= offer.taken_at
+                >= offer.at
             )
             and not _was_told_lately(books, answering)
         ):

@@ -226,6 +226,20 @@ async def test_where_it_can_be_written_over_it_is_said_once_that_it_is_too_late(
         assert world.channel.visible() == [words.STALE]
 
 
+async def test_who_wrote_after_it_was_said_that_it_is_too_late_is_told_too(tmp_path: Path) -> None:
+    """The process ended when that stood and was not written down, and again was away for long."""
+    async with inside(tmp_path, FakeProvider("one"), replace(EDITS, send_key=SendKey.KEY)) as world:
+        store = world.app.store
+        await store.add_message(message("first", 1), "t1", EPOCH)
+        await store.final("t1", words.STALE)
+        await world.channel.send(address(), words.STALE, "t1.0")
+        for number in (2, 3):
+            await store.add_message(message("are you there?", number), f"t{number}", EPOCH + MAX_AGE)
+        await _resume(world, 3 * MAX_AGE)
+        await world.quiet()
+        assert world.channel.visible() == [words.STALE, words.STALE]
+
+
 async def test_that_one_message_is_set_aside_says_nothing_of_those_that_are_too_late(tmp_path: Path) -> None:
     async with inside(tmp_path, FakeProvider("one")) as world:
         store = world.app.store
