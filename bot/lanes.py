@@ -37,7 +37,7 @@ class Mode(StrEnum):
     STEER = "steer"  # the running answer begins again with both
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Turn:
     """One message on its way to one answer.
 

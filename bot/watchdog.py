@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+from weakref import ref
 
 import structlog
 
@@ -73,12 +74,14 @@ LOOKS = 5
 MOST_LEFT = 20
 """Tasks that do not end, at most; beyond, their lanes wait for them, as memory must not grow without bound."""
 
-_running: ContextVar[Turn | None] = ContextVar("running", default=None)
+_running: ContextVar[ref[Turn] | None] = ContextVar("running", default=None)
+"""Weak, as a connection keeps the context in which it was made, long after the turn."""
 
 
 def moved() -> None:
     """Something of the turn in whose name this is called went on; outside of turns nothing happens."""
-    turn = _running.get()
+    found = _running.get()
+    turn = found() if found is not None else None
     if turn is not None:
         turn.steps += 1
 
@@ -122,7 +125,7 @@ class Watchdog:
         """Run it to its end and raise what it raises. `close` ends what is shown of it; whether people were told."""
         loop = asyncio.get_running_loop()
         turn.stage, turn.patience = "opening", 0.0
-        token = _running.set(turn)
+        token = _running.set(ref(turn))
         task: asyncio.Task[None] = loop.create_task(story, name=f"turn {turn.turn_id}")
         _running.reset(token)
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from bot import words
 from bot.access import Policy
+from bot.lanes import Turn
 from bot.store.base import Outcome
 from bot.tools import CALL_DEADLINE, MAX_STEPS, ToolResult
 from bot.watchdog import GRACE, LIMITS, MOST_LEFT
@@ -49,6 +52,18 @@ class DeafBox(Box):
 
 
 @dataclass
+class PoolBox(Box):
+    """Keeps the context of every call, as a connection does that is made in it."""
+
+    kept: list[Context] = field(default_factory=list)
+
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        """As Box."""
+        self.kept.append(copy_context())
+        return await super().call(name, arguments)
+
+
+@dataclass
 class SlowBox(Box):
     """Every call takes nearly as long as a call may."""
 
@@ -80,6 +95,18 @@ async def test_a_stuck_turn_is_ended_says_so_and_its_lane_goes_on(tmp_path: Path
         assert await _outcomes(world) == [Outcome.FAILED, Outcome.DONE]
         assert counted("firstword_turns_stuck_total", stage="model") == before + 1
         assert provider.open_streams == 0
+
+
+@virtual_time
+async def test_a_connection_that_outlives_a_turn_does_not_hold_it(tmp_path: Path) -> None:
+    box = PoolBox()
+    provider = FakeProvider("one", calling(("clock__now", "{}")), answer("noon"))
+    async with inside(tmp_path, provider, box=box, policy=KNOWN, is_virtual=True) as world:
+        await world.say("what time is it?")
+        await _quiet(world)
+        assert world.channel.visible() == ["noon"]
+        gc.collect()
+        assert box.kept and not [each for each in gc.get_objects() if type(each) is Turn]
 
 
 @virtual_time
