@@ -29,10 +29,18 @@ def test_an_exception_is_a_finding_and_so_is_slowness() -> None:
     def breaks(data: bytes) -> None:
         data.decode("ascii")
 
+    now = 0.0
+
     def spins(_: bytes) -> None:
-        sum(range(8_000_000))
+        nonlocal now
+        now += 0.2
+
+    def hurries(_: bytes) -> None:
+        nonlocal now
+        now += 0.05
 
     assert judge.raised(breaks, b"\xff").startswith("UnicodeDecodeError at ")
     assert judge.raised(breaks, b"a") == ""
-    assert judge.slow(breaks, b"a") == 0.0
-    assert judge.slow(spins, b"") > judge.SECONDS_PER_KB
+    assert judge.slow(spins, b"", lambda: now) == pytest.approx(0.2)
+    assert judge.slow(spins, b"x" * 3000, lambda: now) == 0.0
+    assert judge.slow(hurries, b"", lambda: now) == 0.0
