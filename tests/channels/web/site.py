@@ -131,4 +131,8 @@ async def open_site(
     finally:
         running.cancel()
         await asyncio.wait([running])
+        for listener in list(runner.sites):
+            await listener.stop()
+        for _ in range(5):
+            await asyncio.sleep(0)  # whom the system has let in already becomes a connection, which is then closed
         await runner.cleanup()
