@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 import pytest_asyncio
 from aiohttp import web
 
+from channels.base import Channel
 from channels.conformance import ChannelConformance
+from channels.conformance_peers import Peer as ConformancePeer
 from channels.events import Address
 from channels.fake_daemon import RecordingHost
 from channels.slack.channel import SlackChannel
@@ -156,3 +158,16 @@ class TestSignedRequests(SlackConformance):
         await peer.server.settings(http_url=f"http://127.0.0.1:{port}/slack/main")
         yield channel
         await runner.cleanup()
+
+    async def test_every_message_has_its_own_key_and_they_keep_their_order(
+        self, live: Channel, peer: ConformancePeer, host: RecordingHost
+    ) -> None:
+        """Slack's requests run side by side, so only what was confirmed before the next one has an order."""
+        texts = ["same", "same", "third"]
+        for number, text in enumerate(texts, 1):
+            await peer.say(text)
+            await host.until_messages(number)
+        messages = await host.until_messages(3)
+        assert [message.text for message in messages] == texts
+        assert len({message.event_key for message in messages}) == 3
+        assert len({message.message_id for message in messages}) == 3
