@@ -303,13 +303,19 @@ async def test_a_call_with_effects_is_not_made_again_when_its_turn_is_taken_up_a
         assert ["made before" in text for text in results[-3:]] == [True, True, False]
 
 
-async def test_an_allowed_call_is_not_made_again_when_its_turn_is_taken_up(tmp_path: Path) -> None:
-    """The process ended while the call was under way; whether it took effect is not known."""
+async def _ended_in_an_allowed_call(folder: Path) -> Box:
+    """A life that ends while the one call of its box, which the person allowed, is under way."""
     box = Box(together=asyncio.Barrier(2))  # nobody else comes
-    async with inside(tmp_path, FakeProvider("one", calling(WRITE)), box=box, policy=KNOWN) as world:
+    async with inside(folder, FakeProvider("one", calling(WRITE)), box=box, policy=KNOWN) as world:
         await told(world, "note milk")
         await world.say("/allow", 2)
         await asyncio.wait_for(box.begun.wait(), 30)
+    return box
+
+
+async def test_an_allowed_call_is_not_made_again_when_its_turn_is_taken_up(tmp_path: Path) -> None:
+    """The process ended while the call was under way; whether it took effect is not known."""
+    box = await _ended_in_an_allowed_call(tmp_path)
     again, provider = Box(), FakeProvider("one", answer("Please look whether it is there."))
     async with inside(tmp_path, provider, box=again, policy=KNOWN) as world:
         app = world.app
@@ -323,11 +329,7 @@ async def test_an_allowed_call_is_not_made_again_when_its_turn_is_taken_up(tmp_p
 
 async def test_a_call_that_was_allowed_is_not_made_again_when_it_is_allowed_again(tmp_path: Path) -> None:
     """The process ended while it was under way, and nobody took up what had allowed it."""
-    box = Box(together=asyncio.Barrier(2))  # nobody else comes
-    async with inside(tmp_path, FakeProvider("one", calling(WRITE)), box=box, policy=KNOWN) as world:
-        await told(world, "note milk")
-        await world.say("/allow", 2)
-        await asyncio.wait_for(box.begun.wait(), 30)
+    box = await _ended_in_an_allowed_call(tmp_path)
     again, provider = Box(), FakeProvider("one", answer("Please look whether it is there."))
     async with inside(tmp_path, provider, box=again, policy=KNOWN) as world:
         assert await told(world, "/allow", 3) == "Please look whether it is there."
