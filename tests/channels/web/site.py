@@ -134,5 +134,6 @@ async def open_site(
         for listener in list(runner.sites):
             await listener.stop()
         for _ in range(5):
-            await asyncio.sleep(0)  # whom the system has let in already becomes a connection, which is then closed
+            # whom the system has let in already becomes a connection, which is then closed
+            await asyncio.sleep(0)
         await runner.cleanup()
