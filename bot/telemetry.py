@@ -65,6 +65,7 @@ class RotatingFile:
         self._lock = threading.Lock()
         self._handle = -1
         self._size = 0
+        self._is_closed = False
         self.lost = 0
         self._open()
 
@@ -72,6 +73,8 @@ class RotatingFile:
         """Append `line`."""
         with self._lock:
             try:
+                if self._handle < 0 and not self._is_closed:
+                    self._open()
                 if self._size + len(line) > self._max_bytes and self._size:
                     self._rotate()
                 self._size += os.write(self._handle, line)
@@ -83,8 +86,8 @@ class RotatingFile:
     def close(self) -> None:
         """Close the file; later lines are lost."""
         with self._lock, contextlib.suppress(OSError):
-            os.close(self._handle)
-            self._handle = -1
+            self._is_closed = True
+            self._let_go()
 
     def _open(self) -> None:
         self._handle = os.open(
@@ -92,8 +95,13 @@ class RotatingFile:
         )
         self._size = os.fstat(self._handle).st_size
 
+    def _let_go(self) -> None:
+        """Its number belongs to whatever is opened next, so nothing may be written or closed by it any more."""
+        handle, self._handle = self._handle, -1
+        os.close(handle)
+
     def _rotate(self) -> None:
-        os.close(self._handle)
+        self._let_go()
         for number in range(self._max_files - 1, 0, -1):
             older = self._path.with_name(f"{self._path.name}.{number}")
             newer = self._path.with_name(f"{self._path.name}.{number - 1}") if number > 1 else self._path

@@ -144,6 +144,25 @@ def test_the_log_never_grows_beyond_its_parts(tmp_path: Path) -> None:
     assert numbers == list(range(100 - len(numbers), 100))
 
 
+def test_lines_of_a_log_that_cannot_be_turned_over_go_into_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    out = RotatingFile(path, max_bytes=30, max_files=2)
+    out(b"x" * 20 + b"\n")
+    in_the_way = path.with_name("a.log.1")
+    in_the_way.mkdir()
+    out(b"y" * 20 + b"\n")
+    with (tmp_path / "other").open("wb") as other:  # has the number that the log's file had
+        out(b"z" * 20 + b"\n")
+        assert other.tell() == (tmp_path / "other").stat().st_size == 0
+        assert out.lost == 2
+        in_the_way.rmdir()
+        out(b"well\n")
+        out.close()
+        out(b"gone\n")
+        assert (tmp_path / "other").stat().st_size == 0
+    assert (path.read_bytes(), out.lost) == (b"x" * 20 + b"\nwell\n", 3)
+
+
 def test_a_log_that_cannot_be_written_loses_lines_and_nothing_else(tmp_path: Path) -> None:
     out = RotatingFile(tmp_path / "a.log")
     out.close()
