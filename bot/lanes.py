@@ -51,7 +51,8 @@ class Turn:
     `role`: of who said it, on arrival. `crashes`: how often the process ended while this was at work. `is_loose`:
     nobody said anything, and what we say is written down nowhere before it is shown. `stage`, `steps`: where it
     stands and how often something moved, `patience`: seconds that its models may be silent. `size`: bytes of its
-    text when it began to wait. `may_stand`: some of the answer may, though no note of it was kept.
+    text when it began to wait. `may_stand`: some of the answer may, though no note of it was kept. `is_stopped`: a
+    person stopped it between two tries.
     """
 
     turn_id: str
@@ -68,6 +69,7 @@ class Turn:
     has_acted: bool = False
     has_begun: bool = False
     is_pausing: bool = False
+    is_stopped: bool = False
     burial: str = ""
     merged: list[Turn] = field(default_factory=list)
     merges: int = 0

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 DEAD = "dead"
 """The outcome, in the metrics, of a turn whose message was set aside."""
 
-_GOES_ON = frozenset({None, StopReason.EDITED, StopReason.MERGED})
+_GOES_ON = frozenset({None, StopReason.EDITED, StopReason.MERGED, StopReason.STOPPED})
 _STANDS = frozenset({StopReason.SHUTDOWN, StopReason.DELETED})
 
 
@@ -75,7 +75,10 @@ class Tries:
                 return False
             is_late = self.wall() - since > age_limit(address.surface)
             if is_late or pending.errors >= MAX_ERRORS:
-                await self._bury(turn, str(error))
+                if turn.is_stopped:  # nobody waits for it
+                    self._end(turn, Outcome.STOPPED)
+                else:
+                    await self._bury(turn, str(error))
                 return False
             if not await self._pause(turn, rest):
                 return False
@@ -85,7 +88,8 @@ class Tries:
             return tries < MAX_ERRORS and await self._pause(turn, rest)
 
     async def _pause(self, turn: Turn, seconds: float) -> bool:
-        """Whether the turn is still wanted after so many seconds."""
+        """Whether to go on after so many seconds, be it only to say that it was stopped."""
+        _heed_stop(turn)
         if turn.interrupt.reason not in _STANDS:
             turn.interrupt.clear()
         if self.is_draining():
@@ -96,6 +100,7 @@ class Tries:
                 await asyncio.sleep(seconds)
         finally:
             turn.is_pausing = False
+        _heed_stop(turn)
         reason = turn.interrupt.reason
         if reason in _GOES_ON:
             turn.interrupt.clear()
@@ -131,6 +136,12 @@ class Tries:
         metrics.turn_ended(turn.message.address.key.channel, outcome)
         ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
         end_turn(self.store, TurnRecord(turn.turn_id, turn.key, 0, ids, outcome, ended_at=self.wall()))
+
+
+def _heed_stop(turn: Turn) -> None:
+    """A stop between two tries is kept for the next one, which says so; what comes now is answered by itself."""
+    if turn.interrupt.reason is StopReason.STOPPED:
+        turn.is_stopped = turn.is_closing = True
 
 
 def set_aside(turn: Turn, reason: str, alerts: Alerts | None = None) -> None:

@@ -161,7 +161,11 @@ class Turns:
         if turn.is_final and turn.interrupt.reason is not StopReason.DELETED:
             # The whole answer is written down, a command's effect too; only its last showing is unsure.
             reply.write(turn.resumed_text)
-            return Ending(Outcome.DONE, questions=turn.texts)
+            is_cut = turn.is_stopped and turn.resumed_text.endswith(words.STOPPED)
+            return Ending(Outcome.STOPPED if is_cut else Outcome.DONE, questions=turn.texts)
+        if turn.is_stopped and turn.interrupt.reason is not StopReason.DELETED:
+            reply.write(turn.resumed_text)  # what stands of it stays
+            return Ending(Outcome.STOPPED, words.STOPPED, questions=turn.texts)
         if turn.is_command:
             if not await asyncio.shield(turn.committed):
                 return Ending(Outcome.DONE, leaves=True)

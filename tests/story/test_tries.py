@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from bot import words
 from bot.inbox import TAKEN_BACK
@@ -21,7 +24,7 @@ from channels.capabilities import Capabilities, LatencyClass, SendKey, Streaming
 from channels.errors import Gone, GoneWhat, NotAuthorized, Unavailable
 from channels.events import MessageDeleted
 from channels.outcome import PATIENCE
-from providers.base import Started
+from providers.base import CompletionRequest, Credential, Finished, ModelSpec, Started, StreamEvent
 from providers.fake import FakeProvider, Hang, answer
 from tests.story.inside import EDITS, EPOCH, Inside, address, inside, message
 from tests.virtual_time import virtual_time
@@ -294,6 +297,68 @@ async def test_an_answer_whose_question_is_deleted_between_two_tries_is_taken_ba
         assert world.channel.visible() == ["hello"]
         ends = [row.outcome for row in await world.app.store.turns(None, 5)]
         assert sorted(ends) == [Outcome.DONE, Outcome.WITHDRAWN]
+
+
+class _Faulty(FakeProvider):
+    """A fault of ours ends its first answer when all of its words have come."""
+
+    faults = 1
+
+    @asynccontextmanager
+    async def stream(
+        self, model: ModelSpec, request: CompletionRequest, credential: Credential
+    ) -> AsyncIterator[AsyncIterator[StreamEvent]]:
+        async with super().stream(model, request, credential) as events:
+            yield self._broken(events)
+
+    async def _broken(self, events: AsyncIterator[StreamEvent]) -> AsyncIterator[StreamEvent]:
+        async for event in events:
+            if isinstance(event, Finished) and self.faults:
+                await asyncio.sleep(2.0)  # so that the words are seen and kept
+                self.faults -= 1
+                raise RuntimeError("a fault of ours")
+            yield event
+
+
+@virtual_time
+@pytest.mark.parametrize("seen", ["half an answer", ""])
+async def test_an_answer_that_is_stopped_between_two_tries_says_so(tmp_path: Path, seen: str) -> None:
+    capabilities = EDITS if seen else WHOLE
+    provider = _Faulty("one", default=answer("half an answer"))
+    async with inside(tmp_path, provider, capabilities, is_virtual=True) as world:
+        await world.say("tell me", 1)
+        await asyncio.sleep(2.1)
+        assert world.channel.visible() == ([seen] if seen else [])
+        await world.say("/stop", 2)
+        await world.say("and now?", 3)
+        await _quiet(world)
+        first = f"{seen}\n\n{words.STOPPED}".strip()
+        assert sorted(world.channel.visible()) == sorted([first, words.STOPPING, "half an answer"])
+        ends = [row.outcome for row in await world.app.store.turns(None, 5)]
+        assert sorted(ends) == [Outcome.DONE, Outcome.DONE, Outcome.STOPPED]
+        assert len(world.provider.asked) == 2, "what was stopped was not asked again"
+
+
+@virtual_time
+async def test_what_was_stopped_while_its_channel_is_away_is_shown_as_that_or_forgotten(
+    tmp_path: Path,
+) -> None:
+    for times, stands in ((20, [words.STOPPED, words.STOPPING]), (10_000, [])):
+        folder = tmp_path / str(times)
+        provider = _Faulty("one", default=answer("half an answer"))
+        async with inside(folder, provider, WHOLE, is_virtual=True) as world:
+            _is_away(world, times)
+            await world.say("tell me", 1)
+            await asyncio.sleep(2.1)
+            await world.say("/stop", 2)
+            await _quiet(world)
+            assert sorted(world.channel.visible()) == sorted(stands)
+            (stopped,) = [
+                row for row in await world.app.store.turns(None, 5) if row.outcome is Outcome.STOPPED
+            ]
+            assert stopped.history == ()
+            assert [letter.text for letter in _letters(world)] == ([] if stands else ["/stop"])
+            assert len(world.provider.asked) == 1
 
 
 async def test_a_deleted_question_is_over_although_its_answer_cannot_be_taken_back(tmp_path: Path) -> None:
