@@ -14,6 +14,7 @@ from bot import metrics, words
 from bot.accounts import Account
 from bot.alerts import Alert, Alerts, Kind
 from bot.conversations import Conversations
+from bot.errors import StoreError
 from bot.lanes import Lanes, Turn
 from bot.store.base import Store
 from channels.capabilities import Surface
@@ -82,8 +83,12 @@ class Messenger:
         self._known.pop(account.scope, None)
 
     async def _tell(self, alert: Alert, accounts: Accounts) -> bool:
-        """Say it wherever it belongs. False: it belongs somewhere, and nothing there is connected."""
-        keys = self.to or await self._owners(accounts)
+        """Say it wherever it belongs. False: it belongs somewhere, and nothing there is connected, or nobody knows."""
+        try:
+            keys = self.to or await self._owners(accounts)
+        except StoreError as error:
+            log.warning("alert waits", kind=str(alert.kind), error=str(error))
+            return False
         if not keys:
             log.info("alert told to nobody", kind=str(alert.kind))
             return True
@@ -113,7 +118,10 @@ class Messenger:
         return (await self.store.choices(account.scope)).get(OWNER_CHAT)
 
     async def _handle(self, key: str) -> str:
-        return (await self.conversations.get(key)).state.handle
+        try:
+            return (await self.conversations.get(key)).state.handle
+        except StoreError:
+            return ""  # most channels need none
 
     def _say(self, alert: Alert, account: Account, where: ConversationKey, handle: str) -> None:
         surface = Surface.DIRECT if where.thread is None else Surface.THREAD

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,22 @@ async def test_an_alert_waits_until_its_place_is_connected(tmp_path: Path) -> No
         world.account.is_online = True
         await asyncio.sleep(60.0)
         assert len(told(world)) == 1
+
+
+@virtual_time
+async def test_an_alert_waits_until_the_store_can_say_where_the_owner_is(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer("hello")), policy=BOSS, is_virtual=True) as world:
+        world.account.is_online = True
+        await world.accept(replace(message("hi", 1, sender="boss"), address=address("desk")))
+        await quiet(world)
+        with closing(sqlite3.connect(world.app.home.database, isolation_level=None)) as other:
+            other.execute("ALTER TABLE choice RENAME TO away")
+            world.app.alerts.raise_(Kind.DISK, "the disk fails")
+            await asyncio.sleep(100.0)
+            assert told(world) == ["hello"]
+            other.execute("ALTER TABLE away RENAME TO choice")
+        await asyncio.sleep(100.0)
+        assert told(world) == ["hello", words.alert("the disk fails", 0)]
 
 
 @virtual_time
