@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
+import structlog
+
 from bot import metrics, words
 from bot.alerts import Alerts, Kind
 from bot.answering import Answering
@@ -65,6 +67,8 @@ from routing.pressure import Pressure
 from routing.spend import DAY
 from routing.tasks import tasks
 
+log = structlog.get_logger()
+
 DEFAULT_SYSTEM = (
     "You are a helpful assistant in a chat. Answer in the language of the question. "
     "Be brief and plain; use Markdown only where it helps."
@@ -84,7 +88,7 @@ async def open_app(
     """The daemon's inside, running while the context is open: lanes work, nothing is connected yet.
 
     `box`: what models may call; None: what the servers of the settings offer. `machine`: its time and chance. The
-    tasks that it starts end with the context, whatever they wait for; a fault in one of them ends all.
+    tasks that it starts end with the context, whatever they wait for; a fault in one that answers people ends all.
     """
     alive: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as tasks:
@@ -122,10 +126,11 @@ def _build(
 ) -> App:
     clock = machine.clock
     table = all_commands({name: ROLES[role] for name, role in settings.commands.roles.items()})
+    aside = _aside(spawn)
     conversations, choices = Conversations(store), WiderChoices(store)
     alerts = Alerts(clock, settings.alerts.cooldown, settings.alerts.kinds)
-    books = _books(settings, store, models, spawn, machine, alerts)
-    answering = _answering(settings, models, spawn, box, choices, books)
+    books = _books(settings, store, models, aside, machine, alerts)
+    answering = _answering(settings, models, aside, box, choices, books)
     turns = Turns(
         store=store,
         tries=Tries(store, machine.wall, lambda: lanes.is_draining, alerts),
@@ -144,7 +149,7 @@ def _build(
     lanes = Lanes(run, spawn, clock, lambda turn: store.join(turn.turn_id, turn.merged_ids))
     messenger = _messenger(settings, store, alerts, conversations, lanes, machine)
     desk = _desk(models, lanes, conversations, choices, books, box)
-    warmer = _warmer(settings, models, conversations, answering, spawn, books)
+    warmer = _warmer(settings, models, conversations, answering, aside, books)
     return App(
         home=home,
         store=store,
@@ -162,6 +167,23 @@ def _build(
         messenger=messenger,
         grants=books.grants,
     )
+
+
+def _aside(spawn: Spawn) -> Spawn:
+    """For what nobody waits for: a fault in it, perhaps of a stranger's adapter, is logged and ends nothing else."""
+
+    async def guarded(work: Coroutine[Any, Any, None], name: str) -> None:
+        try:
+            await work
+        except Exception as error:
+            log.exception("work beside the answers failed", task=name, error=type(error).__name__)
+
+    def begin(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = spawn(guarded(work, name), name)
+        task.add_done_callback(lambda _: work.close())  # one that is cancelled at once never began
+        return task
+
+    return begin
 
 
 def _messenger(

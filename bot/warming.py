@@ -131,5 +131,9 @@ class Warmer:
 async def warm_local(models: Models) -> None:
     """Let the first model be loaded at the start where it runs on this machine: nobody's first question then waits."""
     first = models.catalog().primary.model
-    if first.is_local:
+    if not first.is_local:
+        return
+    try:
         await models.providers[first.provider].warm()
+    except Exception as error:  # it may be a stranger's adapter, and nobody waits for it
+        log.exception("model not loaded", provider=first.provider, error=type(error).__name__)

@@ -189,6 +189,24 @@ async def test_a_second_answer_is_asked_seldom_paid_for_and_never_shown(tmp_path
         assert all(len(row.detail["attempts"]) == 1 for row in rows)
 
 
+async def test_a_fault_in_a_second_answer_ends_nothing_else(tmp_path: Path) -> None:
+    class Faulty(FakeProvider):
+        def stream(self, *args: Any, **more: Any) -> Any:
+            raise ZeroDivisionError
+
+    configure(tmp_path, stage="shadow", sample=0.02, sampleBudget=1.0)
+    one, _ = two_models(price=Price(1.0, 10.0))
+    two = Faulty("two", models=[FakeProvider.spec("m", "two", price=Price(1.0, 10.0))])
+    async with inside(tmp_path, one, CALM, second=two) as world:
+        seconds = world.app.desk.rolling.seconds
+        assert seconds is not None
+        seconds.offered = 49
+        assert await ask(world, HARD, 1) == "from one"
+        await shadows(world)
+        assert seconds.asked == 1
+        assert await ask(world, HARD, 2) == "from one"
+
+
 @pytest.mark.parametrize(("share", "budget", "price"), [(0.0, 9.0, 1.0), (0.02, 0.0, 1.0), (0.02, 9.0, None)])
 def test_without_share_budget_or_price_nobody_is_asked_twice(
     share: float, budget: float, price: float | None

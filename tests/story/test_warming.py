@@ -120,3 +120,29 @@ async def test_a_model_on_this_machine_is_loaded_at_the_start(
     async with inside(tmp_path, provider) as world:
         await warm_local(world.app.models)
         assert provider.warmed == warmed
+
+
+class Faulty(WarmProvider):
+    """A stranger's adapter, which raises where it promised not to."""
+
+    async def warm(self) -> None:
+        """It fails."""
+        raise ZeroDivisionError
+
+    async def warm_prompt(
+        self, model: ModelSpec, request: CompletionRequest, credential: Credential
+    ) -> Usage:
+        """So does this."""
+        self.prompts.append(request)
+        raise ZeroDivisionError
+
+
+async def test_a_fault_while_something_is_made_ready_ends_nothing_else(tmp_path: Path) -> None:
+    provider = Faulty(answer("hello"))
+    async with inside(tmp_path, provider) as world:
+        await Typing(world)()
+        assert len(provider.prompts) == 1
+        await warm_local(world.app.models)
+        await world.say("hi")
+        await world.quiet()
+        assert world.channel.visible() == ["hello"]
