@@ -352,7 +352,7 @@ class SqliteStore:
 
     def _sweep(self) -> None:
         """Housekeeping, a slice at a time, when nothing else waits to be written."""
-        if self.writer.waiting:
+        if self.writer.is_pressed:
             self._timer = self._loop.call_later(NEXT_SLICE, self._sweep)
             return
         step = self.writer.add(kinds.SWEEP, functools.partial(self._sweeper.step, now=self._clock()))

@@ -101,6 +101,11 @@ class Writer:
         """How many writes wait to be begun."""
         return len(self._queue)
 
+    @property
+    def is_pressed(self) -> bool:
+        """Whether anything waits but for company (see Kind.rides)."""
+        return bool(self._queue) and (self._draining or self._timer is not None)
+
     def add(self, kind: Kind, row: Any, *, size: int = 0) -> asyncio.Future[Any]:
         """Hand over a write of about `size` bytes. The future has its result once it is durable."""
         future: asyncio.Future[Any] = self._loop.create_future()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bot.store.base import Conversation
 from bot.store.executors import InlineExecutor
+from bot.store.money import Charge
 from bot.store.sqlite import SqliteStore, open_store
 from bot.store.sweep import Retention, Sweeper
 from channels.events import Sent
@@ -117,6 +118,17 @@ async def test_the_store_keeps_house_by_itself(path: Path) -> None:
             while _count(path, "inbox") or _count(path, "turn") or _count(path, "history"):
                 await asyncio.sleep(0.01)
         assert await store.add_message(message("old0"), "again", clock.now)
+
+
+async def test_what_only_rides_along_with_other_writes_keeps_no_house_waiting(path: Path) -> None:
+    clock = Clock()
+    async with open_store(path, clock=clock, retention=Retention(every=0.01)) as store:
+        await _live(store, "old", clock.now)
+        clock.now += 500 * DAY
+        store.charge(Charge(20_000, "a/m", "", "", 0.5))  # as after a request that answered nobody
+        async with asyncio.timeout(30):
+            while _count(path, "turn"):
+                await asyncio.sleep(0.01)
 
 
 async def test_the_room_of_what_went_is_given_back(path: Path) -> None:
