@@ -18,10 +18,8 @@ _DAY = 86_400.0
 class Retention:
     """How long rows are kept, in seconds, and how many lines a session holds.
 
-    `history`: what was said, the choices made in a conversation where nothing was said since, and who was let in when
-    by whom. `letters`: messages that were given up.
-    `history`: what was said, what it cost, and the choices made in a conversation where nothing was said since.
-    `letters`: messages that were given up.
+    `history`: what was said, what it cost, the choices made in a conversation where nothing was said since, and who
+    was let in when by whom. `letters`: messages that were given up.
 
     `keys`: how long a second copy of an event is recognised. `payloads`: the messages of ended turns.
     `turns`: records of turns.
