@@ -118,6 +118,11 @@ class Turn:
         return [(turn.message.sender.name, turn.message.text) for turn in (self, *self.merged)]
 
     @property
+    def is_turned_away(self) -> bool:
+        """Whether it is a program's request that is told to come again later."""
+        return self.say is not None and self.message.asked is not None
+
+    @property
     def asks_model(self) -> bool:
         """Whether a model answers it, or has."""
         return self.say is None and not self.is_command

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot import metrics, words
+from bot.access import authorise
 from bot.accounts import Manner
 from bot.alerts import Kind
 from bot.answering import Answering
@@ -67,6 +68,11 @@ class Turns:
 
     async def run(self, turn: Turn) -> None:
         """One message to one answer. Never raises but for cancellation: a fault ends this turn alone."""
+        if turn.asks_model and not _may_be_heard(turn):
+            metrics.event_dropped(turn.message.address.key.channel, "closed")
+            log.info("waiting message dropped", turn_id=turn.turn_id, reason="no longer let in")
+            self._fail(turn, Outcome.WITHDRAWN)
+            return
         async with self.tries.suspects.apart(turn):
             await self._run(turn)
 
@@ -137,6 +143,8 @@ class Turns:
                     return
                 note = answer_note(ending, reply)
                 delivery = await self._show(turn, talk, reply, ending, note)
+                if turn.is_turned_away:
+                    return  # which is to cost next to nothing; it is counted
                 if reply.is_withdrawn:  # the disk knew the message, or did not take it
                     turn.release()
                     return
@@ -155,6 +163,8 @@ class Turns:
                 await self.store.progress(turn.turn_id, reply.visible_text)
 
     async def _answer(self, turn: Turn, talk: Talk, reply: Reply) -> Ending:
+        if turn.is_turned_away:
+            return Ending(Outcome.FAILED, turn.say or "", failure=Failure.LIMITED)
         if turn.say is not None:
             reply.write(self._marked(turn, turn.say))
             return Ending(Outcome.DONE)
@@ -300,11 +310,11 @@ class Turns:
             await self.notes.tell(turn, text, "!")
         self._fail(turn)
 
-    def _fail(self, turn: Turn) -> None:
+    def _fail(self, turn: Turn, outcome: Outcome = Outcome.FAILED) -> None:
         """Its end, for which nobody has anything to write but that it is over."""
-        metrics.turn_ended(turn.message.address.key.channel, Outcome.FAILED)
+        metrics.turn_ended(turn.message.address.key.channel, outcome)
         ids = (turn.turn_id, *(each.turn_id for each in turn.merged))
-        record = TurnRecord(turn.turn_id, turn.key, 0, ids, Outcome.FAILED, ended_at=self.wall())
+        record = TurnRecord(turn.turn_id, turn.key, 0, ids, outcome, ended_at=self.wall())
         end_turn(self.store, record)
 
 
@@ -323,6 +333,12 @@ def is_note(turn: Turn, ending: Ending, reply: Reply) -> bool:
     """Whether what is to be shown stands in an answer's place and tells of a failure of ours, not of the question."""
     is_failed = ending.outcome is Outcome.FAILED and ending.failure in _NOTED
     return is_failed and turn.asks_model and not reply.visible_text
+
+
+def _may_be_heard(turn: Turn) -> bool:
+    """Whether whoever said it still may: it may have waited behind others, and its person was let out meanwhile."""
+    account = turn.account
+    return authorise(turn.message, account.policy, account.granted).is_allowed
 
 
 def _may_begin_again(turn: Turn) -> bool:

@@ -68,8 +68,10 @@ class Host(Protocol):
     async def accept(self, event: Event) -> bool:
         """Take an event over. True: it is durable, or dropped on purpose; confirm it to the platform now.
 
-        False: there is no room; do not confirm it, offer it again later. Events of one conversation are
-        answered in the order in which `accept` was entered. Never raises for bad content.
+        That too much is at hand is said in the answer's place: to people in words, to a program by `conclude`
+        (Failure.LIMITED). False: not now, as the daemon ends or its disk takes nothing; do not confirm it, offer it
+        again later. Events of one conversation are answered in the order in which `accept` was entered. Never raises
+        for bad content.
         """
 
     def refusal(self, event: Event) -> str | None:

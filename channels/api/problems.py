@@ -75,7 +75,11 @@ CROWDED = Problem(
     429, "Too many requests at once (maxRequests).", LIMIT, code="rate_limit_exceeded", retry_after=1
 )
 CLOSED = Problem(
-    503, "The server is stopping or has no room; try again.", SERVER, code="unavailable", retry_after=2
+    503,
+    "The server is stopping, or its disk takes nothing; try again.",
+    SERVER,
+    code="unavailable",
+    retry_after=2,
 )
 BAD_BODY: Mapping[int, Problem] = MappingProxyType({408: TOO_SLOW, 413: TOO_LARGE, 415: PACKED})
 """For a body that cannot be read: the status, and what is told."""
