@@ -8,7 +8,8 @@ inbox         every event key of the last days; a row with a message until its p
               sender: whose message; attempts: how often it was begun; errors: how often its showing failed
 turn          one row per message that is answered. state: open | final (whole answer known) | merged | done
 part          the messages in which an answer stands
-history       what was said and shown; within a conversation and session `id` gives the order
+history       what was said and shown; within a conversation and session `id` gives the order, but for a turn whose
+              end the disk took late: its lines stand before what was shown later (bot.store.turns)
               sender: who said it, or who is answered; '' where that is not known
 pairing       who waits to be let in, with a salted digest of the code that they were told; access_grant: who was let in
               beside the settings; access_log: every change of that, by whom, about whom (CHANNEL:ACCOUNT:ID)
@@ -281,7 +282,7 @@ CUT_HISTORY = """DELETE FROM history WHERE conversation = ? AND session = ? AND 
     WHERE conversation = ? AND session = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"""
 # One row of JSON, not many rows, for the reason given at Rows. Seventeen digits carry any float exactly.
 HISTORY = """SELECT json_group_array(json_array(role, text, message_id, printf('%!.17g', at), speaker, outcome,
-        turn_id, note, exchange))
+        turn_id, note, exchange, added_at))
     FROM (SELECT * FROM history WHERE conversation = ? AND session = ? ORDER BY id DESC LIMIT ?) AS latest"""
 
 # Conversations, cursors, choices

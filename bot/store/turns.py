@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from bot.store.connection import execute, execute_rows
 Row = tuple[Any, ...]
 
 _CUT_ONE_IN = 32  # conversations are cut back at one turn in so many, chosen by the turn's id
+_LATE = 0.5  # seconds; a turn's end is handed over as it is shown, and again a second later where the disk was full
+_AT, _TURN, _ADDED = 3, 6, 9  # places in a row of sql.HISTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,27 @@ def history(connection: sqlite3.Connection, key: str, session: int, limit: int) 
             note=None if note is None else decode(note),
             exchange=None if exchange is None else Exchange.from_plain(decode(exchange)),
         )
-        for role, text, message_id, at, speaker, outcome, turn_id, note, exchange in reversed(decode(found))
+        for role, text, message_id, at, speaker, outcome, turn_id, note, exchange, _ in _as_said(
+            decode(found)
+        )
     ]
+
+
+def _as_said(newest_first: Sequence[Row]) -> list[Row]:
+    """Lines as they were said, oldest first: a turn whose end was kept late goes before what was shown after it."""
+    turns: list[list[Row]] = []
+    for _, lines in itertools.groupby(reversed(newest_first), key=lambda line: line[_TURN]):
+        turn = list(lines)
+        place = len(turns)
+        if turn[-1][_ADDED] - _shown(turn) > _LATE:
+            while place and _shown(turns[place - 1]) > _shown(turn):
+                place -= 1
+        turns.insert(place, turn)
+    return [line for turn in turns for line in turn]
+
+
+def _shown(turn: Sequence[Row]) -> float:
+    return float(turn[-1][_AT])
 
 
 def turns(connection: sqlite3.Connection, key: str | None, limit: int) -> Sequence[TurnRecord]:

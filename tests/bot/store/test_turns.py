@@ -56,6 +56,24 @@ async def test_history_is_seen_as_soon_as_the_turn_was_handed_over(store: Sqlite
     assert [turn.turn_id for turn in await store.turns(None, 10)] == ["t2", "t1"]
 
 
+async def test_a_turn_whose_end_the_disk_took_late_stands_where_it_was_said(path: Path) -> None:
+    now = SOME_TIME
+    async with open_store(path, clock=lambda: now) as store:
+        for name, shown, kept in (
+            ("before", 1.0, 1.0),
+            ("meanwhile", 20.0, 20.0),
+            ("late", 10.0, 40.0),  # handed over again and again while the disk was full
+            ("set back", 5.0, 5.0),  # the clock was; nothing is late about it
+        ):
+            now = SOME_TIME + kept
+            asked = HistoryRow("user", f"{name}?", "1", SOME_TIME, turn_id=name)
+            told = HistoryRow("assistant", name, "2", SOME_TIME + shown, turn_id=name)
+            await store.finish_turn(replace(record(name), history=(asked, told)))
+        lines = [line.text for line in await store.history(str(KEY), 1, 10)]
+    assert lines[0::2] == ["before?", "late?", "meanwhile?", "set back?"]
+    assert lines[1::2] == ["before", "late", "meanwhile", "set back"]
+
+
 async def test_sessions_and_conversations_keep_their_lines_apart(store: SqliteStore) -> None:
     await store.finish_turn(record("t1", text="a"))
     await store.finish_turn(record("t2", text="b", session=2))
