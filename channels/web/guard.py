@@ -145,6 +145,9 @@ class Tries:
     def wait(self, peer: str, now: float) -> float:
         """Seconds until this peer may try again; 0 when it may now."""
         count, since = self._failed.get(peer, (0, now))
+        if since > now:  # the clock was set back
+            since = now
+            self._failed[peer] = (count, now)
         left = since + self._window - now
         return left if count >= self._most and left > 0 else 0.0
 

@@ -40,7 +40,8 @@ class Bucket:
     def take(self) -> float:
         """Take one and return 0, or return the seconds until there is one."""
         now = self._clock()
-        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        passed = max(0.0, now - self._at)  # the clock may have been set back
+        self._level = min(self._burst, self._level + passed * self._rate)
         self._at = now
         if self._level < 1:
             return (1 - self._level) / self._rate

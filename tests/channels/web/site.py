@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -111,11 +112,14 @@ class Page:
 
 @asynccontextmanager
 async def open_site(
-    host: RecordingHost | None = None, settings: WebSettings | None = None, port: int = 0
+    host: RecordingHost | None = None,
+    settings: WebSettings | None = None,
+    port: int = 0,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Site]:
-    """Serve the channel until the block ends."""
+    """Serve the channel until the block ends. `clock`: see WebChannel."""
     host = host or RecordingHost()
-    channel = WebChannel("main", settings or WebSettings(), host)
+    channel = WebChannel("main", settings or WebSettings(), host, clock)
     app = web.Application()
     for route in channel.routes():
         app.router.add_route(route.method, route.path, route.handler)

@@ -208,3 +208,13 @@ def test_nothing_secret_is_in_what_a_log_would_show() -> None:
     knock = replace(VISIT, authorization=f"Bearer {TOKEN}", cookie=new_session(TOKEN, NOW))
     assert TOKEN not in repr(knock) and TOKEN not in repr(LOCKED)
     assert new_session(TOKEN, NOW) not in repr(knock)
+
+
+def test_a_clock_that_is_set_back_lets_nobody_wait_longer_to_try_again() -> None:
+    tries = Tries(most=2, window=60)
+    for _ in range(2):
+        tries.failed("peer", NOW)
+    assert tries.wait("peer", NOW - 3600) == 60
+    assert tries.wait("peer", NOW - 3550) == 10
+    tries.failed("peer", NOW - 3550)
+    assert tries.wait("peer", NOW - 3540) == 0

@@ -25,6 +25,7 @@ from tests.channels.web.site import Site, open_site
 TOKEN = f"correct horse {canary('page')} staple"
 LOCKED = WebSettings(token=SecretStr(TOKEN))
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+NOW = 1_795_000_000.0
 
 
 async def status(site: Site, path: str = "/", **request: Any) -> int:
@@ -254,15 +255,28 @@ async def test_junk_is_answered_and_the_connection_lives(junk: str) -> None:
 
 
 async def test_a_flood_of_frames_is_slowed_down_and_at_last_cut_off() -> None:
-    async with open_site() as site, site.page() as page:
+    async with (
+        open_site(clock=lambda: NOW) as site,
+        site.page() as page,
+    ):  # no time passes, however slow we are
         for number in range(limits.FRAME_BURST + 5):
             await page.say("x", f"message-{number}")
         assert (await page.next("refused"))["code"] == "rate"
         for _ in range(limits.MAX_REFUSED + 50):
             await page.socket.send_str("junk")
-        while (await page.socket.receive(timeout=20)).type is WSMsgType.TEXT:
-            pass
+            if (await page.socket.receive(timeout=20)).type is not WSMsgType.TEXT:  # who reads is not overrun
+                break
         assert page.socket.close_code == 1008
+
+
+async def test_a_clock_that_is_set_back_slows_nobody_down() -> None:
+    now = NOW
+    async with open_site(clock=lambda: now) as site, site.page() as page:
+        await page.say("before", "message-1")
+        await page.next("said")
+        now -= 3600
+        await page.say("after", "message-2")
+        assert (await page.next("said", "refused"))["t"] == "said"
 
 
 async def test_the_number_of_connections_is_bounded() -> None:
