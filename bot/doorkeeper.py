@@ -11,7 +11,7 @@ from bot.accounts import Account
 from bot.errors import StoreError
 from bot.grants import Grants, person_of
 from bot.recent import Recent
-from channels.commands import CommandSpec, Role, parse_command
+from channels.commands import CommandSpec, ParsedCommand, Role, parse_command
 from channels.events import Event, Message, Pressed
 
 NOTE_INTERVAL = 3600.0
@@ -33,11 +33,20 @@ class Doorkeeper:
     clock: Callable[[], float]
     told: Recent
 
+    def command(self, said: Message) -> ParsedCommand | None:
+        """The command that somebody gives. Words of others (a program's, forwarded ones) are never one.
+
+        Else whoever has an owner forward "/op 4711" to the bot would be let in by it.
+        """
+        if said.asked is not None or said.quotes:
+            return None
+        return parse_command(said.text, self.specs)
+
     def beyond(self, event: Event, role: Role) -> Role | None:
         """The role that a command needs which this one has not; None for what may be said or pressed."""
         match event:
-            case Message(text=text, asked=None):
-                parsed = parse_command(text, self.specs)
+            case Message():
+                parsed = self.command(event)
             case Pressed(action=action):
                 parsed = parse_command(f"/{action}", self.specs)
             case _:
@@ -85,5 +94,5 @@ class Doorkeeper:
         )
 
     def _asks(self, event: Event) -> bool:
-        parsed = parse_command(event.text, self.specs) if isinstance(event, Message) else None
+        parsed = self.command(event) if isinstance(event, Message) else None
         return parsed is not None and parsed.spec.name == PAIR

@@ -22,6 +22,7 @@ from bot.interrupt import StopReason
 from bot.lanes import Lanes, Mode, Turn
 from bot.limits import Limits, Over, Scope
 from bot.loops import SILENCE, Loops, Pace
+from bot.patience import is_too_late
 from bot.recent import Recent
 from bot.record import end_turn
 from bot.store.base import Outcome, Store, TurnRecord
@@ -127,7 +128,7 @@ class Inbox:
     async def _message(self, account: Account, message: Message, role: Role) -> bool:
         if message.asked is not None and (full := self._full(account, message)):
             metrics.event_dropped(account.channel.name, full)
-            return False
+            return self._turn_away(account, message, words.OVERLOADED)
         if not (message.addressed or message.attachments or message.text.strip()):
             metrics.event_dropped(account.channel.name, "empty")
             return True  # nobody said it to us, and there is nothing to answer
@@ -138,11 +139,14 @@ class Inbox:
         if not message.is_press and self._is_loop(account, message, role):
             metrics.event_dropped(account.channel.name, "loop")
             return True
-        if (over := self._over(account, message, role)) is not None:
+        is_late = self._is_late(account, message)
+        if not is_late and (over := self._over(account, message, role)) is not None:
             return await self._too_many(account, message, over, known)
         turn = self._turn(account, message, role)
         metrics.event_accepted(account.channel.name, "message")
-        turn.has_begun = not self.lanes.is_busy(turn.key)
+        if is_late:  # as if it had waited here
+            turn.say, turn.received_at = words.STALE, message.sent_at.timestamp()
+        turn.has_begun = not (is_late or self.lanes.is_busy(turn.key))
         turn.committed = self.store.add_message(
             turn.message, turn.turn_id, turn.received_at, is_begun=turn.has_begun
         )
@@ -155,7 +159,7 @@ class Inbox:
         """Whether a bot seems to answer us; who owns this one, and programs, do as they like."""
         if role is Role.OWNER or not account.policy.stops_loops or message.asked is not None:
             return False
-        if parse_command(message.text, self.specs) is not None:
+        if self.door.command(message) is not None:
             return False
         conversation = str(message.address.key)
         pace = self.loops.said(conversation, message.sender.id, len(message.text), self.clock())
@@ -165,7 +169,7 @@ class Inbox:
 
     def _over(self, account: Account, event: Message | MessageEdited, role: Role) -> Over | None:
         """The limit that somebody has reached; None counts what they said. Admins say what they like, all may stop."""
-        if role >= Role.ADMIN or self._stops(event):
+        if role >= Role.ADMIN or (isinstance(event, Message) and self._stops(event)):
             return None
         sender, conversation = f"{account.scope} {event.sender.id}", str(event.address.key)
         over = self.limits.admit(sender, conversation, self.clock(), self.wall())
@@ -173,26 +177,47 @@ class Inbox:
             metrics.event_dropped(account.channel.name, f"rate_{over.scope}")
         return over
 
-    def _stops(self, event: Message | MessageEdited) -> bool:
-        text = event.text.strip()
-        parsed = parse_command(text, self.specs)
-        if parsed is not None:
-            return parsed.spec.name == "stop"
-        return text.lower() in _STOP_WORDS and self.lanes.is_busy(str(event.address.key))
+    def _stops(self, message: Message) -> bool:
+        parsed = self.door.command(message)
+        return parsed.spec.name == "stop" if parsed is not None else self._is_stop_word(message)
+
+    def _is_stop_word(self, message: Message) -> bool:
+        is_own = not message.quotes and message.text.strip().lower() in _STOP_WORDS
+        return is_own and self.lanes.is_busy(str(message.address.key))
 
     async def _too_many(self, account: Account, message: Message, over: Over, known: str) -> bool:
         """Nothing is kept of what was too much but its key; when they may write again is said once a minute."""
+        said = words.too_many(over.wait, is_own=over.scope is Scope.SENDER)
+        if message.asked is not None:
+            return self._turn_away(account, message, said)
         about = message.sender.id if over.scope is Scope.SENDER else str(message.address.key)
         try:
             if self.told.seen(f"{over.scope} {account.scope} {about}", self.clock(), FULL_NOTE_INTERVAL):
                 await self.store.add_key(account.channel.name, account.channel.account, message.event_key)
                 return True
-            return await self._note(
-                account, message, words.too_many(over.wait, is_own=over.scope is Scope.SENDER)
-            )
+            return await self._note(account, message, said)
         except StoreError:
             self.recent.forget(known)  # it will be offered again
             raise
+
+    def _is_late(self, account: Account, message: Message) -> bool:
+        """Whether it waited at its platform, while we were away, until nobody wants an answer unasked."""
+        if message.asked is not None or message.is_press:
+            return False
+        now = self.wall()
+        connected = now - account.since if account.is_online and account.since is not None else None
+        if not is_too_late(now - message.sent_at.timestamp(), connected, message.address.surface):
+            return False
+        metrics.event_dropped(account.channel.name, "stale")
+        return True
+
+    def _turn_away(self, account: Account, message: Message, said: str) -> bool:
+        """Tell a program, each time, that its request is too much now: it waits for an end. Nothing is kept of it."""
+        turn = self._turn(account, message, Role.GUEST)
+        turn.committed.set_result(True)
+        turn.say = said
+        self.lanes.beside(turn)
+        return True
 
     async def _is_safe(self, known: str) -> bool:
         """Whether the first copy is durable; where it cannot be kept the platform has to offer one again."""
@@ -238,7 +263,11 @@ class Inbox:
             turn.one_shot = turn.message.asked.model or None
             self.lanes.submit(turn)
         elif turn.say is not None:
-            self.lanes.beside(turn)
+            is_old = turn.say == words.STALE and not turn.is_resumed
+            if is_old and self.told.seen(f"late {turn.key}", self.clock(), FULL_NOTE_INTERVAL):
+                self._end(turn, Outcome.STALE)
+            else:
+                self.lanes.beside(turn)
         elif turn.is_resumed and turn.message.text == TAKEN_BACK:
             turn.interrupt.fire(StopReason.DELETED)
             self.lanes.submit(turn)
@@ -248,7 +277,7 @@ class Inbox:
         elif (needed := self.door.beyond(turn.message, turn.role)) is not None:
             turn.say = words.too_low(needed)
             self.lanes.beside(turn)
-        elif self._is_command(turn, text):
+        elif self._is_command(turn):
             turn.is_command = True
             self.lanes.beside(turn)
         elif not turn.is_resumed and (full := self._full(turn.account, turn.message)):
@@ -268,11 +297,11 @@ class Inbox:
             return f"shed_{latency}"
         return "" if self.lanes.has_room(str(message.address.key)) else FULL
 
-    def _is_command(self, turn: Turn, text: str) -> bool:
-        if text.lower() in _STOP_WORDS and self.lanes.is_busy(turn.key):
+    def _is_command(self, turn: Turn) -> bool:
+        if self._is_stop_word(turn.message):
             turn.message = replace(turn.message, text="/stop")
             return True
-        parsed = parse_command(text, self.specs)
+        parsed = self.door.command(turn.message)
         if parsed is None:
             return False
         return not self._asks(turn, parsed)
