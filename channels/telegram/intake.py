@@ -17,7 +17,7 @@ from channels.telegram.topics import Topics
 
 # What a drop is counted as (names of the metrics' closed set); everything else is an event without content for us.
 _SIGNALS = {"own": "self_message", "unknown_kind": "event_unknown", "no_content": "event_unknown"}
-_QUIET = frozenset({"same_membership", "migrated", "direct_messages"})
+_QUIET = frozenset({"same_membership", "migrated", "direct_messages", "for_another"})
 
 
 class Intake:

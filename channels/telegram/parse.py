@@ -7,6 +7,7 @@ Every field is checked for its type before it is used; what does not fit is drop
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,8 @@ WANTED = (
     "message_reaction",
     "stopped_message_generation",
 )
+
+_NAMED_COMMAND = re.compile(r"/\w{1,32}@(\w{1,64})", re.ASCII)
 
 # What the button under a preview does; the one under a message carries the same as its data.
 STOP = "stop"
@@ -107,6 +110,12 @@ def _is_addressed(message: Json, text: str, entities: list[Any], me: Me) -> bool
     return _is_reply_to(message, me)
 
 
+def _is_for_another(text: str, me: Me) -> bool:
+    """A command that names another bot ("/stop@other_bot"): Bot API docs, Commands (2026-11)."""
+    named = _NAMED_COMMAND.match(text)
+    return named is not None and bool(me.username) and named[1].lower() != me.username
+
+
 def _is_reply_to(message: Json, me: Me) -> bool:
     parent = message.get("reply_to_message")
     if not isinstance(parent, dict):
@@ -136,6 +145,8 @@ def _message(value: Any, _number: Any, me: Me) -> Parsed:
     attachments = attachments_of(message)
     if not text and not attachments:
         return Parsed(dropped="no_content")
+    if _is_for_another(text, me):
+        return Parsed(dropped="for_another")
     addressed = _is_addressed(message, text, entities, me)
     event = Message(
         event_key=f"m:{address.key.space}:{message_id}",

@@ -73,7 +73,6 @@ def test_a_private_message_is_a_direct_message_for_the_bot() -> None:
         ("topic_text", True),
         ("anonymous_admin", True),
         ("group_other_mention", False),
-        ("group_command_for_another", False),
         ("group_command_for_nobody", False),
         ("group_plain", False),
         ("topic_opened_by_us", False),
@@ -83,6 +82,14 @@ def test_in_a_group_only_what_names_the_bot_or_answers_it_is_for_the_bot(name: s
     event = message(name)
     assert event.addressed is addressed
     assert event.address.key.space == GROUP and event.address.reply_to == event.message_id
+
+
+def test_a_command_that_names_another_bot_is_nobody_s_here_not_even_in_private() -> None:
+    assert read("group_command_for_another") == Parsed(dropped="for_another")
+    update = load("private_text")
+    for name, dropped in (("firstword_bot_two", "for_another"), ("Firstword_Bot", ""), ("", "")):
+        update["message"]["text"] = f"/stop@{name} now"
+        assert parse(update, ME).dropped == dropped
 
 
 def test_the_bots_own_name_at_the_start_is_not_part_of_the_question() -> None:
