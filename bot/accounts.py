@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -36,7 +37,8 @@ class Account:
     `is_online` and `offline_reason`: what the adapter said, and
     `since` when that began (Unix time; None while it has said nothing). `errors`: what people see of an answer that
     failed. `silence`: how long a healthy connection may say nothing, None where that is not known; `heard_at`: when it
-    last said something, None before the first time. `life`: the number of the run of the channel that is heard now.
+    last said something, None before the first time. `id_pattern` and `id_hint`: what people's ids look like there, see
+    channels.base.ChannelSpec. `life`: the number of the run of the channel that is heard now.
     """
 
     channel: Channel
@@ -56,6 +58,8 @@ class Account:
     silence: float | None = None
     life: int = 0
     heard_at: float | None = None
+    id_pattern: str | None = None
+    id_hint: str = ""
 
     def report(self, *, is_online: bool, reason: str, now: float) -> bool:
         """Take over how the connection is; True when that is news. `now` is Unix time."""
@@ -64,6 +68,10 @@ class Account:
             self.since = now
         self.is_online, self.offline_reason = is_online, reason
         return is_news
+
+    def can_know(self, sender_id: str) -> bool:
+        """Whether somebody there can have this id: names and whatever else was typed are none."""
+        return re.fullmatch(self.id_pattern or r"\S+", sender_id) is not None
 
     @property
     def scope_name(self) -> str:

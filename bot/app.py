@@ -91,6 +91,8 @@ class App:
             persona=self.persona(row.agent),
             errors=row.errors.plain(),
             silence=spec.silence,
+            id_pattern=spec.id_pattern,
+            id_hint=spec.id_hint,
         )
         account.granted = self.grants.of(spec.name, row.name)
         host.account = account

@@ -166,6 +166,7 @@ def _build(
         clock=clock,
         messenger=messenger,
         grants=books.grants,
+        accounts=desk.accounts,
     )
 
 

@@ -60,5 +60,10 @@ def typed(text: str) -> str:
     return "".join(char for char in text.upper() if char.isalnum())
 
 
+def is_try(code: str) -> bool:
+    """Whether it is as long as a code; whoever types another length has slipped and does not guess."""
+    return len(code) == LENGTH
+
+
 def _digest(code: str, salt: bytes) -> bytes:
     return hashlib.sha256(salt + code.encode(errors="replace")).digest()

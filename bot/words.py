@@ -53,6 +53,7 @@ OWNER_ONLY = "Only the owner of this bot may do that."
 IN_PRIVATE = "Say that to me in a direct chat; here others read along."
 WELCOME = "You are let in: write to me and I answer."
 PAIR_FIRST = "I do not know you yet. Write me a direct message, or /pair, and I tell you how to be let in."
+NO_CODE = "A code has eight letters and digits, as the person was told it: /pair approve CODE."
 NEW_SESSION = "A new conversation begins. What was said before is no longer sent to the model."
 NOT_HERE = "I do not answer you here; only the owner can change that."
 NOT_READY = "I am still starting. Try again in a moment."
@@ -272,6 +273,17 @@ def approval(person: str, name: str, *, is_locked: bool, is_full: bool) -> str:
         return "No one holds this code here: codes hold for an hour, and five wrong ones close this way for another."
     called = f" ({quoted(name)})" if name else ""
     return f"{quoted(person)}{called} is let in, in direct chats."
+
+
+def no_id(text: str, hint: str) -> str:
+    """What was given as somebody's id cannot be one. `hint`: what ids look like there."""
+    form = f": it is {hint}" if hint else ""
+    return f"{quoted(text)} is no id of a person here{form}. People see their own with /whoami."
+
+
+def no_account(name: str) -> str:
+    """Somebody was named at an account that there is not. `name`: CHANNEL:ACCOUNT."""
+    return f"There is no account {quoted(name)}. Whom you name here is written CHANNEL:ACCOUNT:ID."
 
 
 def pairing(code: str, sender_id: str) -> str:

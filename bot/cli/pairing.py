@@ -67,10 +67,12 @@ def _waiting_lines(waiting: Any) -> list[str]:
 
 def _approve(arguments: argparse.Namespace, context: Context) -> int:
     from bot import words
-    from bot.pairing import typed
+    from bot.pairing import is_try, typed
     from bot.store import access
 
     code = typed(arguments.code)
+    if not is_try(code):
+        raise CommandError(words.NO_CODE, kind="no_code")
 
     async def alone(store: SqliteStore) -> dict[str, Any]:
         now = time.time()
@@ -105,7 +107,7 @@ def _revoke(arguments: argparse.Namespace, context: Context) -> int:
     with silent():
         taken, _ = change_store(context, "pairing.revoke", {"person": str(person)}, alone)
     if not taken["roles"]:
-        text = f"{person} was granted nothing; who is named in the settings is taken out there"
+        text = f"{person} was granted nothing; who is named in the settings is taken out there, from the next start on"
         raise CommandError(text, kind="no_grant")
     context.say(
         {"person": str(person), **taken}, [f"{person} is let in no more ({', '.join(taken['roles'])})"]

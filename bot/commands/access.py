@@ -7,7 +7,7 @@ from bot.access import ANYBODY, Activation, is_shared, named
 from bot.commands.registry import Call, Command
 from bot.errors import BotError
 from bot.grants import ROLES, person_of
-from bot.pairing import typed
+from bot.pairing import is_try, typed
 from bot.store import access
 from bot.store.access import By, GrantRow
 from bot.store.people import Person
@@ -39,6 +39,8 @@ async def pair(call: Call) -> str:
 async def _approve(call: Call, code: str) -> str:
     if call.turn.role < Role.ADMIN:
         return words.too_low(Role.ADMIN)
+    if not is_try(code):
+        return words.NO_CODE
     account = call.turn.account
     # Whoever sits at the machine is the owner of all accounts; others let people into the account that they write to.
     here = None if account.policy.is_local else (account.channel.name, account.channel.account)
@@ -87,12 +89,15 @@ async def _add(call: Call, who: str, role: Role) -> str:
         )  # nobody grants as much as they are themselves, but an owner a lesser role
     if person.sender == ANYBODY:
         return 'Everybody is let in by the settings alone: allow: ["*"], or dm: open.'
-    account = call.turn.account
+    account = call.desk.accounts.get((person.channel, person.account))
+    if account is None or account.policy.is_local:
+        return words.no_account(f"{person.channel}:{person.account}")
+    if not account.can_know(person.sender):
+        return words.no_id(person.sender, account.id_hint)
     granted = call.desk.grants.of(person.channel, person.account)
-    if _is_here(call, person):
-        has = named(person.sender, account.policy, granted, is_shared=True)
-        if has is not None and has >= role:
-            return f"{words.quoted(str(person))} is {words.role(has)} already."
+    has = named(person.sender, account.policy, granted, is_shared=True)
+    if has is not None and has >= role:
+        return f"{words.quoted(str(person))} is {words.role(has)} already."
     if not await call.desk.grants.give(person, role, by(call)):
         return f"That account has {access.MAX_GRANTS:,} grants; remove some first."
     return f"{words.quoted(str(person))} is {words.role(role)} now. /allowlist remove {person.sender} takes it back."
@@ -121,7 +126,7 @@ async def _list(call: Call) -> str:
     if len(shown) > _MOST_LISTED:
         lines.append(f"- and {len(shown) - _MOST_LISTED:,} more: firstword pairing list")
     counts = (("owners", policy.owners), ("admins", policy.admins), ("members", policy.allow - {ANYBODY}))
-    settings = ", ".join(f"{len(ids)} {name}" for name, ids in counts if ids)
+    settings = ", ".join(f"{len(ids)} {name[: -1 if len(ids) == 1 else None]}" for name, ids in counts if ids)
     if settings:
         lines.append(f"The settings name {settings}.")
     if ANYBODY in policy.allow:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot import words
 from bot.access import is_shared
+from bot.accounts import Account
 from bot.choices import WiderChoices
 from bot.conversations import Conversations, Talk
 from bot.feedback import Feedback
@@ -23,7 +24,7 @@ from routing.health import Health
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a command may look at and change. `clock` is monotonic, `started_at` on it."""
+    """What a command may look at and change. `clock` is monotonic, `started_at` on it. `accounts`: all that run."""
 
     store: Store
     lanes: Lanes
@@ -40,6 +41,7 @@ class Desk:
     feedback: Feedback
     grants: Grants
     tools: ToolBox = field(default_factory=NoTools)
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
