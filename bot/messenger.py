@@ -106,13 +106,14 @@ class Messenger:
         return told > 0
 
     async def _owners(self, accounts: Accounts) -> Sequence[str]:
-        stored = [await self._stored(account) for account in accounts.values() if account.policy.owners]
-        found = [json.loads(each) for each in stored if each]
-        return [
-            each["key"]
-            for each in found
-            if any(each["sender"] in account.policy.owners for account in accounts.values())
-        ]
+        """Where owners spoke last, each to the account that they still own."""
+        found = []
+        for account in accounts.values():
+            stored = await self._stored(account) if account.policy.owners else None
+            where = json.loads(stored) if stored else None
+            if where is not None and where["sender"] in account.policy.owners:
+                found.append(where["key"])
+        return found
 
     async def _stored(self, account: Account) -> str | None:
         return (await self.store.choices(account.scope)).get(OWNER_CHAT)
