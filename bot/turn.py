@@ -84,7 +84,7 @@ class Turns:
             channel=address.key.channel,
             message_id=turn.message.message_id,
         ):
-            since = self.wall() if turn.is_resumed else turn.received_at
+            since = self.wall() if turn.is_resumed or turn.say is not None else turn.received_at
             tries = 0
             await self.tries.begin(turn)
             while (error := await self._try(turn)) is not None:
@@ -260,7 +260,10 @@ class Turns:
         end_turn(self.store, record)
         self._note(turn, ending, delivery)
         if turn.message.address.handle:
-            await self.conversations.note_handle(turn.key, turn.message.address.handle)
+            try:
+                await self.conversations.note_handle(turn.key, turn.message.address.handle)
+            except StoreError as error:  # the answer stands, and is not to be given once more for that
+                log.warning("handle not stored", error=str(error))
 
     def _note(self, turn: Turn, ending: Ending, delivery: Delivery) -> None:
         """What the rollout and later reactions need of it."""

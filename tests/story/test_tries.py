@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -371,3 +372,20 @@ async def test_a_deleted_question_is_over_although_its_answer_cannot_be_taken_ba
         await world.quiet()
         assert [row.outcome for row in await world.app.store.turns(None, 5)] == [Outcome.WITHDRAWN]
         assert _letters(world) == []
+
+
+@virtual_time
+async def test_what_was_shown_is_not_asked_again_where_the_disk_takes_nothing_more(tmp_path: Path) -> None:
+    provider = FakeProvider("one", answer("hello"), default=answer("again"))
+    async with inside(tmp_path, provider, is_virtual=True) as world:
+        with closing(sqlite3.connect(world.app.home.database, isolation_level=None)) as other:
+            for table in ("inbox BEFORE UPDATE ON inbox", "conversation BEFORE INSERT ON conversation"):
+                other.execute(f"CREATE TRIGGER no_{table} BEGIN SELECT RAISE(ABORT, 'no room'); END")
+            await world.accept(replace(message("hi"), address=replace(address(), handle="token")))
+            await asyncio.sleep(30.0)
+            assert world.channel.visible() == ["hello"]
+            for table in ("inbox", "conversation"):
+                other.execute(f"DROP TRIGGER no_{table}")
+        await asyncio.sleep(60.0)
+        assert world.channel.visible() == ["hello"]
+        assert await world.app.store.pending() == []
