@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -140,7 +139,7 @@ class AccountHost:
             return
         if is_online and not account.is_online and account.heard_at is not None:
             account.heard_at = self.inbox.clock()  # it was silent because it had no connection
-        if account.report(is_online=is_online, reason=reason, now=time.time()):
+        if account.report(is_online=is_online, reason=reason, now=self.inbox.wall()):
             event = "channel online" if is_online else "channel offline"
             log.info(event, channel=self.channel, account=self.name, reason=reason or None)
         metrics.channel_online(self.channel, self.name, is_online=is_online)

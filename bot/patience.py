@@ -11,6 +11,10 @@ up to 15 hours late: openclaw issue 39138), and its answer is not offered to its
 MAX_AGE_SLOW = 24 * 3600.0
 """The same for mail and jobs."""
 
+CATCHING_UP = 120.0
+"""Seconds after its account was connected in which a message may have waited at its platform (Slack's look back takes
+up to two minutes). Later ones are taken as just said: a clock that is wrong must not make the bot deaf."""
+
 MAX_CRASHES = 3
 """A message that was being answered when the process died this often is set aside."""
 
@@ -40,6 +44,14 @@ _SLOW = frozenset({Surface.EMAIL, Surface.JOB})
 def age_limit(surface: Surface) -> float:
     """Seconds after which nobody waits for an answer there any more."""
     return MAX_AGE_SLOW if surface in _SLOW else MAX_AGE
+
+
+def is_too_late(age: float, connected: float | None, surface: Surface) -> bool:
+    """Whether a message of that age arrives so late that nobody waits for an answer any more.
+
+    `connected`: seconds since its account was, None where it is not.
+    """
+    return age > age_limit(surface) and connected is not None and connected <= CATCHING_UP
 
 
 def pause(tries: int) -> float:

@@ -1,19 +1,23 @@
-"""Too much at hand: mail goes first, people in a live chat last, and each class reads an honest word."""
+"""Too much at hand: mail goes first, people in a live chat last, and each class reads an honest word, programs too."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot import metrics, words
+from bot.limits import Limits, Rate
 from bot.shedding import SHARES, Most, is_shed
 from channels.capabilities import LatencyClass
 from channels.events import Address, ConversationKey, Message
 from providers.fake import FakeProvider, Until, answer
-from tests.story.inside import EDITS, inside, message
+from tests.channels.api.site import Site, body, open_site
+from tests.story.inside import EDITS, Inside, inside, message
 
 ORDER = (LatencyClass.BATCH, LatencyClass.ASYNC, LatencyClass.SEMI_SYNC, LatencyClass.SYNC)
 
@@ -83,8 +87,51 @@ async def test_texts_that_wait_count_by_their_bytes_until_they_wait_no_more(tmp_
         assert (world.app.lanes.waiting, world.app.lanes.waiting_bytes) == (0, 0)
 
 
-def dropped(reason: str) -> float:
-    labels = {"channel": "fake", "reason": reason}
+@pytest.mark.parametrize("is_stream", [True, False])
+async def test_a_program_is_told_each_time_to_come_again_later_and_nothing_of_it_is_kept(
+    tmp_path: Path, *, is_stream: bool
+) -> None:
+    release = asyncio.Event()
+    provider = FakeProvider("m", default=(Until(release), *answer("an answer")))
+    async with inside(tmp_path, provider) as world, programs(world) as site:
+        world.app.lanes.most = Most(1)
+        before = dropped("shed_async", "api")
+        first = asyncio.create_task(site.ask(**body(stream=is_stream)))
+        await provider.until_asked(1)
+        for _ in range(3):
+            response = await site.ask(**body(stream=is_stream))
+            assert (response.status_code, response.headers["retry-after"]) == (429, "5")
+            error = response.json()["error"]
+            assert (error["code"], error["message"]) == ("rate_limit_exceeded", words.OVERLOADED)
+        release.set()
+        assert (await first).status_code == 200
+        await world.quiet()
+        assert dropped("shed_async", "api") - before == 3
+        assert len(await world.app.store.turns(None, 10)) == 1
+        world.app.is_draining = True
+        assert (await site.ask(**body(stream=is_stream))).status_code == 503
+
+
+async def test_a_program_with_a_limit_of_its_own_is_told_each_time_when_to_come_again(tmp_path: Path) -> None:
+    provider = FakeProvider("m", default=answer("an answer"))
+    async with inside(tmp_path, provider) as world, programs(world) as site:
+        world.app.inbox.limits = Limits(Rate(per_minute=1), Rate())
+        found = [await site.ask(**body()) for _ in range(4)]
+        assert [each.status_code for each in found] == [200, 429, 429, 429]
+        assert all("too many you have sent" in each.json()["error"]["message"] for each in found[1:])
+
+
+@asynccontextmanager
+async def programs(world: Inside) -> AsyncIterator[Site]:
+    """The endpoint for programs in front of the app, in the place of its channel."""
+    assert world.channel.host is not None
+    async with open_site(world.channel.host) as site:
+        world.account.channel = site.channel
+        yield site
+
+
+def dropped(reason: str, channel: str = "fake") -> float:
+    labels = {"channel": channel, "reason": reason}
     return metrics.REGISTRY.get_sample_value("firstword_events_dropped_total", labels) or 0.0
 
 
