@@ -37,7 +37,7 @@ from providers.base import (
     refuse_to_continue,
 )
 from providers.errors import ErrorKind, ProviderError
-from providers.exchange import Drains, Read, Scrub, close, read_up_to, scrubber
+from providers.exchange import Drains, Read, Scrub, close, joined, read_up_to, scrubber
 from providers.failures import list_of, read_body
 from providers.limits import Gate
 
@@ -242,12 +242,14 @@ class _Answer:
             if not self._reader.is_ending:
                 raise
             chunk = b""
+        found: list[StreamEvent] = []
         try:
             for event in self._events.feed(chunk) if chunk else self._events.close():
-                self._ready.extend(self._reader.take(event))
+                found.extend(self._reader.take(event))
             if self._events.failure is not None and not self._reader.is_over:
                 self._failure = self._events.failure
             elif not chunk:
-                self._ready.extend(self._reader.close())
+                found.extend(self._reader.close())
         except ProviderError as error:
             self._failure = error
+        self._ready.extend(joined(found))

@@ -6,11 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Protocol
 
 import httpx
 
-from providers.base import CompletionRequest, Credential, StreamEvent
+from providers.base import CompletionRequest, Credential, ReasoningDelta, StreamEvent, TextDelta
 from providers.errors import ErrorKind, ProviderError
 from providers.failures import error_from_answer
 from providers.privacy import redact, without
@@ -92,6 +93,7 @@ async def read_up_to(read: Read, limit: int) -> bytes:
 
 
 _NOTHING = httpx.ByteStream(b"")
+_WORDS = frozenset({TextDelta, ReasoningDelta})
 
 
 async def close(response: httpx.Response) -> None:
@@ -126,7 +128,10 @@ class ReadsAnswer(Protocol):
 
 
 class Events:
-    """The events of one answer. What came before an error is handed out before it is raised."""
+    """The events of one answer. What came before an error is handed out before it is raised.
+
+    Text that came in one read is one event: whoever reads on has a price for each (20 us of CPU, 2026-11).
+    """
 
     def __init__(self, reader: ReadsAnswer, read: Read, scrub: Scrub) -> None:
         self.read = read
@@ -143,7 +148,7 @@ class Events:
                 raise self._reader.failure
             if self._reader.is_over:
                 raise StopAsyncIteration
-            self._ready.extend(await self._more())
+            self._ready.extend(joined(await self._more()))
         return self._ready.popleft()
 
     async def _more(self) -> Sequence[StreamEvent]:
@@ -158,6 +163,20 @@ class Events:
                 return self._reader.stop_waiting()
             raise lost(error, self._scrub) from error
         return self._reader.feed(chunk) if chunk else self._reader.close()
+
+
+def joined(events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+    """The same with each run of text, and of thoughts, as one event. Pure."""
+    if len(events) < 2:
+        return events
+    found: list[StreamEvent] = []
+    for kind, run in groupby(events, type):
+        if kind not in _WORDS:
+            found.extend(run)
+            continue
+        text = "".join([each.text for each in run if isinstance(each, (TextDelta, ReasoningDelta))])
+        found.append(TextDelta(text) if kind is TextDelta else ReasoningDelta(text))
+    return found
 
 
 class Drains:

@@ -22,6 +22,7 @@ from providers.base import (
     UsageSoFar,
 )
 from providers.errors import ErrorKind, ProviderError
+from providers.exchange import Events
 from providers.openai_answer import MAX_WHOLE_BYTES, AnswerReader
 from tests.generated import generated
 
@@ -383,6 +384,26 @@ STREAM = sse(
     USAGE,
     b"[DONE]",
 )
+
+
+async def test_words_that_come_together_are_one_event() -> None:
+    pieces = [
+        sse(delta(reasoning="h"), delta(reasoning="m"), delta(content="a "), delta(content="b ")),
+        sse(delta(content="c"), call(0, id="c1", function={"name": "f", "arguments": "{}"})),
+        sse(delta(content="d"), delta(content="e"), STOP, b"[DONE]"),
+    ]
+
+    async def read_next() -> bytes:
+        return pieces.pop(0)
+
+    events = [event async for event in Events(AnswerReader(), read_next, str)]
+    assert [event for event in events if not isinstance(event, Started | Finished)] == [
+        ReasoningDelta("hm"),
+        TextDelta("a b "),
+        TextDelta("c"),
+        ToolCallDelta(0, "c1", "f", "{}"),
+        TextDelta("de"),
+    ]
 
 
 @generated
