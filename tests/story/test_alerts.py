@@ -23,13 +23,23 @@ from bot.store.people import Person
 from bot.store.sqlite import SqliteStore
 from channels.capabilities import Surface
 from channels.errors import Refused
+from channels.fake import FakeChannel
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer
-from tests.story.inside import Inside, address, inside, message
+from tests.story.inside import EDITS, Inside, address, inside, message
 from tests.virtual_time import virtual_time
 
 DOWN = (ProviderError(ErrorKind.CONNECT),)
 BOSS = Policy(allow=frozenset({"*"}), owners=frozenset({"boss"}))
+
+
+class Second(FakeChannel):
+    """Another account of the channel."""
+
+    @property
+    def account(self) -> str:
+        """What its settings are called."""
+        return "second"
 
 
 def settings(folder: Path, **alerts: Any) -> Path:
@@ -116,6 +126,21 @@ async def test_who_is_no_owner_any_more_is_told_nothing(tmp_path: Path) -> None:
     other = replace(BOSS, owners=frozenset({"somebody else"}))
     async with inside(tmp_path, FakeProvider("one", default=DOWN), policy=other, is_virtual=True) as world:
         world.account.is_online = True
+        await world.say("hi", 3)
+        await quiet(world)
+        assert told(world, "boss at home") == []
+
+
+@virtual_time
+async def test_who_owns_another_account_is_told_nothing_where_they_own_none(tmp_path: Path) -> None:
+    """Ids of one channel say nothing in another; who was an owner here may be anybody's there."""
+    async with inside(tmp_path, FakeProvider("one"), policy=BOSS, is_virtual=True) as world:
+        await world.accept(replace(message("hello", 1, sender="boss"), address=address("boss at home")))
+        await quiet(world)
+    mine = replace(BOSS, owners=frozenset({"somebody else"}))
+    async with inside(tmp_path, FakeProvider("one", default=DOWN), policy=mine, is_virtual=True) as world:
+        world.account.is_online = True
+        world.app.accounts["fake", "second"] = replace(world.account, channel=Second(EDITS), policy=BOSS)
         await world.say("hi", 3)
         await quiet(world)
         assert told(world, "boss at home") == []

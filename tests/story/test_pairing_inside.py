@@ -12,10 +12,11 @@ from bot.access import Activation, Direct, Policy
 from bot.loops import SILENCE, TURNS
 from bot.pairing import LENGTH, LIFETIME, MAX_PENDING, MAX_WRONG
 from bot.store import access
+from bot.store.people import Person
 from channels.capabilities import Surface
 from channels.events import Address, ConversationKey, Message, Sender
 from channels.fake import FakeChannel
-from providers.fake import FakeProvider, answer
+from providers.fake import FakeProvider, Until, answer
 from tests.story.inside import EDITS, Inside, inside, message
 from tests.virtual_time import virtual_time
 
@@ -126,6 +127,63 @@ async def _guessing(folder: Path) -> None:
 
 def test_guessing_closes_its_way_and_no_other(tmp_path: Path) -> None:
     _guessing(tmp_path)
+
+
+async def test_a_code_of_another_length_is_a_slip_and_no_guess(tmp_path: Path) -> None:
+    async with inside(tmp_path, provider(), policy=CLOSED) as world:
+        people = People(world)
+        for text in ("ABC", "ABCDEFGHJ", "-", "the code"):
+            assert await people.say("adam", f"/pair approve {text}") == [words.NO_CODE]
+        assert await world.app.store.call(access.log) == []
+
+
+async def test_only_what_can_be_an_id_is_let_in(tmp_path: Path) -> None:
+    """Who types a name believes that its bearer is let in, who is not, or is whoever takes the name (CVE-2026-28480)."""
+    async with inside(tmp_path, provider(), policy=CLOSED) as world:
+        world.account.id_pattern, world.account.id_hint = r"[0-9]{1,20}", "a number"
+        people = People(world)
+        for text in ("@bob", "bob", "1 2", "other:main:7", "\u0667\u0667", "fake:main:"):
+            for command in ("/allowlist add", "/wl", "/op"):
+                (said,) = await people.say("olga", f"{command} {text}")
+                assert "is no id of a person here: it is a number." in said
+        assert await world.app.store.call(access.grants) == []
+        assert "`fake:main:7` is a member" in (await people.say("olga", "/wl fake:main:7"))[0]
+        world.account.policy = replace(CLOSED, is_local=True)
+        for text in ("7", "other:main:7", "fake:second:7"):
+            (said,) = await people.say("olga", f"/wl {text}")
+            assert said.startswith("There is no account ")
+        assert len(await world.app.store.call(access.grants)) == 1
+
+
+async def test_what_is_forwarded_is_never_a_command(tmp_path: Path) -> None:
+    """An owner who hands a stranger's words on to the bot lets nobody in by them; they are asked about."""
+    async with inside(tmp_path, provider(), policy=CLOSED) as world:
+        people = People(world)
+        for text in ("/op mallory", "/allowlist add mallory", "!wl mallory", "/budget set off"):
+            await world.accept(replace(people.event("olga", text), quotes=True))
+            await world.quiet()
+        assert world.channel.visible() == ["yes"] * 4
+        assert world.provider.asked[0].request.messages[-1].text.endswith("/op mallory")
+        assert await world.app.store.call(access.grants) == []
+        assert not world.app.desk.spending.is_chosen
+
+
+async def test_what_waits_is_dropped_when_its_person_is_let_out(tmp_path: Path) -> None:
+    go = asyncio.Event()
+    slow = FakeProvider("one", (Until(go), *answer("the first")), default=answer("another"))
+    async with inside(tmp_path, slow, policy=CLOSED) as world:
+        people = People(world)
+        await people.say("adam", "/allowlist add sue")
+        for text in ("one", "/deep two", "/deep three"):  # which wait, and are not merged into the first
+            assert await world.accept(people.event("sue", text))
+        await slow.until_asked()
+        sue = Person("fake", "main", "sue")
+        assert await world.app.grants.take(sue, access.COMMAND_LINE)
+        go.set()
+        await world.quiet()
+        assert world.channel.visible()[1:] == ["the first"]
+        assert len(slow.asked) == 1
+        assert await world.app.store.pending() == []
 
 
 @virtual_time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bot.access import Policy
 from bot.home import Home
 from channels.events import MessageEdited, Pressed, Sender
 from providers.fake import FakeProvider, Hang, Until, answer
-from tests.story.inside import Inside, address, inside
+from tests.story.inside import Inside, address, inside, message
 
 OPEN = Policy(allow=frozenset({"*"}), owners=frozenset({"olga"}))
 SAID = datetime(2026, 11, 21, tzinfo=UTC)
@@ -116,6 +117,28 @@ async def test_corrections_count_for_they_ask_again(tmp_path: Path) -> None:
         asked = str(world.provider.asked[-1])
         assert "corrected 1" in asked, "two corrections were in order"
         assert "corrected 4" not in str(world.provider.asked)
+
+
+async def test_what_only_looks_like_a_stop_is_counted(tmp_path: Path) -> None:
+    """Neither a correction nor a forwarded message stops anything, so each is one more question."""
+    release = asyncio.Event()
+    provider = FakeProvider("m", *((Until(release), *answer("an answer")) for _ in range(9)))
+    async with inside(limited(tmp_path, THREE), provider, policy=OPEN) as world:
+        await world.say("first", 1)
+        for number in range(4):
+            text = f"/stop {number}"
+            await world.accept(MessageEdited(f"edit {number}", "1", address(), Sender("ann"), text, SAID))
+        release.set()
+        await world.quiet()
+        assert "/stop 1" in str(provider.asked[-1].request)
+        for number in range(2, 5):
+            await world.accept(replace(message("/stop", number, sender="bob"), quotes=True))
+            await world.quiet()
+        before = len(provider.asked)
+        await world.accept(replace(message("/stop", 5, sender="bob"), quotes=True))
+        await world.quiet()
+        assert len(provider.asked) == before
+        assert "too many you have sent" in world.channel.visible()[-1]
 
 
 async def test_the_day_s_messages_count_on_after_a_restart(tmp_path: Path) -> None:

@@ -77,6 +77,13 @@ def test_a_code_lets_in_once_and_revoking_takes_it_back(asked: Terminal) -> None
     ]
 
 
+@pytest.mark.parametrize("typed", ["", "ABC", f"{CODE}A", "my code"])
+def test_a_code_of_another_length_is_a_slip_and_counts_for_nothing(asked: Terminal, typed: str) -> None:
+    result = asked.run("pairing", "approve", typed)
+    assert (result.code, "A code has eight letters and digits" in result.err) == (1, True)
+    assert len(json.loads(asked.run("--json", "pairing", "log").out)["changes"]) == 1
+
+
 def test_ten_thousand_guesses_get_no_further_than_five(asked: Terminal) -> None:
     """By one way; the right code is not taken there for an hour either, and the record does not grow."""
 
