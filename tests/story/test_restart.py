@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from bot import words
 from tests.channels.telegram.peer.client import Peer
 from tests.mock_model.client import MockModel
 from tests.story.conftest import ANN, BOB, GROUP, Start, seen, speak
@@ -133,10 +135,15 @@ async def test_what_comes_while_the_daemon_is_away_is_answered_when_it_is_back(
 ) -> None:
     daemon = await start()
     await daemon.stop()
+    for number in range(30):
+        await peer.say(BOB, f"long ago {number}", extra={"date": int(time.time()) - 5 * 3600 + number})
     await peer.say(ANN, "anybody there?")
     await daemon.start()
     await peer.wait(chat=ANN, contains="word")
+    await peer.wait(chat=BOB, equals=words.STALE)
+    await daemon.kept("inbox WHERE state = 'done'", 31)
     assert len(mock_model.chats()) == 1
+    assert await peer.texts(BOB) == [words.STALE]
 
 
 async def test_a_second_daemon_in_the_same_home_is_refused(start: Start) -> None:
