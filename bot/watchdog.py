@@ -132,8 +132,10 @@ class Watchdog:
             if await self._watch(turn, task):
                 task.result()
                 return End.ITSELF
-            is_told = await close(turn)
-            await self._end(turn, task)
+            try:
+                is_told = await close(turn)
+            finally:
+                await self._end(turn, task)
             return End.TOLD if is_told else End.UNTOLD
         except asyncio.CancelledError:
             if not task.done():  # it is the lane that was cancelled

@@ -145,6 +145,24 @@ async def test_a_turn_that_cannot_be_ended_is_left_behind_and_never_speaks_again
         assert not any(task.get_name().startswith("turn") for task in asyncio.all_tasks())
 
 
+@virtual_time
+async def test_a_stuck_turn_is_ended_although_its_end_cannot_be_shown(tmp_path: Path) -> None:
+    box = DeafBox()
+    provider = FakeProvider("one", calling(WAIT, text="Let me look."), answer("second"))
+    before = counted("firstword_tasks_abandoned_total", what="turn")
+    async with inside(tmp_path, provider, box=box, policy=KNOWN, is_virtual=True) as world:
+        await world.say("hi", 1)
+        await asyncio.sleep(10.0)
+        world.channel.fail_next("edit", ZeroDivisionError())  # the adapter's fault
+        await world.say("still there?", 2)
+        await _quiet(world)
+        assert world.channel.visible() == ["Let me look.", words.STUCK, "second"]
+        assert counted("firstword_tasks_abandoned_total", what="turn") == before + 1
+        box.opened.set()
+        await asyncio.sleep(1000.0)
+        assert not any(task.get_name().startswith("turn") for task in asyncio.all_tasks())
+
+
 class DeafModel(FakeProvider):
     """Its first answer breaks off before a word, whoever wants it to end, until `opened` is set; then it speaks."""
 
