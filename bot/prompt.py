@@ -15,9 +15,6 @@ from channels.programs import Wishes
 from providers.base import CompletionRequest, Image, ModelSpec, PromptMessage, Role, Tool
 from routing.policy import OUTPUT_RESERVE, Rung
 
-EXACT_ABOVE = 10_000
-"""Below this many characters a token is taken to be four characters (the source documents' lazy count)."""
-
 MESSAGE_OVERHEAD = 4
 """Tokens that a dialect adds to each message (OpenAI cookbook, 2023-06; others are close)."""
 
