@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from bot import metrics, words
+from bot.access import is_shared
 from bot.accounts import Manner
 from bot.lanes import Turn
 from bot.recent import Recent
 from bot.store.outbox import LooseJournal
 from channels.base import Channel
-from channels.capabilities import Surface
 from channels.delivery import open_reply
 from channels.errors import ChannelError
 from channels.programs import Conclusion, Failure
@@ -31,8 +31,6 @@ INTERVAL = 60.0
 
 KEPT = 2_000
 DEADLINE = 30.0
-
-_SHARED = frozenset({Surface.GROUP, Surface.THREAD})
 
 
 @dataclass(slots=True)
@@ -48,8 +46,7 @@ class Notes:
         if turn.message.asked is not None:  # a program is told everything
             return Manner.REPLY
         address, errors = turn.message.address, turn.account.errors
-        is_shared = address.surface in _SHARED or address.is_shared
-        manner = errors.groups if is_shared else errors.direct
+        manner = errors.groups if is_shared(address) else errors.direct
         if manner is Manner.REPLY and self.told.seen(turn.key, self.clock(), INTERVAL):
             manner = Manner.REACTION
         metrics.failure_told(address.key.channel, str(manner))

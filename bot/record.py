@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from bot import metrics, words
-from bot.access import trust_of
+from bot.access import is_shared, trust_of
 from bot.conversations import Talk
 from bot.difficulty import table_name
 from bot.ending import Ending
@@ -22,7 +22,6 @@ from bot.prices import cost
 from bot.remedies import remedy
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.taint import Origin, brought_by
-from channels.capabilities import Surface
 from channels.delivery import Delivery, Reply
 from channels.events import AnswerNote
 from providers.base import Role
@@ -114,9 +113,7 @@ def history_of(
     if turn.is_command or turn.say is not None or ending.outcome is Outcome.WITHDRAWN or not ending.questions:
         return ()
     origins = _origins(turn, ending)
-    address = turn.message.address
-    is_shared = address.is_shared or address.surface in (Surface.GROUP, Surface.THREAD)
-    trust = str(trust_of(turn.role)) if is_shared else ""
+    trust = str(trust_of(turn.role)) if is_shared(turn.message.address) else ""
     asked = tuple(
         HistoryRow(
             role=Role.USER,
