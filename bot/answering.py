@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot import metrics, words
-from bot.access import Trust, role_in, trust_of
+from bot.access import Trust, is_shared, role_in, trust_of
 from bot.accounts import Account
 from bot.asked import ours_for, prompt_of, suited
 from bot.attachments import Attachments, TurnFiles
@@ -33,7 +33,6 @@ from bot.taint import CONSENT_LIFE, Origin, Taint, offered_to, taint_of
 from bot.thoughts import EFFORT, OFF, SHOWN, Thoughts, wanted_effort
 from bot.tools import OfferedTool, ToolBox
 from bot.watchdog import patience_with
-from channels.capabilities import Surface
 from channels.delivery import Reply
 from channels.events import Address, Message, TypingStarted
 from channels.markup import close
@@ -46,7 +45,6 @@ from routing.policy import Decision, RouteQuery, decide
 from routing.strategy import Difficulty
 from routing.tasks import find
 
-_SHARED = frozenset({Surface.GROUP, Surface.THREAD})
 _AGAIN = frozenset({StopReason.MERGED, StopReason.EDITED})
 _SILENT = frozenset({StopReason.DUPLICATE, StopReason.UNSTORED, StopReason.SHUTDOWN})
 
@@ -230,7 +228,7 @@ class Answering:
                 history,
                 ending.questions,
                 conversation=turn.key,
-                is_shared=turn.message.address.surface in _SHARED,
+                is_shared=is_shared(turn.message.address),
                 images=material.images if material is not None else (),
             )
         return (prompt.with_tools([each.tool for each in offered]) if offered else prompt), offered

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from bot import words
 from bot.access import Policy
 from bot.patience import MAX_ERRORS
 from bot.store.base import Outcome
-from channels.capabilities import Capabilities, LatencyClass, SendKey, Streaming
+from channels.capabilities import Capabilities, LatencyClass, SendKey, Streaming, Surface
 from channels.errors import Gone, GoneWhat
 from channels.events import MessageDeleted, MessageEdited, Pressed, Sender, TypingStarted
-from providers.base import Started, TextDelta
+from providers.base import Role, Started, TextDelta
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, Hang, Until, answer, cut
 from routing.tasks import tasks
@@ -341,3 +342,16 @@ async def until_visible(world: Inside, text: str) -> None:
     async with asyncio.timeout(30):
         while not any(text in shown for shown in world.channel.visible()):
             await asyncio.sleep(0.005)
+
+
+async def test_a_question_by_command_tells_the_model_who_said_what_in_the_group(tmp_path: Path) -> None:
+    policy = Policy(allow=frozenset({"*"}), groups=frozenset({"room"}))
+    async with inside(tmp_path, FakeProvider("one", default=answer("hello")), policy=policy) as world:
+        group = replace(address(), surface=Surface.GROUP)
+        await world.accept(replace(message("who is on duty?", 1, sender="ann"), address=group))
+        await world.quiet()
+        command = replace(address(), surface=Surface.COMMAND, is_shared=True)
+        await world.accept(replace(message("/fast and tomorrow?", 2, sender="bob"), address=command))
+        await world.quiet()
+        said = [each.text for each in world.provider.asked[-1].request.messages if each.role is Role.USER]
+        assert said == ["Ann: who is on duty?", "Bob: and tomorrow?"]
