@@ -63,7 +63,10 @@ class Host(Protocol):
 
     @property
     def folder(self) -> Path:
-        """A folder of this account's own, mode 0700, made on first use."""
+        """A folder of this account's own, mode 0700, made on first use.
+
+        What people typed stands in no other file of it than `history`, which goes when one of them is forgotten.
+        """
 
     async def accept(self, event: Event) -> bool:
         """Take an event over. True: it is durable, or dropped on purpose; confirm it to the platform now.

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.cli.context import OK, WARNING, CommandError, Context
-from bot.cli.keeper import change_store, read_store
+from bot.cli.keeper import change_store, person_named, read_store
 from bot.cli.parser import Verbs
 from bot.cli.quiet import silent
 
 if TYPE_CHECKING:
+    from bot.store.people import Person
     from bot.store.sqlite import SqliteStore
+
+
+_IS_THAT_THEM = "is that CHANNEL:ACCOUNT:ID, the id as /whoami shows it?"
 
 
 def add(verbs: Verbs) -> None:
@@ -35,13 +39,13 @@ def add(verbs: Verbs) -> None:
 def _export(arguments: argparse.Namespace, context: Context) -> int:
     from bot.store import access, people
 
-    person = people.Person.parse(arguments.person)
+    person = person_named(arguments.person)
     found = read_store(
         context, lambda store: {**people.export(store, person), "access": access.export(store, person)}
     )
     if arguments.out is None:
         context.say(found, [json.dumps(found, indent=2, ensure_ascii=False)])
-        return OK
+        return OK if _is_known(found) else _unknown(person, context)
     from bot.files import write_private
 
     out = Path(arguments.out).expanduser().absolute()
@@ -50,15 +54,25 @@ def _export(arguments: argparse.Namespace, context: Context) -> int:
     write_private(out, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     counts = f"{len(found['lines'])} lines, {len(found['messages'])} messages"
     context.say({"file": str(out), "person": str(person)}, [f"{counts}: {out}"])
-    return OK
+    return OK if _is_known(found) else _unknown(person, context)
+
+
+def _is_known(found: Mapping[str, Any]) -> bool:
+    """Whether an export holds anything but their name."""
+    access, talks = found["access"], found["conversations"]
+    return any((found["lines"], found["messages"], found["costs"], *access.values(), *talks.values()))
+
+
+def _unknown(person: Person, context: Context) -> int:
+    context.warn(f"nothing is kept of {person}: {_IS_THAT_THEM}")
+    return WARNING
 
 
 def _forget(arguments: argparse.Namespace, context: Context) -> int:
     from bot.masking import mask_files
     from bot.store.chores import forget_person
-    from bot.store.people import Person
 
-    person = Person.parse(arguments.person)
+    person = person_named(arguments.person)
 
     async def alone(store: SqliteStore) -> dict[str, Any]:
         return asdict(await forget_person(store, person))
@@ -66,13 +80,18 @@ def _forget(arguments: argparse.Namespace, context: Context) -> int:
     with silent():
         done, _ = change_store(context, "data.forget", {"person": str(person)}, alone)
     logs = sorted(context.home.logs.glob(f"{context.home.log_file.name}*"))
-    masked = mask_files(logs, [person.sender, *done["own"]])
+    # A program's id is its account's name, which stands in lines that are not about it.
+    names = [] if person.sender == person.account else [person.sender]
+    masked = mask_files(logs, [*names, *done["own"]])
+    was_known = any((masked, *done.values()))
+    if was_known:
+        _typed(context, person).unlink(missing_ok=True)
     copies = _copies(context)
     if arguments.copies:
         for path in copies:
             path.unlink(missing_ok=True)
     left = [] if arguments.copies else [str(path) for path in copies]
-    named = [str(path) for path in _files_that_name(context, person.sender)]
+    named = [str(path) for name in names for path in _files_that_name(context, name)]
     data = {
         "person": str(person),
         **done,
@@ -85,12 +104,20 @@ def _forget(arguments: argparse.Namespace, context: Context) -> int:
         f"{done['lines']} lines, {done['messages']} messages, {done['turns']} turns; {masked} places in logs"
     )
     deleted = [f"deleted: {path}" for path in data["copies_deleted"]]
-    context.say(data, [f"{person} is forgotten: {said}", *deleted])
+    head = f"{person} is forgotten: {said}" if was_known else f"nothing was kept of {person}"
+    context.say(data, [head, *deleted])
+    if not (was_known or deleted):
+        context.warn(_IS_THAT_THEM)
     for each in left:
         context.warn(f"{each} may still hold them; delete it, or run this again with --copies")
     for each in named:
         context.warn(f"{each} still names them")
-    return WARNING if left or named else OK
+    return WARNING if left or named or not (was_known or deleted) else OK
+
+
+def _typed(context: Context, person: Person) -> Path:
+    """What people typed where they sit at this machine (channels.base.Host.folder)."""
+    return context.home.account(person.channel, person.account) / "history"
 
 
 def _copies(context: Context) -> Sequence[Path]:
@@ -105,21 +132,22 @@ def _copies(context: Context) -> Sequence[Path]:
 
 
 def _files_that_name(context: Context, sender: str) -> Sequence[Path]:
-    """The owner's own files in which the id stands, such as an allow-list."""
+    """The owner's own files in which the id is a value, such as an allow-list."""
     found = []
     for path in sorted(context.config_file.parent.glob(f"{context.config_file.name}*")):
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
+            values = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        except (OSError, ValueError):
             continue
-        if json.dumps(sender, ensure_ascii=False) in text or _is_listed(text, sender):
+        if _holds(values, sender):
             found.append(path)
     return found
 
 
-def _is_listed(text: str, sender: str) -> bool:
-    """Whether a bare number of the file is this id."""
-    return sender.isdecimal() and any(
-        word.strip("[]{},") == sender
-        for word in text.replace(",", " ").replace("[", " ").replace("]", " ").split()
-    )
+def _holds(values: Any, sender: str) -> bool:
+    """Whether it stands somewhere in them, as text or as a number; keys are ours."""
+    if isinstance(values, dict):
+        return any(_holds(each, sender) for each in values.values())
+    if isinstance(values, list):
+        return any(_holds(each, sender) for each in values)
+    return str(values) == sender

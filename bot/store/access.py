@@ -244,15 +244,16 @@ def export(connection: sqlite3.Connection, person: Person) -> Mapping[str, Any]:
     }
 
 
-def forget(connection: sqlite3.Connection, person: Person) -> None:
-    """Take a person out. That something was changed stays, without who or about whom."""
+def forget(connection: sqlite3.Connection, person: Person) -> int:
+    """Take a person out, of how many rows. That something was changed stays, without who or about whom."""
+    count = 0
     for table in ("pairing", "access_grant"):
         where = "WHERE channel = ? AND account = ? AND sender = ?"
-        execute(connection, f"DELETE FROM {table} {where}", _who(person))  # noqa: S608 - a name of ours
-    name = str(person)
-    execute(connection, "UPDATE access_log SET about = '', detail = '' WHERE about = ?", (name,))
-    execute(connection, "UPDATE access_log SET actor = '' WHERE actor = ?", (name,))
-    execute(connection, "UPDATE access_grant SET granted_by = '' WHERE granted_by = ?", (name,))
+        drop = f"DELETE FROM {table} {where}"  # noqa: S608 - a name of ours
+        count += execute(connection, drop, _who(person)).rowcount
+    for bare in _BARE:
+        count += execute(connection, bare, (str(person),)).rowcount
+    return count
 
 
 def _log_row(row: tuple[Any, ...]) -> LogRow:
@@ -267,6 +268,11 @@ def _grant_rows(rows: sqlite3.Cursor) -> Sequence[GrantRow]:
     return [GrantRow(Person(*row[:3]), row[3], row[4], bool(row[5]), row[6], row[7]) for row in rows]
 
 
+_BARE = (
+    "UPDATE access_log SET about = '', detail = '' WHERE about = ?",
+    "UPDATE access_log SET actor = '' WHERE actor = ?",
+    "UPDATE access_grant SET granted_by = '' WHERE granted_by = ?",
+)
 _ACTIVATION = "activation:"
 _AFTER_ACTIVATION = "activation;"
 _ACTIVATIONS = "SELECT scope, name, value FROM choice WHERE scope > ? AND scope < ? ORDER BY scope, name"

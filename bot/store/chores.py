@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from dataclasses import replace
 
 from bot.errors import BotError
 from bot.store import access, letters, people
@@ -30,8 +31,8 @@ async def forget_person(store: SqliteStore, person: Person) -> Forgotten:
     """Take a person out of the store, and every deleted byte out of its files. Writes wait for so long."""
 
     def forget(connection: Connection) -> Forgotten:
-        access.forget(connection, person)
-        return people.forget(connection, person)
+        count = access.forget(connection, person)
+        return replace(people.forget(connection, person), access=count)
 
     forgotten = await store.call(forget)
     await store.alone(people.scrub)

@@ -58,13 +58,14 @@ class Traces:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How much went. `own`: the conversations that went as a whole."""
+    """How much went. `own`: the conversations that went as a whole. `access`: rows of who was let in when by whom."""
 
     messages: int
     lines: int
     turns: int
     own: Sequence[str]
     shared: Sequence[str]
+    access: int = 0
 
 
 def traces(connection: sqlite3.Connection, person: Person) -> Traces:

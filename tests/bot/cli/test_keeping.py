@@ -158,12 +158,45 @@ def test_after_forgetting_no_byte_of_a_person_is_left_in_the_home(
         result = lived.run("data", "forget", ANN)
     assert result.code == 0
     assert result.out.startswith(f"{ANN} is forgotten: 82 lines, 43 messages, ")
+    again = lived.run("data", "forget", ANN)
+    assert (again.code, again.out) == (3, f"nothing was kept of {ANN}\n")
     everything = _everything(lived.home)
     assert MARK.encode() not in everything
     assert b"fake:main:ann" not in everything
     (line,) = (lived.home / "logs" / "firstword.log.1").read_text().splitlines()
     assert json.loads(line)["rung"] == 4711
     assert b"Bob's own" in everything
+
+
+@pytest.mark.parametrize("person", ["fake:main:u-3", "fake:man:u-1", "fak:main:u-1", "fake:main:u-1 "])
+def test_a_person_of_whom_nothing_is_kept_is_not_said_to_be_forgotten(lived: Terminal, person: str) -> None:
+    exported = lived.run("data", "export", person)
+    assert (exported.code, json.loads(exported.out)["lines"]) == (3, [])
+    forgotten = lived.run("data", "forget", person)
+    assert (forgotten.code, forgotten.out) == (3, f"nothing was kept of {person}\n")
+    for said in (exported.err, forgotten.err):
+        assert "is that CHANNEL:ACCOUNT:ID, the id as /whoami shows it?" in said
+    assert MARK.encode() in _everything(lived.home)
+
+
+def test_what_was_typed_at_this_machine_goes_too(lived: Terminal) -> None:
+    typed = lived.home / "accounts" / "fake" / "main" / "history"
+    typed.parent.mkdir(parents=True)
+    typed.write_text(f"# 2026-11-21\n+{MARK}\n")
+    lived.run("data", "forget", "fake:main:u-3")
+    assert typed.exists(), "somebody else's"
+    lived.run("data", "forget", ANN)
+    assert MARK.encode() not in _everything(lived.home)
+
+
+def test_the_log_stays_readable_when_a_program_is_forgotten(lived: Terminal) -> None:
+    log = lived.home / "logs" / "firstword.log"
+    line = {"event": "turn finished", "account": "main", "conversation": "fake:main:ann"}
+    log.write_text(json.dumps(line) + "\n")
+    lived.write(DEMO | {"channels": {"telegram": {"accounts": {"main": {"enabled": False}}}}})
+    result = lived.run("--json", "data", "forget", "fake:main:main")
+    assert json.loads(log.read_text()) == line
+    assert result.data["still_named_in"] == []
 
 
 def test_copies_that_still_hold_a_person_are_named_or_deleted(lived: Terminal) -> None:
