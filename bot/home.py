@@ -114,9 +114,12 @@ def find_config(option: str | Path | None, home: Home, environ: Mapping[str, str
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder with mode 0700; one that exists keeps its mode. Raises SettingsError."""
+    """Make a folder, and what is missing above it, with mode 0700; what exists keeps its own. Raises SettingsError."""
     try:
-        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        for each in (*reversed(folder.parents), folder):
+            # `parents=True` would make those above with the usual mode, readable by others.
+            if not each.is_dir():
+                each.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         text = f"{folder}: cannot be made ({reason}); name another folder with --home or {HOME_VARIABLE}"

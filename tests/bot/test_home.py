@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import SettingsError
-from bot.home import Home, find_config, find_home
+from bot.home import Home, find_config, find_home, make_private
 
 
 def test_option_beats_variable_beats_default(tmp_path: Path) -> None:
@@ -32,6 +32,13 @@ def test_the_folders_are_the_owner_s_alone(tmp_path: Path) -> None:
     home.prepare()
     for folder in (home.root, home.data, home.logs, home.run):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_also_the_folders_above_are_the_owner_s_alone(tmp_path: Path) -> None:
+    folder = Home(tmp_path / "above" / "home").account("radio", "main")
+    make_private(folder)
+    made = (folder, *folder.relative_to(tmp_path).parents)
+    assert {stat.S_IMODE((tmp_path / each).stat().st_mode) for each in made[:-1]} == {0o700}
 
 
 def test_a_home_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
