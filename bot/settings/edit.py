@@ -12,6 +12,7 @@ from bot.errors import SettingsError
 from bot.files import keep_backup, open_folder_lock, write_private
 from bot.home import Home
 from bot.plugins import Plugins, discover
+from bot.redact import Redactor
 from bot.settings.load import build_settings, merge_environment
 from bot.settings.mount import Secrets, load_specs
 from bot.settings.paths import get_at, parse_path, set_at, unset_at
@@ -20,6 +21,7 @@ from bot.settings.shapes import Kind, Shape
 from bot.settings.sources import parse_value, read_environment, read_file
 
 MASKED = "***"
+_KEYLESS = Redactor()
 
 
 class ConfigFile:
@@ -176,8 +178,9 @@ def _in_force(values: Any, shape: Shape) -> Any:
         return {key: _in_force(value, shape.child(key) or shape.held) for key, value in values.items()}
     if shape.kind is Kind.LIST and isinstance(values, list):
         return [_in_force(value, shape.held) for value in values]
-    if shape.is_secret and isinstance(values, str) and not Secrets.is_reference(values):
-        return MASKED
+    if isinstance(values, str) and not Secrets.is_reference(values):
+        # People also write keys and passwords into addresses.
+        return MASKED if shape.is_secret else _KEYLESS.text(values)
     return values
 
 

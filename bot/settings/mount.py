@@ -18,6 +18,7 @@ from bot.settings.shapes import Kind, Shape, as_model_keys, config_key, model_sh
 from bot.settings.tree import AccountEntry, Tree
 from bot.settings.validation import problems_of
 from channels.base import ChannelSpec
+from channels.guessing import fault_of
 from providers import presets
 from providers.base import ProviderSpec
 
@@ -316,7 +317,7 @@ class Mounting:
         except LookupError as error:
             self.problems.append(Problem(join_path(path), str(error.args[0]), is_missing=True))
             return value
-        if shape.is_secret and not is_plain(path, value, shape):
+        if shape.is_secret and (not is_plain(path, value, shape) or _could_be_secret(text)):
             self.used_secrets.add(text)
         return text
 
@@ -346,6 +347,11 @@ def is_plain(path: Path, value: str, shape: Shape) -> bool:
     """
     name = str(path[-1])
     return shape.is_free and not looks_secret(name) and not Secrets.is_reference(value)
+
+
+def _could_be_secret(text: str) -> bool:
+    """Whether a value under a key that says nothing ("VALUE") is better not seen in a log; paths and sentences are."""
+    return fault_of(text) is None and text[0] not in "/~." and not any(char.isspace() for char in text)
 
 
 def provider_spec(name: str, api: str | None, specs: Specs) -> ProviderSpec | None:

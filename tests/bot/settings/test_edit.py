@@ -200,6 +200,22 @@ def test_reading_masks_secrets_but_not_references(place: Place) -> None:
     assert whole["models"]["providers"]["cerebras"]["apiKey"] == "${CEREBRAS_API_KEY}"
 
 
+def test_reading_masks_what_stands_in_addresses(place: Place) -> None:
+    urls = {
+        "baseUrl": "https://a.example/v1",
+        "proxy": "http://ann:hunter2-hunter2@proxy.example:3128",
+    }
+    place.write(
+        {
+            "mcp": {"servers": {"web": {"url": "https://a.example/mcp?x=1&token=hunter2-hunter2"}}},
+            "models": {"providers": {"far": {"api": "openai-completions", "models": [{"id": "m"}], **urls}}},
+        }
+    )
+    whole = json.dumps(file(place).get(""))
+    assert "hunter2" not in whole
+    assert "https://a.example/mcp?x=1&token=***" in whole and "https://a.example/v1" in whole
+
+
 def test_the_schema_knows_every_adapter_s_keys(place: Place) -> None:
     schema = file(place).schema()
     account = schema["properties"]["channels"]["properties"]["radio"]["properties"]["accounts"]

@@ -61,6 +61,18 @@ def test_references_are_followed_in_every_text(place: Place) -> None:
     assert server.settings.env["TOKEN"].get_secret_value() == SECRET
 
 
+def test_what_may_be_a_secret_under_a_name_that_says_nothing_is_masked_all_the_same(place: Place) -> None:
+    env = {
+        "VALUE": "x9w8v7u6t5s4r3q2p1",
+        "PLACE": "/srv/notes/of/everybody",
+        "FLAGS": "--quiet and nothing else",
+    }
+    settings = place.load(servers(notes={"command": "x", "env": env}))
+    assert "x9w8v7u6t5s4r3q2p1" in settings.secrets()
+    assert not {env["PLACE"], env["FLAGS"]} & set(settings.secrets())
+    assert settings.warnings == (), "nobody is told to move it"
+
+
 def test_only_what_sounds_like_a_secret_or_is_referred_to_is_one(place: Place) -> None:
     env = {"NOTES_TOKEN": SECRET, "LOG_LEVEL": "verbose", "PLACE": "${WHERE}"}
     headers = {"X-Api-Key": "key-0123456789", "Accept-Language": "german"}
