@@ -21,6 +21,7 @@ from bot.settings import AccountSettings, Settings
 from bot.settings.checks import literal_secrets
 from bot.settings.edit import ConfigFile
 from bot.settings.problems import join_path
+from bot.settings.shapes import config_key
 from bot.settings.sources import read_file
 from channels.doors import is_loopback
 
@@ -68,7 +69,8 @@ def _listeners(settings: Settings) -> Iterator[Exposure]:
     elif token:
         yield Exposure("listener", _OK, place, f"{_HERE}, given the token")
     else:
-        yield Exposure("listener", _OK, place, f"{_HERE}: every user and program on it")
+        who = f"{_HERE}: every user and program on it, and whom a proxy lets through that does not say for whom it asks"
+        yield Exposure("listener", _OK, place, who)
     if token and len(token) < STRONG_SECRET:
         yield _weak("server.token", token)
     place = f"the webhooks at {hooks.host}:{hooks.port}"
@@ -87,9 +89,32 @@ def _accounts(settings: Settings) -> Iterator[Exposure]:
         yield from _proofs(account, server_token)
         name = f"{account.channel}/{account.name}"
         if account.spec.is_local:
-            yield Exposure("account", _OK, name, "whoever the listener lets in, as its owner")
+            yield _local(account, name)
         else:
+            yield from _addresses(account, name)
             yield from _people(account, name)
+
+
+def _local(account: AccountSettings, name: str) -> Exposure:
+    """Whoever is let in there is the owner. Names of its own mean that it is reached through a proxy."""
+    named = getattr(account.settings, "allowed_hosts", ())
+    if named and getattr(account.settings, "token", None) is None:
+        who = "whom a proxy lets through that does not say for whom it asks, as its owner"
+        todo = f"a token of its own: {account.path}.token"
+        return Exposure("account", _WARN, f"{name} under {', '.join(named)}, without a token", who, todo)
+    return Exposure("account", _OK, name, "whoever the listener lets in, as its owner")
+
+
+def _addresses(account: AccountSettings, name: str) -> Iterator[Exposure]:
+    """Where its service is asked; what is said there, and its token, go over plain http where the address says so."""
+    for field, info in type(account.settings).model_fields.items():
+        url = getattr(account.settings, field)
+        is_open = isinstance(url, str) and urlsplit(url).scheme == "http" and not _is_private(url)
+        if not is_open or field == "proxy":
+            continue  # what a proxy passes on is encrypted by itself
+        what = f"what is said on {name}, and its token, over plain http"
+        todo = f"write https:// in {account.path}.{config_key(field, info)}"
+        yield Exposure("account", _FAIL, what, _ON_THE_WAY, todo)
 
 
 def _people(account: AccountSettings, name: str) -> Iterator[Exposure]:

@@ -29,6 +29,8 @@ UNSAFE: dict[str, Any] = {
             "accounts": {
                 "main": {
                     "token": TOKEN,
+                    "baseUrl": "http://bots.example",
+                    "proxy": "http://proxy.example:3128",
                     "allow": ["*"],
                     "groups": ["*"],
                     "activation": "always",
@@ -79,6 +81,7 @@ FOUND = [
     ("warn", "listener", "the page, the API and the metrics at 0.0.0.0:8420"),
     ("warn", "secret", "server.token has 16 characters"),
     ("warn", "listener", "the webhooks at 0.0.0.0:8421"),
+    ("fail", "account", "what is said on telegram/main, and its token, over plain http"),
     ("warn", "account", "direct chats with telegram/main"),
     ("warn", "account", "groups with telegram/main"),
     ("warn", "account", "every message of telegram/main's groups"),
@@ -128,6 +131,15 @@ def test_an_unsafe_home_is_told_row_by_row(tmp_path: Path) -> None:
     assert all(row.remedy for row in rows if row.state is not State.OK)
     told = "\n".join(row.line() for row in rows)
     assert TOKEN not in told and "sk-abc" not in told and "sixteen" not in told
+
+
+def test_a_page_that_has_a_name_and_no_token_is_told(tmp_path: Path) -> None:
+    named = {"channels": {"web": {"accounts": {"main": {"allowedHosts": ["chat.example.org"]}}}}}
+    told = [row for row in audit(patient(home_of(tmp_path, named))) if row.state is State.WARN]
+    assert [row.exposure for row in told] == ["web/main under chat.example.org, without a token"]
+    given = {"server": {"token": "${PAGE_TOKEN}"}, **named}
+    rows = audit(patient(home_of(tmp_path / "given", given), ENVIRON))
+    assert [row.line() for row in rows if row.state is not State.OK] == []
 
 
 def test_a_safe_home_has_nothing_to_mend(tmp_path: Path) -> None:
