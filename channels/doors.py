@@ -9,7 +9,20 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
 
-FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+FORWARDED: Final = (
+    "Forwarded",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+    "X-Client-IP",
+    "True-Client-IP",
+    "CF-Connecting-IP",
+    "Fastly-Client-IP",
+    "Tailscale-User-Login",
+)
 """Headers with which a proxy says that it passes a request on."""
 
 BODY_SECONDS: Final = 10.0

@@ -17,7 +17,7 @@ from aiohttp import web
 from bot.gate import Bucket, Limits
 from bot.server import Health, Listening, open_servers
 from channels.base import Route
-from channels.doors import BadBody, let_in, read_body, visitor
+from channels.doors import FORWARDED, BadBody, let_in, read_body, visitor
 from channels.telegram import SPEC
 from tests.channels.telegram.fixtures import peer, peer_process
 from tests.channels.telegram.peer.client import Peer
@@ -283,6 +283,20 @@ async def test_tries_are_counted_for_whom_the_proxy_next_to_us_names(
         session.get(where.private, headers=headers),
     ):
         assert found == [who]
+
+
+async def test_whom_a_proxy_brings_does_not_sit_at_this_machine() -> None:
+    """Whatever header it says that with; without a token only this machine's own are let in."""
+    health = Health(lambda: None, lambda: (b"", "text/plain"))
+    found = {}
+    async with (
+        open_servers((), health, LOOPBACK, LOOPBACK) as where,
+        aiohttp.ClientSession() as session,
+    ):
+        for name in ("X-None", *FORWARDED):
+            async with session.get(f"{where.private}/metrics", headers={name.lower(): "x"}) as response:
+                found[name] = response.status
+    assert found == {"X-None": 200, **dict.fromkeys(FORWARDED, 401)}
 
 
 async def test_what_is_no_http_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
