@@ -37,3 +37,8 @@ def joined(what: str, todo: str) -> str:
     if not todo:
         return what
     return f"{what} {todo}" if what.endswith((".", "!", "?")) else f"{what}; {todo}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 owner", "2 owners"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

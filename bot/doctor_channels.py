@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.access import ANYBODY, Direct
-from bot.checkup import Row, State
+from bot.checkup import Row, State, counted
 from bot.control import call
 from bot.errors import BotError
 from bot.probes import probe_accounts
@@ -39,8 +39,8 @@ def account_rows(settings: Settings) -> Iterator[Row]:
             todo = silence_remedy(Silence.NOBODY, account.path)
             yield Row(_NAME, State.WARN, f"{name} answers nobody", todo)
         else:
-            groups = f"{len(account.groups)} groups" if account.groups else "no group, so it is silent in all"
-            who = f"{len(account.owner)} owners, {len(account.allow)} allowed, {groups}"
+            groups = counted(len(account.groups), "group") if account.groups else "silent in groups"
+            who = f"{counted(len(account.owner), 'owner')}, {len(account.allow)} allowed, {groups}"
             yield Row(_NAME, State.OK, f"{name} is configured: {who}")
         if ANYBODY in account.allow or account.dm is Direct.OPEN:
             todo = silence_remedy(Silence.ANYBODY, account.path)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.checkup import State
+from bot.checkup import State, counted
 from bot.credentials import is_open_to_others
 from bot.doctor_rows import Exposure
 from bot.home import PRIVATE_FILE, PRIVATE_FOLDER, Home
@@ -66,8 +66,14 @@ def backup_row(home: Home, now: float | None = None) -> Exposure:
     if days * 86_400 >= OLD_BACKUP:
         what = f"the newest of {len(made)} backups is {days} days old, and all hold what was forgotten since"
         return Exposure("backups", State.WARN, what, "", "firstword backup create, and delete the old ones")
-    return Exposure("backups", State.OK, f"{len(made)} backups, the newest {days} days old", "you alone")
+    return Exposure(
+        "backups", State.OK, f"{counted(len(made), 'backup')}, the newest {_age(days)}", "you alone"
+    )
 
 
 def _below(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*")) if folder.is_dir() else []
+
+
+def _age(days: int) -> str:
+    return f"{counted(days, 'day')} old" if days else "of today"

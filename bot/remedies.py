@@ -86,7 +86,7 @@ class Silence(StrEnum):
 
 _SILENCES: dict[Silence, str] = {
     Silence.NOBODY: "add your id: firstword config set {path}.owner '[\"ID\"]'",
-    Silence.CODES: "write to it, and type what it tells you to: firstword pairing approve CODE; or add your id: "
+    Silence.CODES: "write to it, and run what it tells you: firstword pairing approve CODE; or add your id: "
     "firstword config set {path}.owner '[\"ID\"]'",
     Silence.ANYBODY: "name ids in {path}.allow and leave {path}.dm at pairing, unless that is meant",
     Silence.SHARED: "give each account a bot of its own: the service hands every message to one of them alone",

@@ -270,7 +270,7 @@ def approval(person: str, name: str, *, is_locked: bool, is_full: bool) -> str:
     if is_full:
         return "That account has let in as many people as it may; take some back first."
     if not person:
-        return "No one holds this code here: codes hold for an hour, and five wrong ones close this way for another."
+        return "No one holds this code here. Codes hold for an hour; after five wrong ones none is taken for an hour."
     called = f" ({quoted(name)})" if name else ""
     return f"{quoted(person)}{called} is let in, in direct chats."
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bot.cli.context import FAULT, OK, USAGE, WARNING, CommandError, Context
+from bot.cli.context import FAULT, OK, USAGE, WARNING, CommandError, Context, reason
 from bot.cli.loop import run_async
 from bot.cli.parser import Verbs
 
@@ -109,9 +109,7 @@ def _read(path: str) -> bytes:
             raise CommandError(f"{path}: larger than {MAX_FILE_BYTES} bytes; make several batches of it")
         return Path(path).read_bytes()
     except OSError as error:
-        raise CommandError(
-            f"{path}: cannot be read ({type(error).__name__})", kind="usage", code=USAGE
-        ) from error
+        raise CommandError(f"{path}: cannot be read ({reason(error)})", kind="usage", code=USAGE) from error
 
 
 @contextlib.contextmanager
@@ -128,7 +126,7 @@ def _target(path: str | None) -> Iterator[BinaryIO]:
             yield file
         part.replace(path)
     except OSError as error:
-        raise CommandError(f"{path}: cannot be written ({type(error).__name__})") from error
+        raise CommandError(f"{path}: cannot be written ({reason(error)})") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.access import Direct
+from bot.checkup import counted
 from bot.cli import channel_status
-from bot.cli.context import OK, CommandError, Context
+from bot.cli.context import OK, CommandError, Context, reason
 from bot.cli.parser import Verbs
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def _who(account: dict[str, Any], path: str) -> str:
     """Who may talk to an account, as far as the settings say; `path`: where it stands in them."""
     if account["local"]:
         return "whoever shows its token" if account["token"] else "whoever is at this machine"
-    counts = f"{account['owner']} owners, {account['allow']} allowed, {account['groups']} groups"
+    groups = counted(account["groups"], "group")
+    counts = f"{counted(account['owner'], 'owner')}, {account['allow']} allowed, {groups}"
     if account["dm"] == Direct.OPEN:
         return f"everybody in direct chats; {counts}"
     if account["owner"] or account["admins"] or account["allow"]:
@@ -134,7 +136,7 @@ def _manifest(arguments: argparse.Namespace, context: Context) -> int:
         try:
             file.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise CommandError(f"{file}: cannot be written ({error.strerror})") from error
+            raise CommandError(f"{file}: cannot be written ({reason(error)})") from error
     said = text.splitlines() if file is None else [f"{file} is written"]
     context.say({"channel": spec.name, "file": file and str(file), "manifest": text}, said)
     return OK

@@ -31,6 +31,13 @@ class CommandError(BotError):
         self.code = code
 
 
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read or written, as people say it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return error.strerror or type(error).__name__
+
+
 @dataclass(slots=True)
 class Context:
     """One run of the command line."""

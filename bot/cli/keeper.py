@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bot.cli.context import CommandError, Context
+from bot.cli.context import USAGE, CommandError, Context
 from bot.cli.loop import run_async
 
 if TYPE_CHECKING:
     from bot.store.connection import Connection
+    from bot.store.people import Person
     from bot.store.sqlite import SqliteStore
 
 T = TypeVar("T")
+
+
+def person_named(text: str) -> Person:
+    """Whom CHANNEL:ACCOUNT:ID names. Raises CommandError."""
+    from bot.errors import BotError
+    from bot.store.people import Person
+
+    try:
+        return Person.parse(text)
+    except BotError as error:
+        raise CommandError(str(error), kind="usage", code=USAGE) from error
 
 
 def need_store(context: Context) -> None:

@@ -77,6 +77,9 @@ def _list(arguments: argparse.Namespace, context: Context) -> int:
         for ref, spec in sorted(specs.items())
         if arguments.provider in (None, spec.provider)
     ]
+    if not rows and arguments.provider is not None:
+        more = "" if arguments.all else " --all"
+        raise CommandError(f"no model of {arguments.provider!r} is known; see: firstword models list{more}")
     lines = [_line(row, is_long=arguments.all) for row in rows]
     context.say(
         {"models": rows, "aliases": aliases, "failed": failed},
@@ -96,7 +99,7 @@ def _line(row: dict[str, Any], *, is_long: bool) -> str:
     if row["retired"] is None:
         return line
     is_over = date.fromisoformat(row["retired"]) <= datetime.now(UTC).date()
-    return line + (f"  retired {row['retired']}" if is_over else f"  goes on {row['retired']}")
+    return line + (f"  retired {row['retired']}" if is_over else f"  retires {row['retired']}")
 
 
 def _whole_catalogue() -> dict[str, Any]:

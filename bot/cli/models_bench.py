@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.cli.context import FAULT, OK, USAGE, CommandError, Context
+from bot.checkup import counted
+from bot.cli.context import FAULT, OK, USAGE, CommandError, Context, reason
 from bot.cli.loop import run_async
 from bot.cli.parser import Verbs
 from bot.cli.telling import tell_daemon
@@ -70,9 +71,7 @@ def _prompts(path: str | None) -> list[str]:
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(
-            f"{path}: cannot be read ({type(error).__name__})", kind="usage", code=USAGE
-        ) from error
+        raise CommandError(f"{path}: cannot be read ({reason(error)})", kind="usage", code=USAGE) from error
     prompts = [line for line in lines if line][:MAX_PROMPTS]
     if not prompts:
         raise CommandError(f"{path}: holds no prompt", kind="usage", code=USAGE)
@@ -120,4 +119,4 @@ def _line(row: dict[str, Any]) -> str:
     speed = f"{row['tokens_per_s']:.0f} tokens/s" if row["tokens_per_s"] is not None else "tokens/s unknown"
     failed = f", {row['failed']} failed ({row['reason']})" if row["failed"] else ""
     ttft = f"TTFT p50 {row['ttft_p50'] * 1000:.0f} ms, p95 {row['ttft_p95'] * 1000:.0f} ms"
-    return f"{row['model']}: {ttft}, {speed}, {row['answers']} answers{failed}"
+    return f"{row['model']}: {ttft}, {speed}, {counted(row['answers'], 'answer')}{failed}"

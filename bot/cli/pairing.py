@@ -8,8 +8,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from bot.cli.context import OK, CommandError, Context
-from bot.cli.keeper import change_store, read_store
+from bot.cli.context import OK, USAGE, CommandError, Context
+from bot.cli.keeper import change_store, person_named, read_store
 from bot.cli.parser import Verbs
 from bot.cli.quiet import silent
 from bot.cli.table import table
@@ -95,9 +95,8 @@ def _approve(arguments: argparse.Namespace, context: Context) -> int:
 
 def _revoke(arguments: argparse.Namespace, context: Context) -> int:
     from bot.store import access
-    from bot.store.people import Person
 
-    person = Person.parse(arguments.person)
+    person = person_named(arguments.person)
 
     async def alone(store: SqliteStore) -> dict[str, Any]:
         now = time.time()
@@ -118,7 +117,9 @@ def _revoke(arguments: argparse.Namespace, context: Context) -> int:
 def _log(arguments: argparse.Namespace, context: Context) -> int:
     from bot.store import access
 
-    found = read_store(context, lambda store: access.log(store, max(1, arguments.limit)))
+    if arguments.limit < 1:
+        raise CommandError(f"--limit is {arguments.limit}; allowed: 1 or more", kind="usage", code=USAGE)
+    found = read_store(context, lambda store: access.log(store, arguments.limit))
     rows = [
         (_time(each.at), each.actor or "-", each.way, each.what, each.about or "-", each.detail or "-")
         for each in found

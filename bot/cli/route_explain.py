@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.cli.context import FAULT, OK, USAGE, CommandError, Context
+from bot.cli.context import FAULT, OK, USAGE, CommandError, Context, reason
 from bot.cli.loop import run_async
 from bot.cli.parser import Verbs
 from bot.cli.telling import ask_daemon
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from routing.strategy import Row
 
 _MOST = 500
+_KINDS = ("command", "dm", "thread")
 _SEEN = ("ended_at", "conversation", "latency_class", "attempts", "usage", "outcome")
 
 
@@ -33,9 +34,7 @@ def add(below: Verbs) -> None:
         metavar="KIND",
         help="a kind of channel, by its name or row (C1 to C16); C2, a direct chat",
     )
-    explain.add_argument(
-        "--kind", default="", metavar="WHERE", help="where in the channel: command, dm, thread"
-    )
+    explain.add_argument("--kind", default="", metavar="WHERE", help=f"where in it: {', '.join(_KINDS)}")
     explain.add_argument("--model", metavar="NAME", help="as if this model had been asked for")
     explain.add_argument("--tokens", type=int, metavar="N", help="of the whole prompt, history included")
     explain.add_argument("--policy", choices=("smart", "static"), default="smart", help="how to order; smart")
@@ -49,6 +48,8 @@ def _explain(arguments: argparse.Namespace, context: Context) -> int:
     import sys
 
     row = _row(arguments.channel, arguments.kind)
+    if arguments.tokens is not None and arguments.tokens < 1:
+        raise CommandError(f"--tokens is {arguments.tokens}; allowed: 1 or more", kind="usage", code=USAGE)
     text = sys.stdin.read() if arguments.text == "-" else arguments.text
     params = {
         "text": text,
@@ -74,8 +75,11 @@ def _explain(arguments: argparse.Namespace, context: Context) -> int:
 def _row(channel: str, kind: str) -> Row:
     from routing.strategy import row, rows
 
-    for name in (f"{channel}-{kind}" if kind else channel, channel):
+    for name in (f"{channel}-{kind}", channel) if kind else (channel,):
         if (found := row(name)) is not None:
+            if kind and kind not in _KINDS:
+                text = f"--kind is {kind!r}; allowed: {', '.join(_KINDS)}"
+                raise CommandError(text, kind="usage", code=USAGE)
             return found
     near = [each for each in rows() if each.kind.startswith(f"{channel.lower()}-")]
     if near and not kind:
@@ -150,9 +154,7 @@ def _from_file(name: str) -> list[dict[str, Any]]:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(
-            f"{name}: cannot be read ({type(error).__name__})", kind="usage", code=USAGE
-        ) from error
+        raise CommandError(f"{name}: cannot be read ({reason(error)})", kind="usage", code=USAGE) from error
     for number, line in enumerate(text.splitlines(), 1):
         try:
             row = json.loads(line) if line.strip() else {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.cli.context import FAULT, OK, USAGE, CommandError, Context
+from bot.cli.context import FAULT, OK, USAGE, CommandError, Context, reason
 from bot.cli.parser import Verbs
 from bot.cli.table import table
 
@@ -73,9 +73,7 @@ def _day(arguments: argparse.Namespace) -> tuple[Day, str]:
     except TraceError as error:
         raise CommandError(f"{name}: {error}", kind="usage", code=USAGE) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(
-            f"{name}: cannot be read ({type(error).__name__})", kind="usage", code=USAGE
-        ) from error
+        raise CommandError(f"{name}: cannot be read ({reason(error)})", kind="usage", code=USAGE) from error
 
 
 def _lines(data: Mapping[str, Any], about: str) -> Sequence[str]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.cli.context import OK, USAGE, CommandError, Context
+from bot.cli.context import OK, USAGE, CommandError, Context, reason
 from bot.cli.parser import Parser, Verbs
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _train(arguments: argparse.Namespace, context: Context) -> int:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"{out}: cannot be written ({type(error).__name__})") from error
+        raise CommandError(f"{out}: cannot be written ({reason(error)})") from error
     seconds = time.monotonic() - began
     line = f"{out}: {len(weights.words)} words, {len(text) / 1000:.0f} kB, from {len(rows)} rows in {seconds:.0f} s"
     context.say({"file": str(out), "bytes": len(text), "words": len(weights.words), **made}, [line])
@@ -243,9 +243,7 @@ def _bytes(path: Path) -> bytes:
             raise CommandError(f"{path}: larger than {MAX_FILE_BYTES} bytes", kind="usage", code=USAGE)
         return path.read_bytes()
     except OSError as error:
-        raise CommandError(
-            f"{path}: cannot be read ({type(error).__name__})", kind="usage", code=USAGE
-        ) from error
+        raise CommandError(f"{path}: cannot be read ({reason(error)})", kind="usage", code=USAGE) from error
 
 
 def _file_and_weight(given: str) -> tuple[Path, float]:

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from bot.cli.context import OK, CommandError, Context
+from bot.cli.context import OK, USAGE, CommandError, Context
 from bot.cli.keeper import read_store
 from bot.cli.parser import Verbs
 from bot.cli.table import table
@@ -28,7 +28,7 @@ def add(verbs: Verbs) -> None:
 
 def _cost(arguments: argparse.Namespace, context: Context) -> int:
     if not 1 <= arguments.days <= MOST_DAYS:
-        raise CommandError(f"--days is {arguments.days}; allowed: 1 to {MOST_DAYS}", kind="usage")
+        raise CommandError(f"--days is {arguments.days}; allowed: 1 to {MOST_DAYS}", kind="usage", code=USAGE)
     rows = _rows(context, arguments.days)
     total = sum(row["usd"] for row in rows)
     shown = [(row["day"], row["model"], str(row["requests"]), f"${row['usd']:.4f}") for row in rows]

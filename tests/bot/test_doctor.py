@@ -176,7 +176,7 @@ def test_an_account_without_groups_is_said_to_be_silent_there(ward: Ward) -> Non
     account = {"token": "123456789:AAabcdefghijklmnopqrstuvwxyz012345678", "owner": ["1"]}
     ward.write({"channels": {"telegram": {"accounts": {"main": account}}}})
     found = [row.what for row in of(ward.rows(), "channel") if row.what.startswith("telegram")]
-    assert found == ["telegram/main is configured: 1 owners, 0 allowed, no group, so it is silent in all"]
+    assert found == ["telegram/main is configured: 1 owner, 0 allowed, silent in groups"]
 
 
 def test_a_damaged_store_is_a_failure(ward: Ward) -> None:

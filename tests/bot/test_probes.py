@@ -93,7 +93,7 @@ async def test_an_account_without_a_probe_or_a_finding_is_in_order() -> None:
         return ()
 
     without, empty = await probe_accounts([account(None), account(nothing, "team")])
-    assert without.findings == (Finding(Level.OK, "has nothing to ask before it runs"),)
+    assert without.findings == (Finding(Level.OK, "needs no service: there is nothing to ask"),)
     assert empty.findings == (Finding(Level.OK, "is in order"),)
 
 

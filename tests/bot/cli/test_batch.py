@@ -76,7 +76,7 @@ def test_a_batch_is_cancelled(terminal: Terminal, file: Path) -> None:
     [
         ('{"custom_id": "1"}', "line 1: body is missing"),
         ("", "the file holds no request"),
-        (None, "requests.jsonl: cannot be read (FileNotFoundError)"),
+        (None, "requests.jsonl: cannot be read (No such file or directory)"),
     ],
 )
 def test_a_file_that_is_wrong_is_named_and_not_sent(

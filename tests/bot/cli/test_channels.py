@@ -67,7 +67,7 @@ def test_the_list_names_both_accounts_of_one_channel(terminal: Terminal, site: P
     terminal.write(pigeons(main={}, team={"token": "another", "owner": [], "allow": ["2"]}))
     lines = [each for each in terminal.run("channels", "list").out.splitlines() if each.startswith("pigeon")]
     assert lines == [
-        "pigeon/main: Pigeon post, on; 1 owners, 0 allowed, 0 groups; needs the extra birds",
+        "pigeon/main: Pigeon post, on; 1 owner, 0 allowed, 0 groups; needs the extra birds",
         "pigeon/team: Pigeon post, on; 0 owners, 1 allowed, 0 groups; needs the extra birds",
     ]
 

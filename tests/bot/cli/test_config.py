@@ -158,7 +158,7 @@ def test_channels_say_who_may_talk(terminal: Terminal) -> None:
         ),
         "telegram/closed: Telegram, on; nobody yet; add ids to channels.telegram.accounts.closed.owner",
         "telegram/open: Telegram, on; everybody in direct chats; 0 owners, 0 allowed, 0 groups",
-        "telegram/team: Telegram, on; 1 owners, 2 allowed, 1 groups",
+        "telegram/team: Telegram, on; 1 owner, 2 allowed, 1 group",
         "web: Web page, off",
     } <= set(result.out.splitlines())
     assert token not in terminal.run("--json", "channels", "list").out

@@ -209,7 +209,7 @@ def test_the_whole_catalogue_has_prices_and_retirements(terminal: Terminal) -> N
     assert re.search(r"cerebras/llama-3\.3-70b .* retired 2026-02-16\n", result.out)
     assert re.search(r"cerebras/qwen-3-235b .* price unknown", result.out)
     later = terminal.run("models", "list", "--all", "--provider", "gemini").out
-    assert re.search(r"gemini/gemini-3\.1-flash-lite .* goes on 2027-05-07\n", later)
+    assert re.search(r"gemini/gemini-3\.1-flash-lite .* retires 2027-05-07\n", later)
     assert "anthropic" not in result.out.splitlines()[0]
 
 

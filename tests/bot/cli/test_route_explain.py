@@ -61,6 +61,8 @@ def test_what_is_explained_can_be_replayed(terminal: Terminal, tmp_path: Path) -
     [
         (("explain", "hi", "--channel", "pager"), "no kind of channel is called 'pager'"),
         (("explain", "hi", "--channel", "slack", "--kind", "shout"), "slack-thread, slack-dm"),
+        (("explain", "hi", "--kind", "shout"), "allowed: command, dm, thread"),
+        (("explain", "hi", "--tokens", "-5"), "allowed: 1 or more"),
         (("explain", "hi", "--model", "demi"), "No model is called “demi”. Did you mean demo"),
         (("replay",), "there is no recorded decision"),
         (("replay", "--file", "none.jsonl"), "none.jsonl: cannot be read"),
