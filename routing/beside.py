@@ -71,6 +71,7 @@ class Beside:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait((self._task,))
+        self._task = None  # what ended it holds this object: without the ring all is freed at once
 
     def _begin(self) -> None:
         if self._first.ttft is not None or self._is_settled:

@@ -63,7 +63,8 @@ class Watch:
             self._timer = self._loop.call_at(self._deadline, self._fire)
 
     def close(self) -> None:
-        """Drop the timer."""
+        """Drop the timer, and the task: what cancelled it may hold this watch."""
+        self._task = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
