@@ -346,6 +346,14 @@ def consent(
     return f"{question}\nI ask because this conversation holds {read}. Look whether that is what you want."
 
 
+# Letters and marks without a picture: whole texts were passed on in variation selectors (P. Butler, "Smuggling
+# arbitrary data through an emoji", 2025-02). Unicode 16, DerivedCoreProperties, Default_Ignorable_Code_Point; and the
+# blank of Braille.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
 def shown_call(name: str, arguments: str) -> str:
     """A call in the letters in which people are shown it; of blanks beside each other they see one."""
     return _visible(f"{name} {_plainly(arguments)}")
@@ -361,10 +369,12 @@ def _plainly(arguments: str) -> str:
 
 def _visible(text: str) -> str:
     """With characters that hide, or that turn what follows around, written as numbers."""
-    return "".join(
-        f"\\u{ord(char):04x}" if unicodedata.category(char)[0] == "C" and not char.isspace() else char
-        for char in text
-    )
+    return "".join(f"\\u{ord(char):04x}" if _hides(char) else char for char in text)
+
+
+def _hides(char: str) -> bool:
+    is_control = unicodedata.category(char)[0] == "C" and not char.isspace()
+    return is_control or _UNSEEN.match(char) is not None
 
 
 def quoted(text: str, limit: int = MAX_SHOWN_CALL) -> str:

@@ -85,6 +85,19 @@ async def test_what_is_too_long_to_look_at_is_not_called_and_the_model_is_told(t
         assert "longer than the 1,000 characters" in results[0] and box.calls == []
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    "\u0000\u00ad\u034f\u061c\u115f\u1160\u17b4\u180b\u200b\u200f\u202e\u2060\u2066\u2800\u3164\ue000\ufe00\ufe0f\ufeff\uffa0"
+    "\U000e0041\U000e0100\U000e01ef",
+    ids=ascii,
+)
+def test_nothing_hides_in_a_call_that_a_person_is_asked_about(hidden: str) -> None:
+    """A model can put whole texts into characters that nobody sees."""
+    for arguments in (json.dumps({"line": f"a{hidden}b"}), f'{{"line": "a{hidden}b"}}', f"no JSON {hidden}"):
+        shown = words.consent([("notes__log", arguments)], limit=MAX_SHOWN)
+        assert hidden not in shown and f"\\u{ord(hidden):04x}" in shown
+
+
 @pytest.mark.parametrize(("late", "is_called"), [(CONSENT_LIFE - 60, True), (CONSENT_LIFE + 1, False)])
 async def test_a_question_can_be_answered_for_a_quarter_of_an_hour(
     tmp_path: Path, late: float, *, is_called: bool
