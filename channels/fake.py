@@ -9,6 +9,7 @@ recorded with its time.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from channels.markup import is_blank
 from channels.split import measure
 
 OFFER_AGAIN = 0.05  # seconds until an event that found no room is offered again
+_UNSPEAKABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -350,7 +352,7 @@ class FakeChannel:
         if is_blank(text):
             self.violations.append("a blank text was sent")
             raise Refused("empty")
-        if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        if _UNSPEAKABLE.search(text):
             self.violations.append("a text with NUL or a lone surrogate was sent")
             raise Refused("bad_text")
         if measure(text, self.declared.unit) > self.declared.max_text:

@@ -28,6 +28,8 @@ class SlowExecutor:
 
     def submit(self, run: Callable[[], None], /) -> None:
         """Have it done when the disk has done everything before it."""
+        if not self._life.is_alive:
+            return
         loop = asyncio.get_running_loop()
         took = self._seconds * self._dice.uniform(0.2, 2.0)
         if self._dice.random() < 0.02:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ class Life:
     def begin(self) -> None:
         """From here on it can die."""
         self.began = self.loop.time()
-        self.loop.before_each_round(lambda: self.passes(Point.ROUND))
+        if self.death is not None and self.death.point is Point.ROUND:
+            self.loop.before_each_round(functools.partial(self.passes, Point.ROUND))
 
     def passes(self, point: Point) -> None:
         """It comes by a point; perhaps it is the last one."""

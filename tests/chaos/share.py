@@ -8,8 +8,8 @@ from collections.abc import Callable
 from tests.chaos.counted import CRASHES, SEEDS
 from tests.chaos.seeds import Outcome, try_seed
 
-SEEDS_A_FILE = 120
-"""Three files: 360 seeds; 0.1 to 0.2 s each on a machine with nothing else to do (2 cores, 2026-11)."""
+SEEDS_A_FILE = 200
+"""Three files: 600 seeds of 0.05 to 0.1 s of CPU each (2 cores, 2026-11)."""
 
 LEAST, CPU = 100, 20.0
 """So many seeds a file are played in any case; further ones while it has used less than so many seconds of CPU."""

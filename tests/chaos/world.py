@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import random
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ from routing.catalog import Catalog, Choice
 from tests.chaos.disk import Disk
 from tests.chaos.fate import Fate, draw
 from tests.chaos.life import Death, Life, Point, draw_death
-from tests.chaos.loop import ChaosLoop
+from tests.chaos.loop import IS_OVER, ChaosLoop
 from tests.chaos.model import ChaosModel, Vendors
 from tests.chaos.people import EPOCH, People
 from tests.chaos.wire import ChaosChannel, Platform
@@ -158,7 +159,9 @@ class World:
     async def _live(self, number: int, death: Any, *, is_last: bool = False) -> None:
         life = Life(number, self.loop, death, self.outside, self.tell)
         self.lives.append(life)
-        task = asyncio.create_task(self._inside(life, is_last=is_last), name="Task-0")
+        mortal = contextvars.copy_context()
+        mortal.run(IS_OVER.set, lambda: not life.is_alive)
+        task = asyncio.create_task(self._inside(life, is_last=is_last), name="Task-0", context=mortal)
         life.begin()
         await asyncio.wait((task,))
         if life.is_alive and not task.cancelled() and (error := task.exception()) is not None:
