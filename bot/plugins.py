@@ -64,22 +64,38 @@ def discover(entry_points: Callable[..., Iterable[importlib.metadata.EntryPoint]
     return Plugins(channels=_list(find, CHANNEL_GROUP), providers=_list(find, PROVIDER_GROUP))
 
 
-def collisions(owners: Mapping[str, Iterable[str]] | None = None) -> tuple[str, ...]:
+def collisions(installed: Iterable[importlib.metadata.Distribution] | None = None) -> tuple[str, ...]:
     """One sentence for each of our import names that another distribution has written into as well.
 
     `bot`, `channels`, `routing` and `providers` are common names: a second distribution that brings one of them
     into the same environment silently overwrites our files (Django Channels does, seen 2026-11).
     """
-    table = owners if owners is not None else importlib.metadata.packages_distributions()
+    owners: dict[str, set[str]] = {}
+    for each in importlib.metadata.distributions() if installed is None else installed:
+        for name in _brought(each):
+            owners.setdefault(name, set()).add(each.name)
     found = []
     for name in IMPORT_NAMES:
-        strangers = sorted({owner for owner in table.get(name, ()) if owner.lower() != DISTRIBUTION})
+        strangers = sorted(owner for owner in owners.get(name, ()) if owner.lower() != DISTRIBUTION)
         if strangers:
             found.append(
                 f"the package {name!r} in this environment is also written by {', '.join(strangers)}; "
                 f"install {DISTRIBUTION} into an environment of its own"
             )
     return tuple(found)
+
+
+def _brought(distribution: importlib.metadata.Distribution) -> list[str]:
+    """Which of our import names it brings, as its installer noted it.
+
+    The library's `packages_distributions` parses the path of every file of every distribution: a fifth of the time
+    that a start took (2026-11).
+    """
+    declared = (distribution.read_text("top_level.txt") or "").split()
+    if declared:
+        return [name for name in IMPORT_NAMES if name in declared]
+    files = "\n" + (distribution.read_text("RECORD") or "")
+    return [name for name in IMPORT_NAMES if f"\n{name}/" in files or f"\n{name}.py," in files]
 
 
 def _list(find: Callable[..., Iterable[importlib.metadata.EntryPoint]], group: str) -> Mapping[str, Listed]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,9 +65,24 @@ def test_an_environment_of_our_own_has_no_collision() -> None:
     assert collisions() == ()
 
 
-def test_a_package_that_also_writes_into_ours_is_named() -> None:
-    owners = {"bot": ["firstword"], "channels": ["firstword", "channels"], "routing": ["firstword"]}
-    [sentence] = collisions(owners)
-    assert "'channels'" in sentence
-    assert "written by channels" in sentence
-    assert "environment of its own" in sentence
+def install(folder: Path, name: str, **noted: str) -> None:
+    """What an installer notes of a distribution; a file `x_txt` is called x.txt."""
+    place = folder / f"{name}-1.0.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    for file, text in noted.items():
+        (place / file.replace("_txt", ".txt")).write_text(text)
+
+
+def test_a_package_that_also_writes_into_ours_is_named(tmp_path: Path) -> None:
+    install(tmp_path, "firstword", RECORD="bot/__init__.py,,\nchannels/base.py,,\n")
+    install(tmp_path, "channels", RECORD="channels-1.0.dist-info/METADATA,,\nchannels/db.py,sha256=x,9\n")
+    install(tmp_path, "lone", RECORD="a.py,,\nrouting.py,,\n")
+    install(tmp_path, "old", top_level_txt="providers\n_old\n")
+    install(tmp_path, "near", RECORD="botany/__init__.py,,\nmy/bot/x.py,,\n", top_level_txt="\n")
+    sentences = collisions(distributions(path=[str(tmp_path)]))
+    assert [text.partition(";")[0] for text in sentences] == [
+        f"the package {name!r} in this environment is also written by {owner}"
+        for name, owner in (("channels", "channels"), ("routing", "lone"), ("providers", "old"))
+    ]
+    assert all("environment of its own" in text for text in sentences)
