@@ -68,7 +68,7 @@ class ModelEntry(Section):
     )
     context_window: Count | None = Field(default=None, description="Tokens of prompt and answer together.")
     max_tokens: Count | None = Field(default=None, description="Most tokens of one answer.")
-    cost: Cost | None = Field(default=None, description="Its price; none: unknown.")
+    cost: Cost | None = Field(default=None, description="Its price; none, or nothing but zeros: unknown.")
 
 
 class ProviderEntry(Mount):
