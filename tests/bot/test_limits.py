@@ -67,6 +67,15 @@ def test_of_many_thousand_people_those_who_were_quiet_longest_are_forgotten() ->
     assert limits.admit("person 0", "room", 0.0, NOON) is None
 
 
+def test_whoever_goes_on_speaking_is_not_forgotten_and_what_is_recalled_is_bounded() -> None:
+    buckets = Buckets(Rate(1), most=2)
+    for who in ("ann", "bob", "ann", "cem"):
+        buckets.take(who, 0.0, NOON)
+    assert [buckets.wait(who, 0.0, NOON)[0] > 0 for who in ("ann", "bob", "cem")] == [True, False, True]
+    buckets.recall({f"person {number}": 1 for number in range(9)}, 0.0, NOON)
+    assert len(buckets) == 2
+
+
 def test_what_was_said_before_a_restart_counts_for_the_day_and_not_for_the_minute() -> None:
     buckets = Buckets(Rate(2, 5))
     buckets.recall({"ann": 4}, 0.0, NOON)
