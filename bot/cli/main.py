@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 fault, 2 wrong usage, 3 done with warnings, 130 Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -86,6 +87,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+_OF_THE_DISK = frozenset({errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS})
+"""What is no bug of ours, but for whoever owns the machine to mend."""
+
+
 def _plain(error: BaseException) -> BotError:
     """The error that a person can do something about; task groups wrap theirs."""
     while isinstance(error, BaseExceptionGroup):
@@ -93,6 +98,8 @@ def _plain(error: BaseException) -> BotError:
         error = (known or error).exceptions[0]
     if isinstance(error, BotError):
         return error
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK and error.filename is not None:
+        return CommandError(f"{error.filename} cannot be used: {error.strerror}", kind="disk")
     from bot.redact import Redactor
 
     said = Redactor().text(f"{type(error).__name__}: {error}")[:300]

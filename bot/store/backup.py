@@ -18,6 +18,7 @@ from bot.store.sql import APPLICATION_ID, SCHEMA_VERSION
 
 ABANDONED = 3600.0
 RESTORED = "it came back with a backup and may have been answered since"
+_NO_COPY = ": it cannot be put in place, take another copy"
 _STAMP = "%Y%m%d-%H%M%S"
 _TABLES = ("inbox", "turn", "history", "conversation")
 
@@ -80,12 +81,18 @@ def create(database: Path, target: Path) -> Backup:
         os.link(unfinished, target)  # fails where somebody made that file meanwhile
         unfinished.unlink()
         _flush(target.parent)
-    except (OSError, sqlite3.Error) as error:
-        unfinished.unlink(missing_ok=True)
-        raise store_error(error, target if isinstance(error, OSError) else database) from error
-    except StoreError:
-        unfinished.unlink(missing_ok=True)
-        raise
+    except (OSError, sqlite3.Error, StoreError) as error:
+        with contextlib.suppress(OSError):  # it may never have been made
+            unfinished.unlink(missing_ok=True)
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_FULL"):
+            raise StoreError(
+                f"{target}: there is no room for the copy; name a file on another disk"
+            ) from error
+        found_so = store_error(error, target if isinstance(error, OSError) else database)
+        if found_so.reason == "damaged":  # the copy is as the store is
+            text = f"{database} is damaged, and so would be a copy of it"
+            raise StoreError(f"{text}: put an earlier one in its place", reason="damaged") from error
+        raise found_so from error
     return Backup(target, found.schema, found.size, found.rows, found.waiting)
 
 
@@ -115,14 +122,17 @@ def verify(path: Path) -> Backup:
             schema = _must_be_ours(connection, path)
             findings = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
             if findings != ["ok"]:
-                raise StoreError(f"{path} is damaged ({' '.join('; '.join(findings).split())[:300]})")
+                said = " ".join("; ".join(findings).split())[:300]
+                raise StoreError(f"{path} is damaged ({said}){_NO_COPY}", reason="damaged")
             rows = {
                 table: int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our own
                 for table in _TABLES
             }
             (waiting,) = connection.execute("SELECT count(*) FROM inbox WHERE state = 'new'").fetchone()
     except sqlite3.Error as error:
-        raise store_error(error, path) from error
+        if store_error(error, path).reason != "damaged":
+            raise store_error(error, path) from error
+        raise StoreError(f"{path} is damaged ({error}){_NO_COPY}", reason="damaged") from error
     return Backup(path, schema, path.stat().st_size, rows, int(waiting))
 
 

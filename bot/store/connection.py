@@ -162,7 +162,9 @@ def concerns_everything(error: Exception) -> bool:
     return not name.startswith("SQLITE_FULL") and any(name.startswith(row[0]) for row in _REASONS)
 
 
-_HELP_DAMAGED = "Move it away together with its -wal and -shm files, or put a backup in its place"
+_HELP_DAMAGED = (
+    "Move it away with its -wal and -shm files, or put a backup in its place (firstword backup restore)"
+)
 _NEWER = ("a newer", "update Firstword")
 _REASONS = (
     (

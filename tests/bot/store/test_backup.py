@@ -78,7 +78,7 @@ def test_what_is_not_there_or_not_ours_is_no_copy(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such file"):
         backup.verify(tmp_path / "nothing.db")
     (tmp_path / "text.db").write_text("not a database" * 100)
-    with pytest.raises(StoreError, match="damaged or no database"):
+    with pytest.raises(StoreError, match=r"is damaged \(file is not .*: it cannot be put in place"):
         backup.verify(tmp_path / "text.db")
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:
         other.execute("CREATE TABLE theirs (a)")
@@ -100,6 +100,10 @@ async def test_a_damaged_copy_is_found_and_not_put_in_place(
     with pytest.raises(StoreError, match="damaged"):
         backup.restore(copy, path, SOME_TIME)
     assert _bytes(path) == before
+    _damage(path)
+    with pytest.raises(StoreError, match=r"store\.db is damaged, and so would be a copy of it"):
+        backup.create(path, tmp_path / "backups" / "second.db")
+    assert _names(tmp_path / "backups") == ["copy.db"]
 
 
 def _damage(path: Path) -> None:
