@@ -51,6 +51,8 @@ async def examine(patient: Patient, *, is_offline: bool = False) -> list[Row]:
     Asks the channels' services, the providers and the servers of tools side by side unless `is_offline`.
     """
     load(patient)
+    if patient.settings is None:
+        patient.settings = _what_is_whole(patient)
     rows = [row for check in CHECKS for row in _guarded(check, patient)]
     settings = patient.settings
     if settings is not None:
@@ -91,6 +93,16 @@ def load(patient: Patient) -> None:
         )
     except SettingsError as error:
         patient.broken = error
+
+
+def _what_is_whole(patient: Patient) -> Settings | None:
+    """The settings without the accounts that lack a token, so that the rest is looked at too."""
+    try:
+        return load_settings(
+            patient.home, patient.config_file, patient.environ, folder=patient.folder, is_looking=True
+        )
+    except SettingsError:
+        return None
 
 
 def _guarded(check: Callable[[Patient], Iterator[Row]], patient: Patient) -> list[Row]:

@@ -60,21 +60,31 @@ def _rows(
         if account.spec.is_foreground:
             continue
         name, state = f"{account.channel}/{account.name}", states.get(f"{account.channel}:{account.name}")
+        findings = [
+            {"level": str(each.level), "what": each.what, "remedy": each.remedy}
+            for each in (probed[name].findings if name in probed else ())
+        ]
+        seen = _seen(state, is_running=daemon is not None)
         rows.append(
-            {
-                "channel": account.channel,
-                "account": account.name,
-                "title": account.spec.title,
-                "online": state is not None and state["online"],
-                "reason": _reason(state, is_running=daemon is not None),
-                "since": state.get("since") if state is not None else None,
-                "findings": [
-                    {"level": str(each.level), "what": each.what, "remedy": each.remedy}
-                    for each in (probed[name].findings if name in probed else ())
-                ],
-            }
+            {"channel": account.channel, "account": account.name, "title": account.spec.title, **seen}
         )
+        rows[-1]["findings"] = findings
+    # What the daemon has and the settings, as they are read here, have not.
+    known = {f"{row['channel']}:{row['account']}" for row in rows}
+    for name, state in states.items():
+        if name not in known:
+            channel, _, account = name.partition(":")
+            row = {"channel": channel, "account": account, "title": channel, "findings": []}
+            rows.append({**row, **_seen(state, is_running=True)})
     return rows
+
+
+def _seen(state: Mapping[str, Any] | None, *, is_running: bool) -> dict[str, Any]:
+    return {
+        "online": state is not None and state["online"],
+        "reason": _reason(state, is_running=is_running),
+        "since": state.get("since") if state is not None else None,
+    }
 
 
 def _reason(state: Mapping[str, Any] | None, *, is_running: bool) -> str:

@@ -46,7 +46,7 @@ def _set(arguments: argparse.Namespace, context: Context) -> int:
         [f"{arguments.path} is set in {context.config_file}; {_RESTART}"],
     )
     try:
-        warnings = context.settings().warnings
+        warnings = context.settings(is_looking=False).warnings
     except SettingsError as error:
         for path, text in error.problems:
             context.warn(f"still {path}: {text}" if path else text)
@@ -64,7 +64,7 @@ def _unset(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _validate(_: argparse.Namespace, context: Context) -> int:
-    settings = context.settings()
+    settings = context.settings(is_looking=False)
     is_there = context.config_file.exists()
     what = "is valid" if is_there else "does not exist; the defaults are valid"
     context.say(

@@ -52,21 +52,32 @@ class Context:
     is_config_named: bool = False
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
+    _warned: set[str] = field(default_factory=set)
 
-    def settings(self, overrides: Mapping[str, Any] | None = None) -> Settings:
-        """The settings, with what the command line said on top. Raises SettingsError."""
+    def settings(self, overrides: Mapping[str, Any] | None = None, *, is_looking: bool = True) -> Settings:
+        """The settings, with what the command line said on top. Raises SettingsError.
+
+        `is_looking`: the verb starts no channel. A daemon may have been given variables that this terminal has not;
+        so an account whose token is not to be seen here is left out with a warning.
+        """
         from bot.settings import load_settings
 
         if self.is_config_named and not self.config_file.exists():
             raise SettingsError(f"{self.config_file}: there is no such file; name another with --config")
         said: dict[str, Any] = {"logging": {"level": self.log_level}} if self.log_level else {}
-        return load_settings(
+        settings = load_settings(
             self.home,
             self.config_file,
             self.environ,
             folder=self.folder,
             overrides={**said, **(overrides or {})},
+            is_looking=is_looking,
         )
+        for each in settings.lacking:
+            if each not in self._warned:
+                self._warned.add(each)
+                self.warn(f"{each}; this command goes on without that account")
+        return settings
 
     def config(self) -> ConfigFile:
         """The configuration file, to read or change single values."""

@@ -24,7 +24,7 @@ def add_options(parser: Parser) -> None:
 
 def start(arguments: argparse.Namespace, context: Context) -> int:
     """Run the daemon until it is told to end; returns its exit code. Raises BotError."""
-    settings = context.settings({"server": _server(arguments)})
+    settings = context.settings({"server": _server(arguments)}, is_looking=False)
     settings.home.prepare()
 
     from bot import metrics

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bot.settings.mount import AccountSettings, Mounting, Secrets, Specs, is_plain
+from bot.settings.mount import MAIN, AccountSettings, Mounting, Secrets, Specs, is_plain
 from bot.settings.problems import Path, Problem, join_path, nearest, shown
 from bot.settings.shapes import Kind, Shape
 from bot.settings.tree import Agent, Tree
@@ -144,9 +144,23 @@ def warnings_of(
             secrets.resolve(provider.api_key.get_secret_value(), is_secret=True)
         except LookupError as error:
             yield f"models.providers.{name}.apiKey: {error.args[0]}"
+    yield from _unused_variables(values, specs, secrets)
     if tree.diagnostics.cache_trace.enabled:
         yield "diagnostics.cacheTrace.enabled: the trace is not written yet; the log tells cached tokens per request"
     yield from specs.broken.values()
+
+
+def _unused_variables(values: Mapping[str, Any], specs: Specs, secrets: Secrets) -> Iterator[str]:
+    """A usual variable fills the account "main"; beside other accounts that has to be written down, too."""
+    channels = values.get("channels")
+    for name, spec in specs.channels.items():
+        entry = channels.get(name) if isinstance(channels, dict) else None
+        accounts = entry.get("accounts") if isinstance(entry, dict) else None
+        is_set = [each for each in spec.environment if secrets.environ.get(each, "").strip()]
+        is_on = isinstance(entry, dict) and entry.get("enabled") is not False
+        if is_on and isinstance(accounts, dict) and accounts and MAIN not in accounts and is_set:
+            path = join_path(("channels", name, "accounts", MAIN))
+            yield f"{is_set[0]} is set and not used, as other accounts are named; for one more write {path}: {{}}"
 
 
 def literal_secrets(values: Any, shape: Shape, path: Path = ()) -> Iterator[Path]:

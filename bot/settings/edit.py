@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -16,8 +17,8 @@ from bot.redact import Redactor
 from bot.settings.load import build_settings, merge_environment
 from bot.settings.mount import Secrets, load_specs
 from bot.settings.paths import get_at, parse_path, set_at, unset_at
-from bot.settings.problems import Path, join_path, nearest
-from bot.settings.shapes import Kind, Shape
+from bot.settings.problems import Path, join_path, looks_secret, nearest
+from bot.settings.shapes import ANYTHING, Kind, Shape
 from bot.settings.sources import parse_value, read_environment, read_file
 
 MASKED = "***"
@@ -178,10 +179,17 @@ def _in_force(values: Any, shape: Shape) -> Any:
         return {key: _in_force(value, shape.child(key) or shape.held) for key, value in values.items()}
     if shape.kind is Kind.LIST and isinstance(values, list):
         return [_in_force(value, shape.held) for value in values]
+    if isinstance(values, dict):  # nobody knows its keys
+        return {key: _in_force(value, _named(key)) for key, value in values.items()}
     if isinstance(values, str) and not Secrets.is_reference(values):
         # People also write keys and passwords into addresses.
         return MASKED if shape.is_secret else _KEYLESS.text(values)
     return values
+
+
+def _named(key: str) -> Shape:
+    """What probably stands under a key of which nothing else is known."""
+    return replace(ANYTHING, is_secret=looks_secret(key))
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

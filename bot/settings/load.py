@@ -58,7 +58,7 @@ class Settings:
     `accounts`: those that are to run, foreground ones included. `providers`: those that the configuration names.
     `tool_servers`: those of mcp.servers that are on.
     `environ`: the environment with `.env` beneath it. `profiles`: stored secrets. `warnings`: sentences for the
-    owner about what works but should be changed.
+    owner about what works but should be changed. `lacking`: what is missing of accounts that were left out for it.
     """
 
     home: Home
@@ -81,6 +81,7 @@ class Settings:
     _mounting: Mounting = field(repr=False)
     tool_servers: tuple[ToolServer, ...] = ()
     warnings: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     profiles: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
     _params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
@@ -159,16 +160,24 @@ def load_settings(
     folder: FilePath | None = None,
     overrides: Mapping[str, Any] | None = None,
     plugins: Plugins | None = None,
+    is_looking: bool = False,
 ) -> Settings:
     """The settings of a home. Raises SettingsError, which lists every problem and holds no secret.
 
     Strongest first: `overrides` (what the command line said), `environ`, HOME/.env, `folder`/.env (the working
-    folder, when one is given), the file. Reads those files and nothing else.
+    folder, when one is given), the file. Reads those files and nothing else. `is_looking`: no channel is started
+    with them, so an account whose token is not to be seen here is left out, with a warning.
     """
     values = read_file(config_file)
     merged = merge_environment(home, environ, folder)
     return build_settings(
-        home, config_file, values, merged, overrides=overrides or {}, plugins=plugins or discover()
+        home,
+        config_file,
+        values,
+        merged,
+        overrides=overrides or {},
+        plugins=plugins or discover(),
+        is_looking=is_looking,
     )
 
 
@@ -188,6 +197,7 @@ def build_settings(
     *,
     overrides: Mapping[str, Any],
     plugins: Plugins,
+    is_looking: bool = False,
 ) -> Settings:
     """As `load_settings`, with the file's object and the environment given. Raises SettingsError."""
     specs = load_specs(plugins, values)
@@ -195,7 +205,9 @@ def build_settings(
     variables = read_environment(environ, shape, values)
     stored = read_credentials(home.credentials)
     secrets = Secrets(environ, {name: row.secret for name, row in stored.items()})
-    mounting = Mounting(specs, secrets, problems=[*unknown_keys(values, shape), *variables.problems])
+    mounting = Mounting(
+        specs, secrets, is_looking=is_looking, problems=[*unknown_keys(values, shape), *variables.problems]
+    )
     tree, raw = _tree(mounting, shape, values, variables, overrides)
     token = _part(raw, "server").get("token")
     mounting.server_token = token if isinstance(token, str) else None
@@ -230,6 +242,7 @@ def build_settings(
         providers=providers,
         tool_servers=tool_servers,
         warnings=tuple(warnings_of(values, shape, specs, secrets, tree)),
+        lacking=tuple(map(str, _once(mounting.lacking))),
         environ=environ,
         profiles={name: SecretStr(row.secret) for name, row in stored.items()},
         _mounting=mounting,

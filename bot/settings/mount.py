@@ -14,7 +14,7 @@ from bot.plugins import PluginError, Plugins
 from bot.settings.alerts import ErrorsSection
 from bot.settings.mcp import McpServer
 from bot.settings.problems import Path, Problem, join_path, looks_secret, nearest, shown
-from bot.settings.shapes import Kind, Shape, as_model_keys, config_key, model_shape
+from bot.settings.shapes import ANYTHING, Kind, Shape, as_model_keys, config_key, model_shape
 from bot.settings.tree import AccountEntry, Tree
 from bot.settings.validation import problems_of
 from channels.base import ChannelSpec
@@ -45,6 +45,7 @@ class Specs:
         root = model_shape(Tree)
         channels, models = root.fields["channels"], root.fields["models"]
         named = {name: _with_account(channels.held, spec.settings) for name, spec in self.channels.items()}
+        named |= {name: _unread(channels.held) for name in _switched_off(raw) - set(self.channels)}
         channels = replace(channels, named=named)
         providers = models.fields["providers"]
         spoken = {**self._spoken(raw), **self.providers}
@@ -68,23 +69,28 @@ class Specs:
 
 
 def load_specs(plugins: Plugins, raw: Mapping[str, Any]) -> Specs:
-    """Import the specs of every channel that is not switched off, and of every provider. None is fatal."""
+    """Import the specs of every channel and every provider. None is fatal; of what is switched off nothing is said."""
     specs = Specs()
-    entries = raw.get("channels")
+    off = _switched_off(raw)
     for name in plugins.channels:
-        entry = entries.get(name) if isinstance(entries, dict) else None
-        if isinstance(entry, dict) and entry.get("enabled") is False:
-            continue
         try:
             specs.channels[name] = plugins.channel(name)
         except PluginError as error:
-            specs.broken[f"channels.{name}"] = str(error)
+            if name not in off:
+                specs.broken[f"channels.{name}"] = str(error)
     for name in plugins.providers:
         try:
             specs.providers[name] = plugins.provider(name)
         except PluginError as error:
             specs.broken[f"models.providers.{name}"] = str(error)
     return specs
+
+
+def _switched_off(raw: Mapping[str, Any]) -> set[str]:
+    """The channels that are."""
+    entries = raw.get("channels")
+    rows = entries.items() if isinstance(entries, dict) else ()
+    return {name for name, entry in rows if isinstance(entry, dict) and entry.get("enabled") is False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +151,14 @@ class Mounting:
     """Fills the adapters' settings and collects what is wrong. `found`: the accounts that are to run.
 
     `server_token`, as it was written, is the token of local channels that set none of their own.
+    `is_looking`: an account that lacks a value is left out (`lacking`: what it lacks) rather than wrong.
     """
 
     specs: Specs
     secrets: Secrets
     server_token: str | None = None
+    is_looking: bool = False
+    lacking: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     used_secrets: set[str] = field(default_factory=set)
     found: list[AccountSettings] = field(default_factory=list)
@@ -207,6 +216,10 @@ class Mounting:
         before = len(self.problems)
         settings = self.fill(spec.settings, own, path, variables=spec.environment, origins=origins)
         if settings is None or len(self.problems) > before:
+            missing = [problem for problem in self.problems[before:] if problem.is_missing]
+            if self.is_looking and missing:
+                del self.problems[before:]
+                self.lacking += missing
             return
         try:
             common = AccountEntry.model_validate({key: row[key] for key in row if key in common_keys})
@@ -383,6 +396,12 @@ def _with_account(entry: Shape, model: type[BaseModel]) -> Shape:
     accounts = entry.fields["accounts"]
     item = _with_fields(accounts.held, model)
     return replace(entry, fields={**entry.fields, "accounts": replace(accounts, item=item)})
+
+
+def _unread(entry: Shape) -> Shape:
+    """What stands under a channel that is off and cannot be loaded: nobody knows its keys."""
+    accounts = replace(entry.fields["accounts"], item=ANYTHING)
+    return replace(entry, fields={**entry.fields, "accounts": accounts})
 
 
 def _with_fields(shape: Shape, model: type[BaseModel]) -> Shape:

@@ -236,6 +236,11 @@ def test_the_status_of_a_running_daemon_says_who_is_offline_and_why(terminal: Te
         terminal.write(pigeons(main={}, later={}))
         later = terminal.run("channels", "status").out.splitlines()[-1]
         assert later == "pigeon/later: offline: the daemon runs without it; restart it, or see its log"
+        # A terminal that has not been given the daemon's variables sees the account all the same.
+        terminal.write(pigeons(main={"token": "${LOFT_KEY}"}))
+        elsewhere = terminal.run("channels", "status")
+        assert elsewhere.out.startswith(f"pigeon/main: offline since {day} UTC: the loft is closed")
+        assert "LOFT_KEY is not set" in elsewhere.err
 
 
 def test_a_channel_that_cannot_be_opened_keeps_no_other_from_starting(terminal: Terminal, site: Path) -> None:

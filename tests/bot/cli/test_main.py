@@ -108,6 +108,28 @@ def test_a_configuration_that_is_wrong_is_said_whole_by_every_verb_that_needs_it
     assert [row["path"] for row in problems] == ["server.prot", "server.port"]
 
 
+def test_a_token_that_only_the_daemon_was_given_stops_no_verb_but_its_start(terminal: Terminal) -> None:
+    main = {"token": "${TELEGRAM_KEY}", "owner": ["1"]}
+    terminal.write({"channels": {"telegram": {"accounts": {"main": main}}}, "models": {"detectLocal": False}})
+    lacking = "channels.telegram.accounts.main.token: the variable TELEGRAM_KEY is not set"
+    for verb in (
+        ("models", "list"),
+        ("channels", "list"),
+        ("message", "send", "hi"),
+        ("models", "fallbacks", "list"),
+    ):
+        result = terminal.run(*verb)
+        assert (result.code, result.err.count(lacking)) == (0, 1), verb
+    for strict in (("run",), ("config", "validate")):
+        result = terminal.run(*strict)
+        assert result.code == 2
+        assert result.err.startswith("error: ") and lacking in result.err
+    looked = terminal.run("doctor", "--offline")
+    assert looked.code == 1
+    assert f"fail config: {lacking}" in looked.out
+    assert "ok   channel: web/main is configured" in looked.out  # the rest is looked at all the same
+
+
 def test_a_broken_pipe_is_silent(terminal: Terminal) -> None:
     command = f"{sys.executable} -m bot --home {terminal.home} config schema | head -c 10"
     ran = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)

@@ -11,6 +11,7 @@ import pytest
 from bot.errors import SettingsError
 from bot.home import Home
 from bot.settings import load_settings
+from bot.settings.edit import ConfigFile
 from tests.bot.settings.places import Place
 
 CANARY = "sk-canary0123456789abcdef"
@@ -120,6 +121,34 @@ def test_a_missing_token_names_the_variable_that_would_do(place: Place) -> None:
     }
 
 
+def test_for_a_look_an_account_that_lacks_a_token_is_left_out_and_one_that_is_wrong_is_not(
+    place: Place,
+) -> None:
+    accounts: dict[str, Any] = {"main": {}, "team": {"token": "t"}, "old": {"token": "${GONE}"}}
+    settings = place.load({"channels": {"radio": {"accounts": accounts}}}, is_looking=True)
+    assert [row.name for row in settings.accounts if row.channel == "radio"] == ["team"]
+    assert [text.partition(": ")[0] for text in settings.lacking] == [
+        "channels.radio.accounts.main.token",
+        "channels.radio.accounts.old.token",
+    ]
+    accounts["team"]["retries"] = 99
+    with pytest.raises(SettingsError, match=r"team\.retries"):
+        place.load({"channels": {"radio": {"accounts": accounts}}}, is_looking=True)
+
+
+def test_a_usual_variable_that_no_account_takes_is_told(place: Place) -> None:
+    radio = {"accounts": {"team": {"token": "t"}}}
+    environ = {"RADIO_TOKEN": "mine"}
+    settings = place.load({"channels": {"radio": radio}}, environ)
+    assert [row.name for row in settings.accounts if row.channel == "radio"] == ["team"]
+    [warning] = [text for text in settings.warnings if "RADIO_TOKEN" in text]
+    assert "channels.radio.accounts.main" in warning and "mine" not in warning
+    for other in ({"enabled": False, **radio}, {"accounts": {**radio["accounts"], "main": {}}}):
+        assert not any(
+            "RADIO_TOKEN" in text for text in place.load({"channels": {"radio": other}}, environ).warnings
+        )
+
+
 @pytest.mark.parametrize(
     "config",
     [
@@ -175,8 +204,11 @@ def test_a_file_of_many_megabytes_is_refused_unread(place: Place) -> None:
         place.load()
 
 
-def test_an_empty_file_is_an_empty_configuration(place: Place) -> None:
-    assert place.load("\n").server.port == 8420
+def test_an_empty_file_is_no_configuration(place: Place) -> None:
+    """It is what an editor or a full disk leaves of one; taken for the defaults it would open what was closed."""
+    with pytest.raises(SettingsError, match=r"config\.json: is empty; write \{\} for the defaults"):
+        place.load("\n")
+    assert place.load("{}").server.port == 8420
 
 
 def test_a_broken_plug_in_is_one_sentence_and_stops_nobody(place: Place) -> None:
@@ -197,6 +229,20 @@ def test_a_broken_plug_in_that_is_configured_stops_the_start(place: Place) -> No
 def test_a_channel_that_is_off_is_not_looked_at(place: Place) -> None:
     settings = place.load({"channels": {"gone": {"enabled": False}, "porch": {"enabled": False}}})
     assert settings.accounts == ()
+
+
+@pytest.mark.parametrize("channel", ["radio", "ruin", "gone"])
+def test_a_channel_is_switched_off_with_all_that_stands_under_it(place: Place, channel: str) -> None:
+    """One that is there, one that cannot be loaded, one that is no longer installed."""
+    from tests.bot.settings.places import plugins
+
+    account = {"token": CANARY, "allow": ["1"]}
+    config = {"channels": {channel: {"enabled": False, "accounts": {"main": account}}}}
+    settings = place.load(config, plugins=plugins(broken=True))
+    assert [row.channel for row in settings.accounts] == ["porch"]
+    assert not [text for text in settings.warnings if f"{channel!r}" in text]
+    file = ConfigFile(place.home, place.home.config, {}, plugins=plugins(broken=True))
+    assert CANARY not in json.dumps(file.get(f"channels.{channel}"))
 
 
 def test_a_provider_takes_the_settings_of_the_dialect_that_it_names(tmp_path: Path) -> None:
