@@ -70,7 +70,7 @@ def parse_text(raw: bytes, source: str) -> dict[str, Any]:
         line = raw.count(b"\n", 0, error.start) + 1
         raise SettingsError(f"{source}: line {line}: not UTF-8 (byte {raw[error.start]:#04x})") from error
     if not text.strip():
-        return {}
+        raise SettingsError(f"{source}: is empty; write {{}} for the defaults, or delete it")
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
