@@ -158,7 +158,8 @@ class MatrixChannel:
         except (ValueError, KeyError, TypeError):
             raise Gone(GoneWhat.MESSAGE, "not a file of Matrix") from None
         self._account.check_ready()
-        data = await self._account.wire.download(str(url), max_bytes, self._account.timing.download)
+        account = self._account
+        data = await account.wire.download(str(url), max_bytes, account.timing.download, account.host.fetch)
         if "key" not in found:
             return data
         from channels.matrix.crypto import decrypted_file

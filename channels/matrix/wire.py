@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,6 +23,13 @@ from channels.matrix.problems import problem
 # A sync after a long absence is large; beyond this something is wrong with it.
 _MAX_BODY = 256 * 2**20
 _CHUNK = 2**16
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 3
+# Matrix specification v1.16, "Matrix Content (mxc://) URIs" and "Server Name"; with dots alone a path would lead away.
+_MXC = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]*[A-Za-z0-9\]])/([A-Za-z0-9_-]+)")
+
+Fetch = Callable[[str, int], Awaitable[bytes]]
+"""See channels.base.Host.fetch."""
 
 
 def path(*parts: str, version: str = "v3") -> str:
@@ -92,29 +100,47 @@ class Wire:
             raise Unavailable("the homeserver's answer is no JSON object", maybe_sent=is_write)
         raise problem(status, found, scope=scope, is_write=is_write, retry_after=retry_after)
 
-    async def download(self, mxc: str, max_bytes: int, seconds: float) -> bytes:
-        """The bytes behind an mxc:// address. Raises TooLong beyond `max_bytes`, Gone when there is nothing."""
-        server, _, media = mxc.removeprefix("mxc://").partition("/")
-        if not mxc.startswith("mxc://") or not server or not media or "/" in media:
+    async def download(self, mxc: str, max_bytes: int, seconds: float, fetch: Fetch) -> bytes:
+        """The bytes behind an mxc:// address. Raises TooLong beyond `max_bytes`, Gone when there is nothing.
+
+        `fetch`: for what the homeserver says lies elsewhere; the token does not go there (Client-Server API v1.11,
+        "Content repository", 2026-11: answers 307 and 308).
+        """
+        found = _MXC.fullmatch(mxc)
+        if found is None:
             raise Gone(GoneWhat.MESSAGE, "not a Matrix media address")
+        server, media = found.groups()
         try:
             return await self._media(
-                path("media", "download", server, media, version="v1"), max_bytes, seconds
+                path("media", "download", server, media, version="v1"), max_bytes, seconds, fetch
             )
         except Refused as error:
             if error.code != "no_such_method":
                 raise
         # A homeserver from before v1.11 knows only the address without authentication.
         old = f"/_matrix/media/v3/download/{quote(server, safe='')}/{quote(media, safe='')}"
-        return await self._media(old, max_bytes, seconds)
+        return await self._media(old, max_bytes, seconds, fetch)
 
-    async def _media(self, where: str, max_bytes: int, seconds: float) -> bytes:
+    async def _media(self, where: str, max_bytes: int, seconds: float, fetch: Fetch) -> bytes:
         url = URL(self.homeserver + where, encoded=True)
+        for _ in range(_MOST_REDIRECTS + 1):
+            found = await self._one(url, max_bytes, seconds)
+            if isinstance(found, bytes):
+                return found
+            if found.origin() != url.origin():
+                return await fetch(str(found), max_bytes)
+            url = found
+        raise Gone(GoneWhat.MESSAGE, "the homeserver sends from one address to the next")
+
+    async def _one(self, url: URL, max_bytes: int, seconds: float) -> bytes | URL:
+        """What lies there, or where the homeserver says it does."""
         try:
             async with (
                 asyncio.timeout(seconds),
-                self.session.get(url, headers=self._headers(), max_redirects=3) as answer,
+                self.session.get(url, headers=self._headers(), allow_redirects=False) as answer,
             ):
+                if answer.status in _REDIRECTS and (target := answer.headers.get("Location")):
+                    return url.join(URL(target))
                 if answer.status != 200:
                     found = problem(answer.status, _json(await _read(answer, _CHUNK)))
                     raise Gone(GoneWhat.MESSAGE, "not found") if isinstance(found, Gone) else found
@@ -123,6 +149,8 @@ class Wire:
                 return await _read(answer, max_bytes)
         except (OSError, aiohttp.ClientError) as error:
             raise _unreachable(error, is_write=False) from None
+        except ValueError:
+            raise Gone(GoneWhat.MESSAGE, "the homeserver names no address") from None
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
