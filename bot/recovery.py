@@ -66,7 +66,12 @@ async def resume(
     recovery = Recovery(store, accounts, inbox, clock, wall)
     resumed = 0
     for each in await store.pending():
-        if await recovery.take_up(each) is Verdict.RESUME:
+        try:
+            verdict = await recovery.take_up(each)
+        except Exception as error:  # an adapter's fault must not keep the others, and the start, waiting
+            log.exception("unfinished turn left", error=type(error).__name__, turn_id=each.turn_id)
+            continue
+        if verdict is Verdict.RESUME:
             resumed += 1 + len(each.merged)
     return resumed
 

@@ -73,8 +73,11 @@ class Turns:
             log.info("waiting message dropped", turn_id=turn.turn_id, reason="no longer let in")
             self._fail(turn, Outcome.WITHDRAWN)
             return
-        async with self.tries.suspects.apart(turn):
-            await self._run(turn)
+        try:
+            async with self.tries.suspects.apart(turn):
+                await self._run(turn)
+        except Exception as error:  # beyond what a try takes: it waits for the next start, the others go on
+            log.exception("turn left behind", error=type(error).__name__, turn_id=turn.turn_id)
 
     async def _run(self, turn: Turn) -> None:
         address = turn.message.address

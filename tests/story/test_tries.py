@@ -23,10 +23,10 @@ from bot.store.letters import Letter
 from bot.store.sqlite import SqliteStore
 from channels.capabilities import Capabilities, LatencyClass, SendKey, Streaming
 from channels.errors import Gone, GoneWhat, NotAuthorized, Unavailable
-from channels.events import MessageDeleted
+from channels.events import Address, MessageDeleted
 from channels.outcome import PATIENCE
 from providers.base import CompletionRequest, Credential, Finished, ModelSpec, Started, StreamEvent
-from providers.fake import FakeProvider, Hang, answer
+from providers.fake import Delay, FakeProvider, Hang, answer
 from tests.story.inside import EDITS, EPOCH, Inside, address, inside, message
 from tests.virtual_time import virtual_time
 
@@ -388,4 +388,34 @@ async def test_what_was_shown_is_not_asked_again_where_the_disk_takes_nothing_mo
                 other.execute(f"DROP TRIGGER no_{table}")
         await asyncio.sleep(60.0)
         assert world.channel.visible() == ["hello"]
+        assert await world.app.store.pending() == []
+
+
+@virtual_time
+async def test_an_adapter_that_fails_at_one_place_costs_the_others_nothing(tmp_path: Path) -> None:
+    provider = FakeProvider("one", (Delay(1.0), *answer("hello")), default=answer("and hello"))
+    async with inside(tmp_path, provider, is_virtual=True) as world:
+        declared, is_odd = world.channel.capabilities, False
+
+        def capabilities(where: Address) -> Capabilities:
+            if is_odd and where.key.space == "room":
+                raise KeyError(where.key.space)
+            return declared(where)
+
+        world.channel.capabilities = capabilities  # type: ignore[method-assign, assignment]  # a stranger's adapter
+        other = replace(message("and me", 2), address=address("other"))
+        await world.say("hi", 1)
+        await asyncio.sleep(0.5)
+        is_odd = True
+        await world.accept(other)
+        await _quiet(world)
+        assert world.channel.visible(address("other")) == ["and hello"]
+        await world.app.store.add_message(replace(other, event_key="third"), "t3", EPOCH)
+        await _resume(world, 10)
+        await _quiet(world)
+        assert world.channel.visible(address("other")) == ["and hello", "and hello"]
+        is_odd = False
+        await _resume(world, 20)
+        await _quiet(world)
+        assert world.channel.visible(address()) == ["and hello"]
         assert await world.app.store.pending() == []
