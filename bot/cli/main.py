@@ -10,51 +10,34 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from bot.cli import (
-    auth,
-    backup,
-    batch,
-    channels,
-    chat,
-    config,
-    data,
-    deadletters,
-    doctor,
-    message,
-    models,
-    pairing,
-    route,
-    run,
-    security,
-    status,
-    usage,
-)
 from bot.cli.context import INTERRUPTED, OK, USAGE, CommandError, Context
 from bot.cli.parser import Parser, Verbs, common_options
 from bot.errors import BotError
 from bot.home import CONFIG_VARIABLE, find_config, find_home
 
-_VERBS = (
-    run,
-    chat,
-    message,
-    status,
-    doctor,
-    models,
-    channels,
-    config,
-    auth,
-    batch,
-    route,
-    deadletters,
-    backup,
-    data,
-    pairing,
-    usage,
-    security,
-)
+_VERBS = {
+    "run": ("run",),
+    "chat": ("chat",),
+    "message": ("message",),
+    "status": ("status", "gateway"),
+    "doctor": ("doctor",),
+    "models": ("models",),
+    "channels": ("channels",),
+    "config": ("config",),
+    "auth": ("auth",),
+    "batch": ("batch",),
+    "route": ("route",),
+    "deadletters": ("deadletters",),
+    "backup": ("backup",),
+    "data": ("data",),
+    "pairing": ("pairing",),
+    "usage": ("usage",),
+    "security": ("security",),
+}
+"""The file of bot.cli and the verbs that it adds, in the order of the help."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     context = _early_context(arguments)
     try:
-        parsed = build_parser().parse_args(arguments)
+        parsed = build_parser(arguments[0] if arguments else "").parse_args(arguments)
         context = _context(parsed)
         handler = parsed.handler
         if handler is None:
@@ -107,8 +90,8 @@ def _plain(error: BaseException) -> BotError:
     return CommandError(text, kind="bug")
 
 
-def build_parser() -> Parser:
-    """The whole command line."""
+def build_parser(verb: str = "") -> Parser:
+    """The whole command line; where it is known to begin with `verb`, that one alone."""
     common = common_options()
     parser = Parser(
         prog="firstword",
@@ -119,8 +102,8 @@ def build_parser() -> Parser:
     parser.add_argument("-V", "--version", action=_Version, nargs=0, help="print the version and leave")
     parser.set_defaults(handler=None, parser=parser)
     verbs = Verbs(parser, common)
-    for verb in _VERBS:
-        verb.add(verbs)
+    for name in [name for name, own in _VERBS.items() if verb in own] or _VERBS:
+        import_module(f"bot.cli.{name}").add(verbs)
     return parser
 
 
