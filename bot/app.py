@@ -125,3 +125,12 @@ class App:
             if not account.is_online
         }
         return late or None
+
+    def serves(self) -> bool:
+        """Whether somebody can be answered: one account that fails must not take the others out of service.
+
+        The page and the endpoint of this machine alone do not count beside channels that people reach from elsewhere.
+        """
+        remote = [each for each in self.accounts.values() if not each.policy.is_local]
+        counted = remote or self.accounts.values()
+        return not self.is_draining and any(each.is_online for each in counted)

@@ -164,6 +164,7 @@ async def open_daemon(
                     app.missing,
                     lambda: (metrics.exposition(), metrics.CONTENT_TYPE),
                     rekeying.server_token,
+                    app.serves,
                 ),
                 (settings.server.host, settings.server.port),
                 (settings.webhooks.host, settings.webhooks.port),

@@ -36,12 +36,14 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 class Health:
     """What /healthz, /readyz and /metrics tell. `ready` gives None when all is well, else what is missing.
 
-    `token` is asked for each request, so that one that was changed counts at once.
+    `serves`: whether people are answered although something is missing. `token` is asked for each request, so that
+    one that was changed counts at once.
     """
 
     ready: Callable[[], Mapping[str, str] | None]
     metrics: Callable[[], tuple[bytes, str]]
     token: Callable[[], SecretStr | None] = lambda: None
+    serves: Callable[[], bool] = lambda: False
 
     def allows(self, request: web.Request) -> bool:
         """Whoever sits at this machine may look; anybody else shows `server.token` as a bearer token.
@@ -106,10 +108,9 @@ def _private_app(gate: Gate, routes: Sequence[Route], health: Health) -> web.App
             raise web.HTTPUnauthorized
         let_in(request)
         missing = health.ready()
-        body = orjson.dumps({"ready": missing is None, "missing": missing or {}})
-        return web.Response(
-            body=body, status=200 if missing is None else 503, content_type="application/json"
-        )
+        is_ready = missing is None or health.serves()
+        body = orjson.dumps({"ready": is_ready, "missing": missing or {}})
+        return web.Response(body=body, status=200 if is_ready else 503, content_type="application/json")
 
     async def metrics(request: web.Request) -> web.Response:
         if not health.allows(request):

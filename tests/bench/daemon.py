@@ -137,12 +137,12 @@ def settings(model_url: str, port: int, channels: dict[str, Any]) -> dict[str, A
 
 
 async def readyz(port: int, ended: asyncio.Task[int]) -> None:
-    """Until /readyz says yes, or the process has ended."""
+    """Until /readyz says that nothing is missing, or the process has ended."""
     async with aiohttp.ClientSession() as session:
         while not ended.done():
             try:
                 async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
-                    if response.status == 200:
+                    if response.status == 200 and not (await response.json())["missing"]:
                         return
             except aiohttp.ClientConnectionError:
                 pass

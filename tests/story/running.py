@@ -87,7 +87,7 @@ class Daemon:
         async with aiohttp.ClientSession() as session:
             while True:
                 async with session.get(f"{self.address}/readyz") as response:
-                    if response.status == 200:
+                    if response.status == 200 and not (await response.json())["missing"]:
                         return
                 await asyncio.sleep(0.02)
 
