@@ -60,7 +60,10 @@ _STOP_WORDS = frozenset({"stop", "cancel"})
 
 @dataclass(slots=True)
 class Inbox:
-    """The one way in. `clock` is monotonic, `wall` seconds since the epoch, `new_id` makes turn ids."""
+    """The one way in. `clock` is monotonic, `wall` seconds since the epoch, `new_id` makes turn ids.
+
+    `is_failing`: the message before could not be kept.
+    """
 
     store: Store
     lanes: Lanes
@@ -78,6 +81,7 @@ class Inbox:
     told: Recent
     recent: Recent = field(default_factory=lambda: Recent(RECENT_KEYS))
     arriving: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
+    is_failing: bool = False
 
     async def accept(self, account: Account, event: Event) -> bool:
         """See channels.base.Host.accept."""
@@ -152,6 +156,8 @@ class Inbox:
         )
         self.arriving[known] = turn.committed
         turn.committed.add_done_callback(lambda _: self.arriving.pop(known, None))
+        if self.is_failing and not await self._kept(turn, known):
+            return False  # it will come again and again, and each time a model would be asked in vain
         await self.dispatch(turn)
         return await self._kept(turn, known)
 
@@ -232,9 +238,11 @@ class Inbox:
             is_new = await asyncio.shield(turn.committed)
         except StoreError as error:
             log.error("message not stored", error=str(error))
+            self.is_failing = True
             self.recent.forget(known)
             turn.interrupt.fire(StopReason.UNSTORED)
             return False
+        self.is_failing = False
         if not is_new:
             metrics.event_duplicate(turn.account.channel.name)
             turn.interrupt.fire(StopReason.DUPLICATE)

@@ -318,3 +318,26 @@ async def test_a_stop_asks_no_other_model_although_closing_the_first_fails(tmp_p
         await world.quiet()
         assert second.asked == []
         assert await outcomes(world) == [Outcome.STOPPED]
+
+
+async def test_while_nothing_can_be_kept_no_model_is_asked_in_vain(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", (Started(), Hang()), default=answer("here"))) as world:
+        await refuse(world, "inbox", "NEW.event_key = 'event 1'")
+        with slow_disk(world):
+            first = asyncio.create_task(world.say("hi"))
+            await world.provider.until_asked(1)
+        assert not await first
+        for _ in range(3):  # as its platform offers it again
+            with slow_disk(world):
+                again = asyncio.create_task(world.say("hi"))
+                await asyncio.sleep(0.05)  # in which a model would be asked
+            assert not await again
+        await world.quiet()
+        assert len(world.provider.asked) == 1
+        assert world.channel.visible() == []
+        assert isinstance(world.app.store, SqliteStore)
+        await world.app.store.call(lambda connection: connection.execute("DROP TRIGGER no_inbox"))
+        for _ in range(2):  # the second is a copy
+            assert await world.say("hi")
+            await world.quiet()
+        assert world.channel.visible() == ["here"]
