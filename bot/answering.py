@@ -174,7 +174,7 @@ class Answering:
         try:
             if turn.consent is not None and (held := _held(talk)) is not None:
                 asked_in = talk.lines[-1].turn_id
-                await speaker.settle(held.held, asked_in, is_allowed=turn.consent)
+                await speaker.settle(held, asked_in, is_allowed=turn.consent)
             with in_company(turn, reply, decision, self.tools.health, self.tools.clock()):
                 asks: Cascading | Drafting = self.cascading
                 if self.drafts(turn.account.agent):

@@ -127,17 +127,25 @@ class Speaker:
         if self.turn.message.asked is None:
             _say_how_it_finished(self.ending, has_text=has_text, has_thought=has_thought)
 
-    async def settle(self, held: Sequence[ToolCall], asked_in: str, *, is_allowed: bool) -> None:
+    async def settle(self, asked: Exchange, asked_in: str, *, is_allowed: bool) -> None:
         """Begin with calls that waited for the person: make them, or say that they were not allowed.
 
-        `asked_in`: the turn that asked. However often it is allowed, such a call is made once.
+        `asked_in`: the turn that asked. However often it is allowed, such a call is made once; and so is one that the
+        turn had made itself before the process ended, and asked about when it was taken up again.
         """
         calls = tuple(
-            ToolCall(f"{self.turn.turn_id}_0_{at}", call.name, call.arguments) for at, call in enumerate(held)
+            ToolCall(f"{self.turn.turn_id}_0_{at}", call.name, call.arguments)
+            for at, call in enumerate(asked.held)
         )
         judged = plan(calls, self.offered, has_consent=True) if is_allowed else Plan()
         unmade = _UNDONE if is_allowed else _DENIED
-        self._made_for = f"{asked_in} allowed"
+        self._made_for = asked_in
+        held = {call.id for call in asked.held}
+        for line in asked.messages:
+            others = [call for call in line.calls if call.id not in held]
+            self._made.update(
+                key_of(asked_in, each, 0) for each in plan(others, self.offered, has_consent=True).run
+            )
         await self._make(PromptMessage(Role.ASSISTANT, "", calls=calls), judged, unmade)
         self._made_for = self.turn.turn_id
 

@@ -97,13 +97,22 @@ class Books:
 
     @cached_property
     def lost_sight_of(self) -> frozenset[str]:
-        """Messages that were sent so shortly before a crash that nobody may have written it down."""
+        """Messages that were sent so shortly before a crash that nobody may have written it down.
+
+        Where a platform knows no keys, also those of which it never told: nobody can ask it.
+        """
+        is_keyless = self.world.fate.capabilities.send_key is SendKey.NONE
         return frozenset(
             each.message_id
             for each in self.world.platform.writes
             if self.is_unsure(each)
-            and self.world.lives[each.life].ended is not None
-            and (self.world.lives[each.life].ended or 0.0) - each.at < 2 * RECORDED
+            and (
+                (is_keyless and each.known_at is None)
+                or (
+                    self.world.lives[each.life].ended is not None
+                    and (self.world.lives[each.life].ended or 0.0) - each.at < 2 * RECORDED
+                )
+            )
         )
 
     def is_unsure(self, write: Write) -> bool:
