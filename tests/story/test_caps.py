@@ -276,7 +276,7 @@ def test_usage_cost_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFi
     found = json.loads(capsys.readouterr().out)
     assert found["total_usd"] == 1.5
     assert [(each["model"], each["requests"]) for each in found["costs"]] == [("a/m", 1)]
-    assert main(["usage", "cost", "--home", str(tmp_path), "--days", "0"]) == 1
+    assert main(["usage", "cost", "--home", str(tmp_path), "--days", "0"]) == 2
 
 
 async def test_whoever_is_forgotten_leaves_the_sums_and_nothing_of_themselves(tmp_path: Path) -> None:
