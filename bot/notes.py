@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -47,7 +47,9 @@ class Notes:
             return Manner.REPLY
         address, errors = turn.message.address, turn.account.errors
         manner = errors.groups if is_shared(address) else errors.direct
-        if manner is Manner.REPLY and self.told.seen(turn.key, self.clock(), INTERVAL):
+        # A chat is all of it: where each question has a thread of its own, five of them would be told five times.
+        chat = str(replace(address.key, thread=None))
+        if manner is Manner.REPLY and self.told.seen(chat, self.clock(), INTERVAL):
             manner = Manner.REACTION
         metrics.failure_told(address.key.channel, str(manner))
         return manner

@@ -11,6 +11,7 @@ from bot.access import Policy
 from bot.accounts import Errors, Manner
 from bot.store.base import Outcome
 from channels.capabilities import Capabilities, Surface
+from channels.events import Address
 from providers.errors import ErrorKind, ProviderError
 from providers.fake import FakeProvider, answer, cut
 from tests.story.inside import EDITS, Inside, address, inside, message
@@ -84,6 +85,21 @@ async def test_a_chat_is_told_in_words_once_a_minute_and_by_a_sign_between(tmp_p
         await asyncio.sleep(60.0)
         await ask(world, 5)
         assert len(world.channel.visible(address())) == 2
+
+
+@virtual_time
+async def test_the_threads_of_a_chat_are_one_chat(tmp_path: Path) -> None:
+    """Where each question opens a thread, one failure after the other would fill the channel all the same."""
+    async with inside(
+        tmp_path, FakeProvider("one", default=DOWN), SIGNS, policy=OPEN, is_virtual=True
+    ) as world:
+        for number in range(1, 4):
+            key = replace(GROUP.key, thread=str(number))
+            said = replace(message("hi", number), address=Address(key, Surface.THREAD))
+            await world.accept(said)
+            await world.app.lanes.idle.wait()
+        assert len(world.channel.visible()) == 1
+        assert world.channel.signs == {"2": [words.SIGN], "3": [words.SIGN]}
 
 
 @virtual_time
