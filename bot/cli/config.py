@@ -10,6 +10,7 @@ from bot.cli.parser import Verbs
 from bot.errors import SettingsError
 
 _RESTART = "a running daemon takes it up at its next start"
+_AT_ONCE = "a running daemon takes up keys of its own doors at once, others at its next start"
 
 
 def add(verbs: Verbs) -> None:
@@ -43,7 +44,7 @@ def _set(arguments: argparse.Namespace, context: Context) -> int:
     value = context.config().set(arguments.path, arguments.value)
     context.say(
         {"path": arguments.path, "file": str(context.config_file)},
-        [f"{arguments.path} is set in {context.config_file}; {_RESTART}"],
+        [f"{arguments.path} is set in {context.config_file}; {_when(arguments.path, context)}"],
     )
     try:
         warnings = context.settings(is_looking=False).warnings
@@ -58,9 +59,18 @@ def _set(arguments: argparse.Namespace, context: Context) -> int:
 
 def _unset(arguments: argparse.Namespace, context: Context) -> int:
     was_set = context.config().unset(arguments.path)
-    text = f"{arguments.path} is taken out; {_RESTART}" if was_set else f"{arguments.path} was not set"
+    when = _when(arguments.path, context)
+    text = f"{arguments.path} is taken out; {when}" if was_set else f"{arguments.path} was not set"
     context.say({"path": arguments.path, "changed": was_set}, [text])
     return OK
+
+
+def _when(path: str, context: Context) -> str:
+    """When a daemon that runs knows of a change (bot.rekeying)."""
+    from bot.settings.paths import parse_path
+
+    place = context.config().shape().at(parse_path(path))
+    return _AT_ONCE if place is not None and place.is_secret else _RESTART
 
 
 def _validate(_: argparse.Namespace, context: Context) -> int:

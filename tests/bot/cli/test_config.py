@@ -31,6 +31,12 @@ def test_an_alias_is_set_under_a_ref_in_brackets(terminal: Terminal) -> None:
     assert terminal.run("config", "get", LLAMA).out == "cerebras\n"
 
 
+def test_when_a_changed_key_counts_is_said(terminal: Terminal) -> None:
+    result = terminal.run("config", "set", "server.token", "kJ8s-LmQ2_vXw91zRt7uYb3n")
+    assert "takes up keys of its own doors at once" in result.out
+    assert "at once" in terminal.run("config", "unset", "server.token").out
+
+
 def test_a_value_is_taken_out(terminal: Terminal) -> None:
     terminal.run("config", "set", "server.port", "9000")
     assert terminal.run("config", "unset", "server.port").out == f"server.port is taken out; {RESTART}\n"
