@@ -69,6 +69,7 @@ class AnswerReader:
         self._head: bytes | None = b""
         self._whole: bytearray | None = None
         self._out: list[StreamEvent] = []
+        self._words: list[str] = []
         self._is_started = False
         self._answer_id = ""
         self._usage: Usage | None = None
@@ -127,10 +128,18 @@ class AnswerReader:
         self._end()
 
     def _taken(self) -> list[StreamEvent]:
+        self._say()
         out, self._out = self._out, []
         if self._keeper is not None and not self.is_over:
             self._keeper.note(out)
         return out
+
+    def _say(self, *events: StreamEvent) -> None:
+        """Hand out the words that came before these, then these."""
+        if self._words:
+            self._out += self._think.feed("".join(self._words))
+            self._words.clear()
+        self._out += events
 
     def _sniff(self, chunk: bytes) -> bytes:
         """Tell by the first character what the body is; white space alone tells nothing yet."""
@@ -197,7 +206,7 @@ class AnswerReader:
         self._is_started = True
         self._answer_id = str(value.get("id") or self._request_id)
         request_id = self._request_id or self._answer_id
-        self._out.append(Started(request_id[:200], str(value.get("model") or "")[:200]))
+        self._say(Started(request_id[:200], str(value.get("model") or "")[:200]))
 
     def _choice(self, choice: Mapping[str, Any]) -> None:
         delta = choice.get("delta") or choice.get("message")
@@ -213,13 +222,17 @@ class AnswerReader:
 
     def _delta(self, delta: Mapping[str, Any]) -> None:
         content = delta.get("content")
-        if content:
-            self._text(content if type(content) is str else _joined(content, "text"))
-            if type(content) is not str and (thoughts := _joined(content, "thinking")):
-                self._out.append(ReasoningDelta(thoughts))
+        if content and type(content) is str:
+            self._text(content)
+            if len(delta) == 1:  # nearly all of an answer
+                return
+        elif content:
+            self._text(_joined(content, "text"))
+            if thoughts := _joined(content, "thinking"):
+                self._say(ReasoningDelta(thoughts))
         # `reasoning`: Cerebras, OpenRouter, vLLM; `reasoning_content`: llama.cpp, LM Studio, DeepSeek
         if reasoning := delta.get("reasoning") or delta.get("reasoning_content"):
-            self._out.append(ReasoningDelta(_text_of(reasoning)))
+            self._say(ReasoningDelta(_text_of(reasoning)))
         if details := delta.get(FIELD):
             self._keep(details, is_new=not reasoning)
         if refusal := delta.get("refusal"):
@@ -233,13 +246,13 @@ class AnswerReader:
         """Thoughts in the form in which they are to come back; mostly they stand in words beside it."""
         thoughts = self._keeper.add(details) if self._keeper is not None else ""
         if is_new and thoughts:
-            self._out.append(ReasoningDelta(thoughts))
+            self._say(ReasoningDelta(thoughts))
 
     def _text(self, text: str) -> None:
         if self._mends or self._half:
             text = self._mended(text)
         if text:
-            self._out += self._think.feed(text)
+            self._words.append(text)
 
     def _mended(self, text: str) -> str:
         """Join surrogate halves that two chunks carry; a half that stays alone becomes U+FFFD."""
@@ -268,7 +281,7 @@ class AnswerReader:
             self._tools[index] = call_id
             call_id = call_id or self._made_id(index)
         if is_new or arguments:
-            self._out.append(ToolCallDelta(index, call_id if is_new else "", name, arguments))
+            self._say(ToolCallDelta(index, call_id if is_new else "", name, arguments))
 
     def _made_id(self, index: int) -> str:
         """An id where the server gives none (older Ollama, Gemini's endpoint): a result has to name its call."""
@@ -279,11 +292,12 @@ class AnswerReader:
         if counted != self._usage:
             self._usage = counted
             if not self.is_ending:
-                self._out.append(UsageSoFar(counted))
+                self._say(UsageSoFar(counted))
 
     def _end(self) -> None:
         if self._half:
-            self._out += self._think.feed("\ufffd")
+            self._words.append("\ufffd")
+        self._say()
         self._out += self._think.close()
         if self._keeper is not None:
             self._keeper.note(self._out)

@@ -66,8 +66,7 @@ def test_an_answer_begins_and_ends_and_says_its_text_between() -> None:
     )
     assert events == [
         Started("r1", "m1"),
-        TextDelta("Hel"),
-        TextDelta("lo"),
+        TextDelta("Hello"),
         Finished(FinishReason.STOP, Usage(3, 2), "stop"),
     ]
 
