@@ -40,7 +40,12 @@ async def model(call: Call) -> str:
 
 
 async def switch(call: Call, name: str, scope: str = "-s") -> str:
-    """Make `name` the standing choice of a scope; it holds from the next answer on, over restarts."""
+    """Make `name` the standing choice of a scope; it holds from the next answer on, over restarts.
+
+    Every command that does so comes here, and needs what /model needs.
+    """
+    if (needed := call.lacks("model")) is not None:
+        return words.too_low(needed)
     chosen: str | None = name.lower()
     title = ""
     if chosen in _UNSET:

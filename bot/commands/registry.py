@@ -17,7 +17,7 @@ from bot.rollout import Rolling
 from bot.spending import Spending
 from bot.store.base import Store
 from bot.tools import NoTools, ToolBox
-from channels.commands import CommandSpec, index_commands, parse_command
+from channels.commands import CommandSpec, Role, index_commands, parse_command
 from routing.catalog import Catalog
 from routing.health import Health
 
@@ -46,11 +46,17 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One command being answered."""
+    """One command being answered. `index`: all commands as they are here, by their names."""
 
     turn: Turn
     argument: str
     desk: Desk
+    index: Mapping[str, CommandSpec] = field(default_factory=dict)
+
+    def lacks(self, name: str) -> Role | None:
+        """The role that another command needs and this person has not: nothing goes round it by a side way."""
+        spec = self.index.get(name)
+        return spec.role if spec is not None and spec.role > self.turn.role else None
 
     def catalog(self) -> Catalog:
         """The models of the agent that answers here."""
@@ -111,4 +117,5 @@ async def answer_command(turn: Turn, table: Table, desk: Desk) -> str:
     if parsed.spec.is_private and is_shared(turn.message.address) and not turn.account.policy.is_local:
         return words.IN_PRIVATE
     run = table.by_name[parsed.spec.name].run
-    return await run(Call(turn, parsed.argument, desk)) if run is not None else words.EMPTY_MESSAGE
+    call = Call(turn, parsed.argument, desk, table.index)
+    return await run(call) if run is not None else words.EMPTY_MESSAGE

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from bot import words
 from bot.access import Activation, Direct, Policy
+from bot.home import Home
 from bot.loops import SILENCE, TURNS
 from bot.pairing import LENGTH, LIFETIME, MAX_PENDING, MAX_WRONG
 from bot.store import access
 from bot.store.people import Person
 from channels.capabilities import Surface
+from channels.commands import Role
 from channels.events import Address, ConversationKey, Message, Sender
 from channels.fake import FakeChannel
 from providers.fake import FakeProvider, Until, answer
@@ -274,6 +277,21 @@ async def test_in_a_group_only_what_is_addressed_is_answered_until_an_admin_says
         world.account.policy = replace(CLOSED, activation=Activation.ALWAYS)
         assert "always" in (await people.say("adam", "/activation default", group=True))[0]
         assert await people.say("gil", "hello all", group=True, addressed=False) == ["yes"]
+
+
+async def test_a_command_that_is_kept_for_admins_has_no_side_way(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    home.config.write_text(json.dumps({"commands": {"roles": {"model": "admin"}}}))
+    async with inside(tmp_path, provider(), policy=replace(CLOSED, allow=frozenset({"mia"}))) as world:
+        people = People(world)
+        denied = words.too_low(Role.ADMIN)
+        for text in ("/model one/m", "/new one/m", "/fast on", "/deep on", "/fast auto"):
+            assert denied in (await people.say("mia", text))[0], text
+        assert "model" not in (await world.app.conversations.get("fake:main:with%20mia")).state.choices
+        for number, text in enumerate(("/model one/m", "/new one/m", "/fast on")):
+            assert denied not in (await people.say("adam", text))[0], number
+        assert "model" in (await world.app.conversations.get("fake:main:with%20adam")).state.choices
 
 
 async def test_direct_chats_are_open_to_whom_the_setting_says(tmp_path: Path) -> None:
