@@ -400,9 +400,12 @@ class Inbox:
 
     def _unmerge(self, turn: Turn, message_id: str) -> None:
         """One of the messages that a running turn answers is gone; the others are still to be answered."""
+        gone = [each for each in turn.merged if each.message.message_id == message_id]
         if not turn.can_begin_again or turn.is_closing:
+            for each in gone:  # should it be given back, there is nothing to answer
+                each.interrupt.fire(StopReason.DELETED)
             return
-        for each in [each for each in turn.merged if each.message.message_id == message_id]:
+        for each in gone:
             turn.merged.remove(each)
             self._end(each, Outcome.WITHDRAWN)
         self.lanes.joined(turn)

@@ -52,7 +52,8 @@ class Turn:
     nobody said anything, and what we say is written down nowhere before it is shown. `stage`, `steps`: where it
     stands and how often something moved, `patience`: seconds that its models may be silent. `size`: bytes of its
     text when it began to wait. `may_stand`: some of the answer may, though no note of it was kept. `is_stopped`: a
-    person stopped it between two tries.
+    person stopped it between two tries. `out_of`: turns that it was merged into and given back by, which may have
+    called something for it.
     """
 
     turn_id: str
@@ -75,6 +76,7 @@ class Turn:
     merges: int = 0
     is_closing: bool = False
     orphans: list[Turn] = field(default_factory=list)
+    out_of: tuple[str, ...] = ()
     interrupt: Interrupt = field(default_factory=Interrupt)
     reply: Reply | None = None
     say: str | None = None
@@ -129,6 +131,8 @@ class Turn:
 
     def release(self) -> None:
         """Give what was merged into this turn back to its lane, as the turn answers nothing."""
+        for each in self.merged:
+            each.out_of = (*self.out_of, self.turn_id)
         self.orphans, self.merged = [*self.orphans, *self.merged], []
 
     @property

@@ -263,6 +263,11 @@ class Speaker:
             for each in allowed:
                 tasks.create_task(one(each))
 
+    async def _is_new(self, call: Allowed, repeat: int) -> bool:
+        """Whether no turn made it for this question before; from now on one has."""
+        names = (*self.turn.out_of, self._made_for)
+        return all([await self.latch(key_of(name, call, repeat)) for name in names])
+
     async def _one(self, each: Allowed) -> ToolResult:
         name = each.tool.tool.name
         if each.tool.has_side_effects:
@@ -270,7 +275,7 @@ class Speaker:
             self._made[key] += 1
             self.turn.has_acted = True
             try:
-                is_new = await self.latch(key_of(self._made_for, each, self._made[key]))
+                is_new = await self._is_new(each, self._made[key])
             except StoreError as error:
                 return ToolResult(f"it could not be written down and was not called: {error}", is_error=True)
             if not is_new:

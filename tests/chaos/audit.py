@@ -192,21 +192,35 @@ def tools_once(books: Books) -> Iterator[Finding]:
     allowed: Counter[tuple[str, str]] = Counter()
     for deed in books.world.people.deeds:
         allowed[deed.room, deed.sender.id] += deed.what == "allow"
+    used = Counter[tuple[str, str]]()
     for call in books.world.tools:
         if call.name == "notes__write":
             question = books.questions[call.note]
             held = sum(each.kind == "ask" for each in books.questions if each.room == question.room)
-            allowed[question.room, question.sender.id] -= 1
-            if allowed[question.room, question.sender.id] < -held:
+            used[question.room, question.sender.id] += 1
+            given = sum(allowed[question.room, each] for each in _askers(books, question))
+            if used[question.room, question.sender.id] > given + held:
                 yield f"q{call.note}: {call.name} was called at {call.at:.3f}, more often than its person allowed"
             if not any(
-                _allows(each, question) and each.offer.at <= call.at for each in books.world.people.deeds
+                _allows(books, each, question) and each.offer.at <= call.at
+                for each in books.world.people.deeds
             ):
                 yield f"q{call.note}: {call.name} was called at {call.at:.3f} though its person allowed nothing"
 
 
-def _allows(deed: Deed, question: Question) -> bool:
-    return deed.what == "allow" and deed.room == question.room and deed.sender == question.sender
+def _askers(books: Books, question: Question) -> set[str]:
+    """Who has asked it: who said it, and who had it asked again."""
+    again = {
+        each.sender.id
+        for each in books.world.people.deeds
+        if each.what == "retry" and each.room == question.room
+    }
+    return {question.sender.id, *again}
+
+
+def _allows(books: Books, deed: Deed, question: Question) -> bool:
+    is_theirs = deed.sender.id in _askers(books, question)
+    return deed.what == "allow" and deed.room == question.room and is_theirs
 
 
 def corrections_count(books: Books) -> Iterator[Finding]:

@@ -303,32 +303,6 @@ async def test_a_call_with_effects_is_not_made_again_when_its_turn_is_taken_up_a
         assert ["made before" in text for text in results[-3:]] == [True, True, False]
 
 
-async def test_a_call_that_a_turn_had_made_is_not_made_again_because_it_is_now_asked_about(
-    tmp_path: Path,
-) -> None:
-    """Words stood already when the process died; what they rested on nobody knows, so the person is asked this time."""
-    box = Box()
-    async with inside(
-        tmp_path, FakeProvider("one", calling(LOG, LOG), answer("x")), box=box, policy=KNOWN
-    ) as world:
-        turn = world.app.inbox._turn(world.account, message("log"), Speaker.GUEST)  # noqa: SLF001 - a turn, twice
-        turn.committed.set_result(True)
-        await world.app.inbox.dispatch(turn)
-        await world.quiet()
-    assert len(box.calls) == 2
-    again, provider = Box(), FakeProvider("one", calling(LOG), answer("It is there."))
-    async with inside(tmp_path, provider, box=again, policy=KNOWN) as world:
-        resumed = world.app.inbox._turn(world.account, message("log", 2), Speaker.GUEST)  # noqa: SLF001 - as above
-        resumed.turn_id, resumed.resumed_text = turn.turn_id, "Well"
-        resumed.committed.set_result(True)
-        await world.app.inbox.dispatch(resumed)
-        await world.quiet()
-        assert "notes__log" in world.channel.visible()[-1]
-        await told(world, "/allow", 3)
-        assert again.calls == []
-        assert "made before" in provider.asked[1].request.messages[-1].text
-
-
 async def _ended_in_an_allowed_call(folder: Path) -> Box:
     """A life that ends while the one call of its box, which the person allowed, is under way."""
     box = Box(together=asyncio.Barrier(2))  # nobody else comes
