@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def update(number: int, text: str = "hello") -> Post:
     person = {"id": ANN, "is_bot": False, "first_name": "Ann"}
     message = {
         "message_id": number,
-        "date": 1_795_000_000,
+        "date": int(time.time()),
         "chat": {"id": ANN, "type": "private", "first_name": "Ann"},
         "from": person,
         "text": text,
