@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from bot.errors import BotError
 from bot.gate import LIMITS, Gate, Limits
 from channels.base import Route
-from channels.doors import is_forwarded, is_loopback, let_in
+from channels.doors import is_forwarded, is_loopback, let_in, tell_anybody
 
 MAX_BODY = 2 * 1024 * 1024
 SHUTDOWN_GRACE = 2.0
@@ -99,8 +99,8 @@ def _app(gate: Gate) -> web.Application:
 def _private_app(gate: Gate, routes: Sequence[Route], health: Health) -> web.Application:
     app = _app(gate)
 
-    async def healthz(_: web.Request) -> web.Response:
-        # Says nothing but that the process lives, so anybody may ask.
+    async def healthz(request: web.Request) -> web.Response:
+        tell_anybody(request)  # nothing but that the process lives
         return web.json_response({"ok": True})
 
     async def readyz(request: web.Request) -> web.Response:

@@ -91,6 +91,15 @@ def let_in(request: web.Request) -> None:
         tell()
 
 
+def tell_anybody(request: web.Request) -> None:
+    """Say that what is answered is told to anybody, so that nobody is let in by it: the limits on strangers hold on."""
+    request[LET_IN] = _nobody
+
+
+def _nobody() -> None:
+    """Nobody was let in."""
+
+
 async def read_body(request: web.Request, max_bytes: int, seconds: float = BODY_SECONDS) -> bytes:
     """The body as it came, read as far as `max_bytes`.
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from channels.doors import BadBody, is_forwarded, let_in, read_body, visitor
+from channels.doors import BadBody, is_forwarded, let_in, read_body, tell_anybody, visitor
 from channels.web.assets import Asset, load_assets, wrong_token_page
 from channels.web.guard import (
     COOKIE,
@@ -78,11 +78,11 @@ class Door:
         """One of the page's files."""
         name = request.match_info["name"]
         asset = self._assets.get(name)
-        if name in _BEFORE_LOGIN and self._settings.token is not None:
+        refusal = self.refusal(request)
+        if refusal is not None and name in _BEFORE_LOGIN and self._settings.token is not None:
+            tell_anybody(request)
             found = check_address(_knock(request), self._rules())
             refusal = None if found is None else _refused(found)
-        else:
-            refusal = self.refusal(request)
         if refusal is not None:
             return refusal
         if asset is None or name.endswith(".html"):

@@ -196,6 +196,17 @@ async def test_when_it_is_crowded_the_one_who_has_waited_longest_goes() -> None:
         assert set(turned_away) == {"crowd"} and 32 <= len(turned_away) <= 33
 
 
+async def test_what_anybody_may_read_lets_nobody_in() -> None:
+    async with listening(is_public=False) as (address, _, turned_away):
+        ask = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        statuses = []
+        for _ in range(int(QUICK.burst) + 2):
+            told = await rest(await connect(address, ask))  # which ends, whatever the visitor would like
+            statuses.append(int(told.split()[1]))
+        assert statuses == [200] * int(QUICK.burst) + [429] * 2
+        assert turned_away == ["rate"] * 2
+
+
 async def test_a_stranger_who_insists_waits_and_who_has_the_key_does_not() -> None:
     async with (
         listening(is_public=False) as (address, doors, turned_away),
