@@ -265,7 +265,7 @@ def test_an_event_is_judged_at_its_one_way_in_and_again_when_it_is_taken_up() ->
     """No second path that somebody could forget to guard: nothing else calls lanes or judges for itself."""
     judges = {_name(path) for path in ROOMS if re.search(r"(?<!def )\bauthorise\([a-z]", text(path))}
     givers = {_name(path) for path in ROOMS if re.search(r"\blanes\.(?:submit|beside)\(", text(path))}
-    assert judges == {"bot/inbox.py", "bot/recovery.py"}
+    assert judges == {"bot/inbox.py", "bot/recovery.py", "bot/turn.py"}, "the last one before a turn begins"
     assert givers == {"bot/inbox.py", "bot/messenger.py"}, "the messenger says words of our own"
 
 
