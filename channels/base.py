@@ -115,7 +115,7 @@ class Host(Protocol):
         """
 
     def signal(self, name: str, value: float = 1.0) -> None:
-        """Count something for the metrics; `name` comes from the closed set of bot.telemetry."""
+        """Count something for the metrics; `name` comes from a closed set (bot/README.md, Metrics)."""
 
     def online(self, *, is_online: bool, reason: str = "") -> None:
         """Say that the account is connected, or why it is not. `reason` holds no secret."""

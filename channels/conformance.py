@@ -123,16 +123,25 @@ class ChannelConformance(PeopleConformance):
             base.Concludes: declared.raw,
         }
         for ability, is_declared in both.items():
-            assert isinstance(channel, ability) == is_declared, ability.__name__
+            has = isinstance(channel, ability)
+            assert has == is_declared, (
+                f"declared: {is_declared}, has the methods of {ability.__name__}: {has}"
+            )
         # These may differ from one conversation to another, so methods without a declaration here are fine.
-        assert declared.streaming is not Streaming.NATIVE or isinstance(channel, base.Streams)
-        assert declared.streaming is not Streaming.EDIT or isinstance(channel, base.Edits)
-        assert declared.typing_ttl is None or isinstance(channel, base.Typing)
-        assert not declared.signs or isinstance(channel, base.Signs)
+        needed = {
+            base.Streams: declared.streaming is Streaming.NATIVE,
+            base.Edits: declared.streaming is Streaming.EDIT,
+            base.Typing: declared.typing_ttl is not None,
+            base.Signs: declared.signs,
+        }
+        for ability, is_declared in needed.items():
+            text = f"declared, but the methods of {ability.__name__} are not there"
+            assert not is_declared or isinstance(channel, ability), text
         if declared.buttons:
             for call in ("send", "edit", "finish_stream"):
                 method = getattr(channel, call, None)
-                assert method is None or "actions" in signature(method).parameters, call
+                text = f"buttons are declared, but {call} takes no `actions`"
+                assert method is None or "actions" in signature(method).parameters, text
 
     async def test_its_figures_make_sense(self, channel: Channel, peer: Peer) -> None:
         """Nothing is negative, no scope is declared twice, a preview is a native stream."""

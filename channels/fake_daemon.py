@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,28 +61,28 @@ class RecordingHost:
 
     async def until_messages(self, count: int) -> list[Message]:
         """The messages, as soon as there are `count`. Raises TimeoutError."""
-        async with asyncio.timeout(PATIENCE):
-            while len(self.messages) < count:
-                self._changed.clear()
-                await self._changed.wait()
+        await self._until(lambda: len(self.messages) >= count, f"{count} messages that `accept` took")
         return self.messages
 
     async def until_event(self, kind: type[EventT]) -> EventT:
         """The first event of that kind. Raises TimeoutError."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                for event in self.events:
-                    if isinstance(event, kind):
-                        return event
-                self._changed.clear()
-                await self._changed.wait()
+        await self._until(lambda: any(isinstance(each, kind) for each in self.events), kind.__name__)
+        return next(each for each in self.events if isinstance(each, kind))
 
     async def until_online(self) -> None:
         """The account said that it is connected. Raises TimeoutError."""
-        async with asyncio.timeout(PATIENCE):
-            while not self.is_online:
-                self._changed.clear()
-                await self._changed.wait()
+        await self._until(lambda: self.is_online, "online(is_online=True)")
+
+    async def _until(self, holds: Callable[[], bool], what: str) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not holds():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            seen = [type(event).__name__ for event in self.events]
+            refused = f", refused: {len(self.refused)}" if self.refused else ""
+            raise TimeoutError(f"waited {PATIENCE:g} s for {what}; taken: {seen}{refused}") from None
 
     async def cursor(self, name: str) -> str | None:
         """What `set_cursor` stored."""

@@ -84,6 +84,7 @@ class ProviderConformance:
     `scenes`: what the peer can play. `said`: the whole answer of a peer that cannot be told to say SAID.
     """
 
+    pytestmark = pytest.mark.asyncio
     scenes: ClassVar[frozenset[Scene]] = frozenset(Scene)
     said: ClassVar[str] = SAID
 
