@@ -45,7 +45,9 @@ class Specs:
         root = model_shape(Tree)
         channels, models = root.fields["channels"], root.fields["models"]
         named = {name: _with_account(channels.held, spec.settings) for name, spec in self.channels.items()}
-        named |= {name: _unread(channels.held) for name in _switched_off(raw) - set(self.channels)}
+        written = raw.get("channels")
+        unknown = set(written if isinstance(written, dict) else ()) - set(self.channels)
+        named |= {name: _unread(channels.held) for name in unknown}
         channels = replace(channels, named=named)
         providers = models.fields["providers"]
         spoken = {**self._spoken(raw), **self.providers}
@@ -399,7 +401,7 @@ def _with_account(entry: Shape, model: type[BaseModel]) -> Shape:
 
 
 def _unread(entry: Shape) -> Shape:
-    """What stands under a channel that is off and cannot be loaded: nobody knows its keys."""
+    """What stands under a channel that cannot be loaded or is not installed: nobody knows its keys."""
     accounts = replace(entry.fields["accounts"], item=ANYTHING)
     return replace(entry, fields={**entry.fields, "accounts": accounts})
 
