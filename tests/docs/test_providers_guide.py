@@ -39,7 +39,8 @@ def test_the_guides_provider_passes_every_rule_that_its_peer_can_stage(tmp_path:
         name = block.partition("\n")[0].removeprefix("# ")
         (tmp_path / name).write_text(block)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["ollama_native.py", "test_ollama_native.py"]
-    flags = ["-q", "-o", "asyncio_mode=auto", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    settings = ["-o", "asyncio_default_fixture_loop_scope=function"]
+    flags = ["-q", *settings, "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *flags],
         cwd=tmp_path,
