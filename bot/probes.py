@@ -75,7 +75,7 @@ async def probe_accounts(
 async def _findings(account: AccountSettings) -> Sequence[Finding]:
     probe = account.spec.probe
     if probe is None:
-        return (Finding(Level.OK, "needs no service: there is nothing to ask"),)
+        return (Finding(Level.OK, "can be checked only while it runs"),)
     return await probe(account.name, account.settings) or (Finding(Level.OK, "is in order"),)
 
 

@@ -93,7 +93,7 @@ async def test_an_account_without_a_probe_or_a_finding_is_in_order() -> None:
         return ()
 
     without, empty = await probe_accounts([account(None), account(nothing, "team")])
-    assert without.findings == (Finding(Level.OK, "needs no service: there is nothing to ask"),)
+    assert without.findings == (Finding(Level.OK, "can be checked only while it runs"),)
     assert empty.findings == (Finding(Level.OK, "is in order"),)
 
 
