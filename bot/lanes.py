@@ -46,8 +46,9 @@ class Turn:
     takes no more of them. `orphans`: merged ones that go back to their lane. `is_command`: answered beside the
     lane. `session` and `started_at`: the conversation's session and the wall time when the turn began. `consent`:
     it allows or forbids the calls that wait; `has_acted`: it called something that changes the world. `has_begun`:
-    this attempt at it is counted. `is_pausing`: it waits to be tried again. `burial`: why its message is set aside
-    once `say` is shown. `is_resumed` and what follows: from an earlier life of the process, or an earlier try.
+    this attempt at it is counted; `counted` completes where that is kept apart from the message. `is_pausing`: it
+    waits to be tried again. `burial`: why its message is set aside once `say` is shown. `is_resumed` and what
+    follows: from an earlier life of the process, or an earlier try.
     `role`: of who said it, on arrival. `crashes`: how often the process ended while this was at work. `is_loose`:
     nobody said anything, and what we say is written down nowhere before it is shown. `stage`, `steps`: where it
     stands and how often something moved, `patience`: seconds that its models may be silent. `size`: bytes of its
@@ -69,6 +70,7 @@ class Turn:
     consent: bool | None = None
     has_acted: bool = False
     has_begun: bool = False
+    counted: asyncio.Future[None] | None = None
     is_pausing: bool = False
     is_stopped: bool = False
     burial: str = ""
@@ -367,6 +369,14 @@ class Lanes:
         lane.waiting.clear()
         self._discount(*dropped)
         return dropped
+
+    def shown_at(self, key: str) -> float | None:
+        """The clock when people saw the first of the answer that runs there; None while there is nothing to see."""
+        lane = self._lanes.get(key)
+        running = lane.running if lane is not None else None
+        if running is None or running.reply is None or running.reply.first_visible is None:
+            return None
+        return running.accepted_at + running.reply.first_visible
 
     def find(self, key: str, message_id: str) -> Turn | None:
         """The running or waiting turn that answers this message."""

@@ -43,7 +43,7 @@ class Tries:
         if turn.has_begun or turn.say is not None:
             return
         turn.has_begun = True
-        counted = self.store.begin(turn.turn_id)
+        turn.counted = counted = self.store.begin(turn.turn_id)
         if turn.is_resumed:
             try:
                 await counted

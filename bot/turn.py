@@ -286,7 +286,15 @@ class Turns:
             return LooseJournal(turn.turn_id)
         is_unsure = can.send_key is SendKey.NONE and turn.crashes > 0
         doubt = functools.partial(note_doubt, turn) if is_unsure else None
-        return TurnJournal(self.store, turn.turn_id, turn.committed, self.clock, turn.resumed, doubt=doubt)
+        return TurnJournal(
+            self.store,
+            turn.turn_id,
+            turn.committed,
+            self.clock,
+            turn.resumed,
+            doubt=doubt,
+            counted=turn.counted,
+        )
 
     async def _close(self, turn: Turn) -> bool:
         """End what is shown of a turn that does not go on: whatever it still writes is refused. False: it cannot be."""

@@ -33,9 +33,10 @@ class AnswerStore(Protocol):
 class TurnJournal:
     """channels.journal.Journal of a turn that is kept.
 
-    `committed`: the future of `Store.add_message`. `clock`: monotonic seconds, the loop's time will do.
-    `resumed`: what an earlier life of the process had shown. `interval`: seconds between saved texts. `doubt` is
-    called, once, before the first message that may stand already as that life did not say what came of it. Call
+    `committed`: the future of `Store.add_message`; `counted`: that of `Store.begin`, where the attempt is counted
+    apart: what may stand after a crash must be known to have been begun. `clock`: monotonic seconds, the loop's time
+    will do. `resumed`: what an earlier life of the process had shown. `interval`: seconds between saved texts. `doubt`
+    is called, once, before the first message that may stand already as that life did not say what came of it. Call
     `close` when the turn is over, however it ended: a text that waits to be saved is dropped then, since the
     turn's record holds the last one.
     """
@@ -50,8 +51,10 @@ class TurnJournal:
         *,
         interval: float = PROGRESS_INTERVAL,
         doubt: Callable[[], None] | None = None,
+        counted: asyncio.Future[None] | None = None,
     ) -> None:
         self._doubt = doubt
+        self._counted = counted
         self._interval = interval
         self._store = store
         self._turn_id = turn_id
@@ -73,6 +76,8 @@ class TurnJournal:
         """See Journal. None too when the question could not be stored: its channel will offer it again."""
         if not self._committed.done():
             await asyncio.wait((self._committed,))
+        if self._counted is not None and not self._counted.done():
+            await asyncio.wait((self._counted,))
         if self._withdrawn or self._committed.cancelled() or self._committed.exception() is not None:
             return None
         if self._doubt is not None and all(each.part != part for each in self._resumed):

@@ -40,6 +40,20 @@ async def test_nothing_may_be_shown_before_the_question_is_kept(store: SqliteSto
     assert await asyncio.gather(*intents) == ["t1.0", "t1.1"]
 
 
+async def test_nothing_may_be_shown_before_it_is_kept_that_the_answer_was_begun(store: SqliteStore) -> None:
+    """Else nobody looks after a crash for what may stand."""
+    loop = asyncio.get_running_loop()
+    counted: asyncio.Future[None] = loop.create_future()
+    committed = store.add_message(message("e1"), "t1", SOME_TIME)
+    await committed
+    journal = TurnJournal(store, "t1", committed, Clock(), counted=counted)
+    intent = asyncio.ensure_future(journal.intent(0))
+    await asyncio.sleep(0)
+    assert not intent.done()
+    counted.set_exception(StoreError("the disk is full"))
+    assert await intent == "t1.0", "the person is answered all the same"
+
+
 async def test_a_send_key_fits_the_shortest_limit_of_a_channel(store: SqliteStore) -> None:
     turn_id = new_turn_id(SOME_TIME, lambda bits: 2**bits - 1)
     journal = _journal(store, turn_id)
