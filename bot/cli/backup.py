@@ -68,6 +68,7 @@ def _verify(arguments: argparse.Namespace, context: Context) -> int:
 def _restore(arguments: argparse.Namespace, context: Context) -> int:
     from bot.store.backup import restore
     from bot.store.lock import HomeLock
+    from bot.store.sql import SCHEMA_VERSION
 
     path = _named(arguments, context)
     context.home.prepare()
@@ -78,9 +79,14 @@ def _restore(arguments: argparse.Namespace, context: Context) -> int:
     if done.aside is not None:
         lines.append(f"the file before it is kept: {done.aside}")
     if found.waiting:
-        lines.append(
-            f"{found.waiting} messages that waited then are dead letters now: firstword deadletters list"
+        said = (
+            "1 message that waited then is a dead letter"
+            if found.waiting == 1
+            else (f"{found.waiting} messages that waited then are dead letters")
         )
+        lines.append(f"{said} now: firstword deadletters list")
+    if found.schema < SCHEMA_VERSION:
+        lines.append("it was written by an older Firstword; the next start brings it up to date")
     aside = None if done.aside is None else str(done.aside)
     context.say({**_values(found), "aside": aside, "carried": done.carried}, lines)
     if done.carried is None:
@@ -112,8 +118,13 @@ def _values(found: Backup) -> dict[str, Any]:
 
 
 def _contents(found: Backup) -> str:
-    rows = found.rows
-    return (
-        f"{rows['history']} lines, {rows['turn']} turns, "
-        f"{found.waiting} waiting messages, {found.size / 1_000_000:.1f} MB, schema {found.schema}"
+    from bot.checkup import counted
+
+    said = (
+        counted(found.rows["history"], "line"),
+        counted(found.rows["turn"], "turn"),
+        counted(found.waiting, "waiting message"),
+        f"{found.size / 1_000_000:.1f} MB",
+        f"schema {found.schema}",
     )
+    return ", ".join(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import sqlite3
@@ -210,7 +211,12 @@ def _set_aside(database: Path, now: float) -> Path:
     """Keep the old file under a name of its own. It stays in its place too, until the new one takes it at a stroke."""
     stamp = datetime.fromtimestamp(now, UTC).strftime(_STAMP)
     aside = database.with_name(f"{database.name}.before-restore-{stamp}")
-    os.link(database, aside)
+    for number in itertools.count(2):  # of two within one second both are kept
+        try:
+            os.link(database, aside)
+            break
+        except FileExistsError:
+            aside = database.with_name(f"{database.name}.before-restore-{stamp}-{number}")
     log = _beside(database)[0]
     is_worked_off = not log.exists() or not log.stat().st_size
     for path, kept in zip(_beside(database), _beside(aside), strict=True):

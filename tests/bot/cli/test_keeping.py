@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.store.sql import SCHEMA_VERSION
 from bot.store.sqlite import SqliteStore, open_store
 from tests.bot.cli.terminal import Terminal
 from tests.bot.store.test_people import MARK, _lived
@@ -106,8 +109,12 @@ def test_a_copy_is_made_looked_through_and_not_put_in_place_under_a_daemon(lived
     result = lived.run("backup", "restore")
     assert result.code == 0
     assert "firstword-" in result.out and "the file before it is kept" in result.out
-    assert "1 messages that waited then are dead letters now" in result.out
+    assert "1 message that waited then is a dead letter now" in result.out
     assert len(lived.run("--json", "deadletters", "list").data["deadletters"]) == 2
+    (copy,) = (lived.home / "backups").iterdir()
+    with closing(sqlite3.connect(copy)) as older:
+        older.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    assert "the next start brings it up to date" in lived.run("backup", "restore").out
 
 
 def test_only_so_many_copies_stay(lived: Terminal) -> None:
