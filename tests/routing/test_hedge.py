@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from dataclasses import replace
 
 import pytest
@@ -497,23 +496,3 @@ def test_whatever_happens_there_is_one_answer_by_one_model(times: list[float], e
         assert rig.answer is not None and len(rig.answer.attempts) == len(rig.attempts)
 
     story()
-
-
-@virtual_time
-async def test_a_second_request_that_lost_leaves_no_ring_of_objects_for_the_collector() -> None:
-    rig = Rig(("a/m", answer("from a", ttft=1.0)), ("b/m", (Hang(),)))
-    gc.collect()
-    gc.disable()
-    try:
-        await rig.read()
-        assert [(each.rung.model.provider, each.cancelled) for each in rig.attempts] == [
-            ("a", False),
-            ("b", True),
-        ]
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        assert not [each for each in gc.garbage if type(each).__module__.startswith("routing")]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()

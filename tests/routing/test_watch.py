@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable
 from typing import TypeVar
 
 import pytest
 
+from providers.fake import Hang, answer
 from routing.watch import Watch
+from tests.routing.test_hedge import Rig
+from tests.virtual_time import virtual_time
 
 T = TypeVar("T")
 
@@ -73,3 +77,23 @@ async def test_a_timer_that_fires_between_waits_harms_nobody() -> None:
     await asyncio.sleep(0.03)
     assert await watch.wait(asyncio.sleep(0, 2), 0.01) == 2
     watch.close()
+
+
+@virtual_time
+async def test_a_second_request_that_lost_leaves_no_ring_of_objects_for_the_collector() -> None:
+    rig = Rig(("a/m", answer("from a", ttft=1.0)), ("b/m", (Hang(),)))
+    gc.collect()
+    gc.disable()
+    try:
+        await rig.read()
+        assert [(each.rung.model.provider, each.cancelled) for each in rig.attempts] == [
+            ("a", False),
+            ("b", True),
+        ]
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        assert not [each for each in gc.garbage if type(each).__module__.startswith("routing")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
