@@ -16,6 +16,7 @@ import structlog
 
 from bot.home import PRIVATE_FILE, make_private
 from bot.redact import Redactor
+from bot.terminals import harmless
 
 MAX_FILE_BYTES = 10_000_000
 MAX_FILES = 5
@@ -257,8 +258,9 @@ def _stream_sink(out: TextIO) -> Sink:
 
 
 def _pretty_sink(out: TextIO, redactor: Redactor) -> Callable[[dict[str, Any]], None]:
+    has_colours = out.isatty() and "NO_COLOR" not in os.environ
     renderer = structlog.dev.ConsoleRenderer(
-        colors=out.isatty() and "NO_COLOR" not in os.environ,
+        colors=has_colours,
         timestamp_key="at",
         # Where Rich is installed structlog would paint all locals: seconds on the loop, and people's words.
         exception_formatter=structlog.dev.plain_traceback,
@@ -268,7 +270,8 @@ def _pretty_sink(out: TextIO, redactor: Redactor) -> Callable[[dict[str, Any]], 
         event = {key: value for key, value in event.items() if value is not None}
         event["at"] = str(event.get("at", ""))[11:19]
         with contextlib.suppress(OSError, ValueError):
-            out.write(redactor.text(str(renderer(None, "", event))) + "\n")
+            line = redactor.text(str(renderer(None, "", event)))
+            out.write(harmless(line, has_colours=has_colours) + "\n")
             out.flush()
 
     return write

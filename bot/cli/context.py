@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from bot.errors import BotError, SettingsError
 from bot.home import Home
+from bot.terminals import harmless
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -88,15 +89,19 @@ class Context:
     def say(self, data: Mapping[str, Any], lines: Iterable[str]) -> None:
         """The result: `data` as one JSON object with --json, else the lines."""
         if self.is_json:
-            print(json.dumps({"ok": True, **data}, ensure_ascii=False, default=str), file=self.out)
+            self.put(json.dumps({"ok": True, **data}, ensure_ascii=False, default=str))
         else:
             for line in lines:
-                print(line, file=self.out)
+                print(harmless(line, has_colours=self.has_color), file=self.out)
+
+    def put(self, text: str, end: str = "\n") -> None:
+        """Text that is no line of ours: JSON, or what a model says."""
+        print(harmless(text), end=end, file=self.out, flush=True)
 
     def warn(self, text: str) -> None:
         """A remark beside the result, on standard error; nothing with --json."""
         if not self.is_json:
-            print(f"{self.paint('warning:', '33')} {text}", file=self.err)
+            print(f"{self.paint('warning:', '33')} {harmless(text)}", file=self.err)
 
     def paint(self, text: str, code: str) -> str:
         """`text` in a terminal's colour, where there is one."""
@@ -111,9 +116,9 @@ class Context:
             problems = getattr(error, "problems", ())
             if problems:
                 row["problems"] = [{"path": path, "message": message} for path, message in problems]
-            print(json.dumps({"ok": False, "error": row}, ensure_ascii=False), file=self.out)
+            self.put(json.dumps({"ok": False, "error": row}, ensure_ascii=False))
         else:
-            print(f"{self.paint('error:', '31')} {text}", file=self.err)
+            print(f"{self.paint('error:', '31')} {harmless(text)}", file=self.err)
         return code
 
 

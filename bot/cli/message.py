@@ -34,7 +34,7 @@ def _send(arguments: argparse.Namespace, context: Context) -> int:
 
     def show(part: str) -> None:
         if not context.is_json:
-            print(part, end="", file=context.out, flush=True)
+            context.put(part, end="")
 
     with quiet(settings):
         asked = run_async(ask(settings, text, show))

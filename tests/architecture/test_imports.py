@@ -75,6 +75,7 @@ PURE = (
     "bot.calls",
     "bot.exchange",
     "bot.taint",
+    "bot.terminals",
     "bot.limits",
     "bot.shedding",
     "bot.media.excerpt",
