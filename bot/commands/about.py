@@ -91,9 +91,8 @@ async def status(call: Call) -> str:
         f"Class: {latency}, first word aimed at {BUDGETS[latency].target:g} s",
         f"You are {words.role(call.turn.role)} here.",
     ]
-    last = await desk.store.turns(call.turn.key, 1)
-    if last:
-        lines.append(why.times(last[0].detail))
+    if (last := await why.last_asked(call)) is not None:
+        lines.append(why.times(last.detail))
     for spec in (catalog.primary.model, *(choice.model for choice in catalog.fallbacks)):
         credential = (catalog.credentials.get(spec.provider) or (NO_CREDENTIAL,))[0]
         key = (spec.provider, spec.model, credential)

@@ -27,14 +27,18 @@ _QUESTIONS = {
 
 async def why(call: Call) -> str:
     """How the last answer here came about."""
-    rows = [
-        row
-        for row in await call.desk.store.turns(call.turn.key, _LOOKED_AT)
-        if row.detail.get("attempts") and row.detail.get("reason")
-    ]
-    if not rows:
+    row = await last_asked(call)
+    if row is None:
         return "Nothing has been answered here yet."
-    return card(rows[0], is_owner=call.turn.is_owner)
+    return card(row, is_owner=call.turn.is_owner)
+
+
+async def last_asked(call: Call) -> TurnRecord | None:
+    """The last turn here in which a model was asked; answers of commands are none."""
+    for row in await call.desk.store.turns(call.turn.key, _LOOKED_AT):
+        if row.detail.get("attempts") and row.detail.get("reason"):
+            return row
+    return None
 
 
 def card(row: TurnRecord, *, is_owner: bool) -> str:

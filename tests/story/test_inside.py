@@ -243,6 +243,15 @@ async def test_the_small_line_tells_model_reason_and_first_word(tmp_path: Path) 
         assert note.first_visible is not None
 
 
+async def test_the_status_tells_of_a_model_s_last_answer_and_not_of_a_command_s(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", answer(ANSWER))) as world:
+        for number, text in enumerate(("a question", "/help", "/status"), 1):
+            await world.say(text, number)
+            await world.quiet()
+        (line,) = [row for row in world.channel.visible()[-1].splitlines() if row.startswith("Last answer")]
+        assert "first token" in line
+
+
 async def test_usage_puts_its_line_under_each_answer(tmp_path: Path) -> None:
     async with inside(tmp_path, FakeProvider("one", answer("hello"))) as world:
         await world.say("/usage full", 1)
