@@ -19,7 +19,7 @@ _REMEDIES: dict[ErrorKind, str] = {
     ErrorKind.QUOTA: "the account has no quota left; look at its billing page, or " + _OTHER,
     ErrorKind.OVERLOADED: "the provider is down or overloaded; fallbacks answer meanwhile, try again later",
     ErrorKind.SERVER: "the provider failed; try again, fallbacks answer meanwhile",
-    ErrorKind.CONNECT: "nothing answers there; {start}, or check the network and models.providers.{provider}.baseUrl",
+    ErrorKind.CONNECT: "nothing answers there; {start}check the network and models.providers.{provider}.baseUrl",
     ErrorKind.FIRST_TOKEN: "nothing came in time; try again, or " + _OTHER,
     ErrorKind.STALL: "the answer stopped coming; try again, or " + _OTHER,
     ErrorKind.TOTAL: "the answer took too long; try again, or " + _OTHER,
@@ -57,7 +57,9 @@ def remedy(
         variable = f", or set {preset.variables[0]}" if preset is not None and preset.variables else ""
         return _NO_KEY.format(provider=provider, variable=variable)
     wait = f"{retry_after:.0f} s" if retry_after is not None else "a minute"
-    start = f"start it ({preset.connect})" if preset is not None and preset.is_local else "start it"
+    start = "start it, or " if preset is None else ""
+    if preset is not None and preset.is_local:
+        start = f"start it ({preset.connect}), or "
     return _REMEDIES[kind].format(
         provider=provider, wait=wait, start=start, instead=_instead(provider, model)
     )

@@ -12,7 +12,7 @@ TABLE = {
     ErrorKind.AUTH: "firstword models auth paste-token --provider cerebras",
     ErrorKind.RATE_LIMIT: "wait 30 s and try again, or check the limits of your account",
     ErrorKind.OVERLOADED: "fallbacks answer meanwhile",
-    ErrorKind.CONNECT: "start it, or check the network and models.providers.cerebras.baseUrl",
+    ErrorKind.CONNECT: "nothing answers there; check the network and models.providers.cerebras.baseUrl",
     ErrorKind.CONTEXT_LENGTH: "shorten it, or use a model with a larger window",
 }
 
