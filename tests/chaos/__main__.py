@@ -8,16 +8,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import count
+from typing import TypeVar
 
 from tests.chaos.kills.chain import Chain, plan
 from tests.chaos.kills.chain import run as live
-from tests.chaos.results import BOOK, Row, Span, commit, next_chain, next_seed, read, summed, written
+from tests.chaos.results import BOOK, Book, Row, Span, commit, next_chain, next_seed, summed
 from tests.chaos.seeds import Outcome, try_seed
 
 BATCH = 20
@@ -27,6 +28,8 @@ KILLS = 20
 """Deaths of a chain."""
 
 Keep = Callable[[Row], None]
+Task = TypeVar("Task")
+Done = TypeVar("Done")
 
 
 def _try(seeds: Sequence[int]) -> list[Outcome]:
@@ -38,20 +41,16 @@ def chain(seed: int) -> Chain:
     return asyncio.run(live(seed, plan(seed, KILLS)))
 
 
-def kill(minutes: float, row: Row, first: int, keep: Keep) -> Row:
-    """As many chains from `first` on as the minutes allow, each told and kept when it is over."""
-    end = time.monotonic() + minutes * 60
-    for seed in count(first):
-        if time.monotonic() >= end:
-            break
-        one = chain(seed)
+def kill(minutes: float, row: Row, first: int, workers: int, keep: Keep) -> Row:
+    """As many chains from `first` on as the minutes allow, so many at a time, each told and kept when it is over."""
+    for one in _in_time(minutes, workers, count(first), chain):
         print(one, flush=True)
         row = replace(
             row,
             kills=row.kills + one.kills,
-            chains=Span(first, seed),
+            chains=Span(first, max(row.chains.last, one.seed)),
             orphans=row.orphans + one.verdict.orphans,
-            findings=(*row.findings, *([f"chain {seed}"] if one.verdict.findings else ())),
+            findings=(*row.findings, *([f"chain {one.seed}"] if one.verdict.findings else ())),
         )
         keep(row)
     return row
@@ -59,22 +58,31 @@ def kill(minutes: float, row: Row, first: int, keep: Keep) -> Row:
 
 def play(minutes: float, row: Row, first: int, workers: int, keep: Keep) -> Row:
     """As many seeds from `first` on as the minutes allow; those that fail are told at once."""
-    end, numbers = time.monotonic() + minutes * 60, count(first, BATCH)
+    batches = (range(begin, begin + BATCH) for begin in count(first, BATCH))
+    for outcomes in _in_time(minutes, workers, batches, _try):
+        for outcome in outcomes:
+            row = _noted(row, outcome, first)
+            if outcome.findings:
+                print(outcome, flush=True)
+        keep(row)
+    return row
+
+
+def _in_time(
+    minutes: float, workers: int, tasks: Iterator[Task], work: Callable[[Task], Done]
+) -> Iterator[Done]:
+    """What comes of the tasks that are begun within the minutes, as it comes; `workers` at a time."""
+    end = time.monotonic() + minutes * 60
     with ProcessPoolExecutor(workers) as pool:
-        running: set[Future[list[Outcome]]] = set()
+        running: set[Future[Done]] = set()
         while True:
             while len(running) < workers and time.monotonic() < end:
-                begin = next(numbers)
-                running.add(pool.submit(_try, range(begin, begin + BATCH)))
+                running.add(pool.submit(work, next(tasks)))
             if not running:
-                return row
+                return
             ready, running = wait(running, return_when=FIRST_COMPLETED)
-            for outcome in (outcome for each in ready for outcome in each.result()):
-                row = _noted(row, outcome, first)
-                if outcome.findings:
-                    print(outcome, flush=True)
-            if not running or time.monotonic() >= end:
-                keep(row)
+            for each in ready:
+                yield each.result()
 
 
 def _noted(row: Row, outcome: Outcome, first: int) -> Row:
@@ -107,19 +115,16 @@ def main() -> int:
         one = chain(given.chain)
         print(one)
         return int(bool(one.verdict.findings))
-    rows = read(BOOK.read_text()) if BOOK.exists() else []
     of = version("firstword")
-
-    def keep(row: Row) -> None:
-        BOOK.write_text(written([*rows, row]))
-
-    row = Row(datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"), of, commit())
+    book, row = Book(), Row(datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"), of, commit())
     if given.kills > 0:
-        row = kill(given.minutes * given.kills, row, next_chain(rows, of), keep)
+        row = kill(given.minutes * given.kills, row, next_chain(book.rows(), of), given.workers, book.keep)
     if given.kills < 1:
-        row = play(given.minutes * (1 - given.kills), row, next_seed(rows, of), given.workers, keep)
+        row = play(
+            given.minutes * (1 - given.kills), row, next_seed(book.rows(), of), given.workers, book.keep
+        )
     print(f"this run: {summed([row])}: {', '.join(row.findings) or 'nothing'}")
-    print(f"{of} so far: {summed([*(each for each in rows if each.version == of), row])}; see {BOOK.name}")
+    print(f"{of} so far: {summed([each for each in book.rows() if each.version == of])}; see {BOOK.name}")
     return int(bool(row.findings))
 
 

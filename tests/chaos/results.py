@@ -111,6 +111,24 @@ def summed(rows: Sequence[Row]) -> str:
     return f"{told}, {orphans:,} orphans, {found} findings"
 
 
+@dataclass(slots=True)
+class Book:
+    """The book in its file, for one run. Another run may write at the same time: kills beside seeds."""
+
+    path: Path = BOOK
+    _kept: Row | None = None
+
+    def rows(self) -> list[Row]:
+        """What stands in it."""
+        return read(self.path.read_text()) if self.path.exists() else []
+
+    def keep(self, row: Row) -> None:
+        """Write down how far this run has come, in place of what it kept before."""
+        others = [each for each in self.rows() if each != self._kept]
+        self._kept = row
+        self.path.write_text(written(sorted([*others, row], key=lambda each: each.date)))
+
+
 def next_seed(rows: Sequence[Row], version: str) -> int:
     """Where to go on: after what was tried of this version."""
     return max((each.numbers.last + 1 for each in rows if each.version == version), default=0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.chaos.results import Row, Span, next_chain, next_seed, read, written
+from dataclasses import replace
+from pathlib import Path
+
+from tests.chaos.results import Book, Row, Span, next_chain, next_seed, read, written
 
 ONE = Row("2026-11-21T18:00Z", "0.3.0", "abc1234", 1200, Span(0, 1199), 3100, 40, Span(0, 1), 31, ())
 OTHER = Row(
@@ -28,3 +31,12 @@ def test_the_rows_of_a_version_are_summed() -> None:
 def test_a_run_goes_on_behind_what_its_version_has_had() -> None:
     assert (next_seed([ONE, OTHER], "0.3.0"), next_chain([ONE, OTHER], "0.3.0")) == (2000, 2)
     assert (next_seed([ONE, OTHER], "0.4.0"), next_chain([ONE, OTHER], "0.4.0")) == (0, 0)
+
+
+def test_runs_at_the_same_time_keep_a_row_each(tmp_path: Path) -> None:
+    path = tmp_path / "RESULTS.md"
+    seeds, kills = Book(path), Book(path)
+    for step in (1, 2):
+        seeds.keep(replace(OTHER, seeds=400 * step))
+        kills.keep(replace(ONE, kills=20 * step))
+    assert seeds.rows() == [ONE, OTHER]
