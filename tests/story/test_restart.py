@@ -74,8 +74,11 @@ async def test_messages_that_waited_when_the_process_died_are_answered_in_order(
     await mock_model.wait("arrived", count=1)
     await asyncio.sleep(1.6)  # beyond the time in which a second line joins the first
     await peer.say(BOB, "number two")
-    await peer.say(BOB, "number three")
+    last = await peer.say(BOB, "number three")
     await until(daemon, "status", lambda status: status["waiting"] == 2)
+    await peer.wait(
+        confirmed=last["update_id"]
+    )  # else it comes once more, and a model is asked before that is known
     await daemon.kill()
     await daemon.start()
     await mock_model.wait("arrived", count=4)
