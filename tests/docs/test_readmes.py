@@ -84,7 +84,7 @@ def test_the_accounts_of_the_readme_are_made_as_shown(
         assert terminal.run(*shlex.split(line)[1:], stdin="987654321:AA" + "x" * 33).code == 0
     accounts = load_settings(Home(terminal.home), terminal.config, dict(os.environ)).accounts
     found = {each.name: each for each in accounts if each.channel == "telegram"}
-    assert found["main"].allow == ("4711",)
+    assert found["main"].owner == ("4711",)
     assert found["team"].owner == ("4711",)
     assert found["team"].settings.token.get_secret_value().startswith("987654321:")
 
