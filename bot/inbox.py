@@ -168,7 +168,8 @@ class Inbox:
         if self.door.command(message) is not None:
             return False
         conversation = str(message.address.key)
-        pace = self.loops.said(conversation, message.sender.id, len(message.text), self.clock())
+        shown_at = self.lanes.shown_at(conversation)
+        pace = self.loops.said(conversation, message.sender.id, len(message.text), self.clock(), shown_at)
         if pace is Pace.LOOP:
             log.warning("loop broken", conversation=conversation, reason="answers at once", silence=SILENCE)
         return pace is not Pace.PERSON

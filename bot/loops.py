@@ -1,12 +1,14 @@
 """Breaks the circle in which two bots answer each other, where the channel does not say who is a bot. Pure, in memory.
 
-The rule: a message that follows an answer of ours counts as instant when it comes within `REFLEX` seconds after that
-answer stood there, or when it is longer than anybody types in the time since (`TYPING` characters a second; the
-fastest typists sustain about 12). `TURNS` instant messages of one sender in one conversation in a row, with none at
-the pace of a person between, and we are silent towards that sender there for `SILENCE` seconds. So of two bots that
-face each other each says at most eleven messages. What somebody writes while an answer still runs counts neither way,
-nor do buttons and commands, so whoever types fast, sends three lines at once or pastes a page does not trip it: one
-answer that they read for longer than two seconds begins the count anew.
+The rule: a message that follows an answer of ours counts as instant when it comes within `REFLEX` seconds after
+that answer stood there, or when it is longer than anybody types in the time since (`TYPING` characters a second;
+the fastest typists sustain about 12). A bot may answer the first words of ours that it sees: while an answer grows
+the time runs from these, for the first message that comes. `TURNS` instant messages of one sender in one
+conversation in a row, with none at the pace of a person between, and we are silent towards that sender there for
+`SILENCE` seconds. So of two bots that face each other each says at most eleven messages. What somebody writes
+before there is anything to see counts neither way, nor does more beside an answer that grows, nor do buttons and
+commands, so whoever types fast, sends three lines at once or pastes a page does not trip it: one answer that they
+read for longer than two seconds begins the count anew.
 """
 
 from __future__ import annotations
@@ -42,24 +44,28 @@ class Loops:
     """Who answers us at once, and how often. Times are monotonic seconds."""
 
     _answered: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _growing: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _streaks: OrderedDict[tuple[str, str], _Streak] = field(default_factory=OrderedDict)
 
     def answered(self, conversation: str, now: float) -> None:
         """An answer of ours stands there."""
-        self._answered[conversation] = now
-        self._answered.move_to_end(conversation)
-        if len(self._answered) > MAX_REMEMBERED:
-            self._answered.popitem(last=False)
+        _keep(self._answered, conversation, now)
 
-    def said(self, conversation: str, sender: str, length: int, now: float) -> Pace:
-        """Somebody wrote `length` characters."""
+    def said(
+        self, conversation: str, sender: str, length: int, now: float, shown_at: float | None = None
+    ) -> Pace:
+        """Somebody wrote `length` characters. `shown_at`: when the first of an answer that still grows was seen."""
         streak = self._streaks.get((conversation, sender))
         if streak is not None and streak.silent_until > now:
             return Pace.SILENCED
-        answered_at = self._answered.pop(conversation, None)
-        if answered_at is None:
+        since = self._answered.pop(conversation, None)
+        if shown_at is not None:
+            is_looked_at = self._growing.get(conversation) == shown_at
+            _keep(self._growing, conversation, shown_at)
+            since = None if is_looked_at else shown_at
+        if since is None:
             return Pace.PERSON
-        took = now - answered_at
+        took = now - since
         if took > REFLEX and length <= TYPING * took:
             self._streaks.pop((conversation, sender), None)
             return Pace.PERSON
@@ -72,3 +78,10 @@ class Loops:
             return Pace.PERSON
         streak.instant, streak.silent_until = 0, now + SILENCE
         return Pace.LOOP
+
+
+def _keep(kept: OrderedDict[str, float], conversation: str, at: float) -> None:
+    kept[conversation] = at
+    kept.move_to_end(conversation)
+    if len(kept) > MAX_REMEMBERED:
+        kept.popitem(last=False)

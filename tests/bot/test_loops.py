@@ -55,6 +55,27 @@ def test_what_is_said_while_an_answer_runs_counts_neither_way() -> None:
         assert loops.said("c", "s", 5, number * 0.01) is Pace.PERSON
 
 
+def test_a_bot_that_answers_the_first_words_that_it_sees_is_known_by_them() -> None:
+    """Where answers grow, another bot hears of the first text and says something before the last stands there."""
+    loops, found = Loops(), []
+    for number in range(TURNS + 1):
+        now = number * 10.0
+        found.append(loops.said("c", "s", 20, now + 0.5, shown_at=now))
+        loops.answered("c", now + 5.0)
+    assert found == [*[Pace.PERSON] * (TURNS - 1), Pace.LOOP, Pace.SILENCED]
+
+
+def test_of_what_is_said_beside_an_answer_that_grows_the_first_counts_and_later_reading_undoes_it() -> None:
+    """People send a second line as the answer to the first begins, and a third; what they read ends the count."""
+    loops = Loops()
+    for number in range(TURNS * 3):
+        now = number * 60.0
+        for after in (0.3, 0.6, 0.9):
+            assert loops.said("c", "s", 30, now + after, shown_at=now) is Pace.PERSON
+        loops.answered("c", now + 5.0)
+        assert loops.said("c", "s", 30, now + 20.0) is Pace.PERSON
+
+
 def test_silence_is_for_one_sender_in_one_place_and_ends() -> None:
     loops = Loops()
     exchange(loops, after=0.1, length=5, times=TURNS + 1)
