@@ -38,6 +38,9 @@ class Limits:
     each: int = 32
     """Of these, how many one address may hold. A proxy on this machine speaks for many and is not counted."""
 
+    held: int = 8 * 1024 * 1024
+    """Bytes that strangers together may have sent. One more ends whoever has sent most: platforms send little."""
+
     rate: float = 4.0
     """Requests a second of one visitor that nobody lets in, after `burst`."""
 
@@ -104,6 +107,7 @@ class Gate:
         self._refresh = refresh
         self._bucket = Bucket(limits, asyncio.get_running_loop().time)
         self._strangers: dict[Connection, None] = {}
+        self._held = 0
         self._of: dict[object, Connection] = {}
 
     @property
@@ -129,13 +133,28 @@ class Gate:
     def left(self, connection: Connection, inner: object) -> None:
         """A connection has ended."""
         self._of.pop(inner, None)
-        self._strangers.pop(connection, None)
+        self._release(connection)
 
     def turn_away(self, connection: Connection, why: str) -> None:
         """End a connection at once."""
-        self._strangers.pop(connection, None)
+        self._release(connection)
         self._report(why)
         connection.abort()
+
+    def sent(self, connection: Connection, size: int) -> None:
+        """A connection has sent so many bytes more."""
+        if connection not in self._strangers:
+            return
+        connection.held += size
+        self._held += size
+        while self._held > self.limits.held:
+            self.turn_away(max(self._strangers, key=lambda each: each.held), "crowd")
+
+    def _release(self, connection: Connection) -> None:
+        """It is no stranger's any more."""
+        self._strangers.pop(connection, None)
+        self._held -= connection.held
+        connection.held = 0
 
     def middleware(self) -> Middleware:
         """What an application at this gate does with each request before any handler."""
@@ -165,7 +184,7 @@ class Gate:
                 if is_counted:
                     self._bucket.give_back(who)
                 if connection is not None:
-                    self._strangers.pop(connection, None)
+                    self._release(connection)
                     connection.expect(None)
 
         request[LET_IN] = let_in
@@ -206,6 +225,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.is_busy = False
         self.peer = ""
+        self.held = 0
 
     def expect(self, seconds: float | None) -> None:
         """Something has to happen within so many seconds, else the connection ends; None: nothing has to."""
@@ -234,6 +254,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol. Also a known connection sends the headers of its next request in time."""
+        self._gate.sent(self, len(data))
         if self._timer is None and not self.is_busy:
             self.expect(self._gate.limits.headers)
         self._inner.data_received(data)

@@ -111,14 +111,19 @@ async def read_body(request: web.Request, max_bytes: int, seconds: float = BODY_
     if (request.content_length or 0) > max_bytes:
         raise BadBody(413)
     found = bytearray()
+    is_whole = False
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.content.iter_any():
                 found += chunk
                 if len(found) > max_bytes:
                     raise BadBody(413)
+        is_whole = True
     except TimeoutError:
         raise BadBody(408) from None
     except (web.RequestPayloadError, ConnectionError):
         raise BadBody(400) from None
+    finally:
+        if not is_whole:
+            found.clear()  # the error and the request hold each other, and this, until the collector comes
     return bytes(found)

@@ -7,14 +7,14 @@ import gc
 import logging
 import resource
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.gate import Bucket, Limits
+from bot.gate import LIMITS, Bucket, Limits
 from bot.server import Health, Listening, open_servers
 from channels.base import Route
 from channels.doors import FORWARDED, BadBody, let_in, read_body, visitor
@@ -50,9 +50,9 @@ class Doors:
 
     async def hook(self, request: web.Request) -> web.Response:
         """Reads the body of those who have the key."""
-        if request.headers.get("X-Key") == "read first":
+        if request.headers.get("X-Key", "").startswith("read"):
             try:
-                await read_body(request, 1000)
+                await read_body(request, 1000 if request.headers["X-Key"] == "read first" else 1_048_576)
             except BadBody as error:
                 return web.Response(status=error.status)
             return web.Response(status=401)
@@ -194,6 +194,39 @@ async def test_when_it_is_crowded_the_one_who_has_waited_longest_goes() -> None:
                     assert response.status == 200
         assert len(doors.opened) == 20
         assert set(turned_away) == {"crowd"} and 32 <= len(turned_away) <= 33
+
+
+async def test_of_strangers_who_send_much_the_one_who_sent_most_goes() -> None:
+    limits = Limits(headers=60, bodies=60, held=20_000)
+    async with listening(limits) as (address, doors, turned_away), AsyncExitStack() as stack:
+        crowd = [await connect(address, BODY.replace(b"half", b"x" * size)) for size in (800, *[600] * 40)]
+        for _, writer in crowd:
+            stack.callback(writer.close)
+        assert await rest(crowd[0]) == b""
+        async with aiohttp.ClientSession() as session:
+            for number in range(20):
+                async with session.post(f"{address}/hook", data=f"{number}", headers=KEY) as response:
+                    assert response.status == 200
+        assert len(doors.opened) == 20
+        assert set(turned_away) == {"crowd"}
+
+
+@pytest.mark.slow  # three hundred megabytes over loopback
+async def test_bodies_that_strangers_do_not_end_cost_little_memory() -> None:
+    require_ability("Linux's /proc", found=HAS_PROC)
+    head = b"POST /hook HTTP/1.1\r\nHost: x\r\nX-Key: read large\r\nContent-Length: 1048576\r\n\r\n"
+    async with listening(LIMITS) as (address, doors, turned_away), AsyncExitStack() as stack:
+        gc.collect()
+        before = _resident()
+        for _ in range(300):
+            _, writer = await connect(address, head, b"x" * 1_000_000)
+            stack.callback(writer.close)
+            with suppress(ConnectionError):
+                await writer.drain()
+        assert _resident() - before < 50 * 1024 * 1024
+        async with aiohttp.ClientSession() as session, session.post(f"{address}/hook", headers=KEY) as answer:
+            assert answer.status == 200
+        assert set(turned_away) == {"crowd"} and len(doors.opened) == 1
 
 
 async def test_what_anybody_may_read_lets_nobody_in() -> None:
