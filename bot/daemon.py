@@ -296,6 +296,7 @@ async def run_daemon(
             model=daemon.app.models.catalog().primary.model.ref,
         )
         await daemon.run()
+    log.info("daemon stopped")
     return 0
 
 
