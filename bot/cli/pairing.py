@@ -106,7 +106,8 @@ def _revoke(arguments: argparse.Namespace, context: Context) -> int:
     with silent():
         taken, _ = change_store(context, "pairing.revoke", {"person": str(person)}, alone)
     if not taken["roles"]:
-        text = f"{person} was granted nothing; who is named in the settings is taken out there, from the next start on"
+        named = "who is named in the settings is taken out there, from the next start on"
+        text = f"{person} was granted nothing, and a code of theirs holds no more; {named}"
         raise CommandError(text, kind="no_grant")
     context.say(
         {"person": str(person), **taken}, [f"{person} is let in no more ({', '.join(taken['roles'])})"]
