@@ -56,7 +56,7 @@ class Line:
         self._client = client
         self._trouble = HEALTHY
         self._passed = 0
-        self._is_silent = False
+        self.is_silent = False
         self._is_done = False  # with `twice` or `late`, which happen once
         self._kept = b""
 
@@ -77,7 +77,7 @@ class Line:
 
     async def _up(self, reader: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         while data := await _read(reader):
-            if not self._is_silent:
+            if not self.is_silent:
                 server.write(data)
                 with contextlib.suppress(ConnectionError):
                     await server.drain()
@@ -86,7 +86,7 @@ class Line:
         while data := await _read(there):
             if not await self._pass(data):
                 return
-        if self._is_silent:
+        if self.is_silent:
             await asyncio.Event().wait()  # the FIN is swallowed too
 
     async def _pass(self, data: bytes) -> bool:
@@ -94,7 +94,7 @@ class Line:
         trouble = self._proxy.trouble
         if trouble is not self._trouble:
             self._trouble, self._passed, self._is_done = trouble, 0, False
-        if self._is_silent:
+        if self.is_silent:
             return True
         if trouble.latency or trouble.jitter:
             await asyncio.sleep(trouble.latency + trouble.jitter * self._proxy.chance.random())
@@ -109,8 +109,8 @@ class Line:
             return True
         if ends[limit] == "reset":
             self.reset()
-        self._is_silent = ends[limit] == "silent"
-        return self._is_silent
+        self.is_silent = ends[limit] == "silent"
+        return self.is_silent
 
     def _shuffled(self, data: bytes, trouble: Trouble) -> bytes:
         if self._kept:
@@ -170,6 +170,11 @@ class Proxy:
     def url(self) -> str:
         """Where the peer seems to be."""
         return f"{'http' if self.secrecy is None else 'https'}://{self.host}:{self.port}"
+
+    @property
+    def silent(self) -> int:
+        """How many of the lines that stand have fallen silent."""
+        return sum(line.is_silent for line in self._lines.values())
 
     async def up(self) -> None:
         """Listen, at the same port as before."""

@@ -57,7 +57,9 @@ async def fall_silent(place: Place, proxy: Proxy | None) -> None:
     proxy.trouble = Trouble(silent_after=0)
     passed = proxy.passed
     await place.person.say("into the void")
-    await asyncio.sleep(0.3)  # what stands is silent from the first byte on that it swallowed
+    await asyncio.sleep(0.3)
+    while not proxy.silent:  # what stands is so from the first byte on that it swallowed
+        await asyncio.sleep(0.02)
     assert proxy.passed == passed
     await proxy.heal()
 
