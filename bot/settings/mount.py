@@ -118,6 +118,10 @@ class Secrets:
 
         return _REFERENCE.sub(value, text)
 
+    def named_in(self, text: str) -> set[str]:
+        """The values of variables in it that sound like secrets, wherever they are put: in an address, say."""
+        return {self.environ.get(name, "") for name in _REFERENCE.findall(text) if looks_secret(name)} - {""}
+
     @staticmethod
     def is_reference(text: str) -> bool:
         """Whether the text names a secret rather than being one."""
@@ -332,6 +336,7 @@ class Mounting:
         except LookupError as error:
             self.problems.append(Problem(join_path(path), str(error.args[0]), is_missing=True))
             return value
+        self.used_secrets |= self.secrets.named_in(value)
         if shape.is_secret and (not is_plain(path, value, shape) or _could_be_secret(text)):
             self.used_secrets.add(text)
         return text

@@ -61,6 +61,14 @@ def test_references_are_followed_in_every_text(place: Place) -> None:
     assert server.settings.env["TOKEN"].get_secret_value() == SECRET
 
 
+def test_a_secret_that_is_put_into_an_address_or_an_argument_is_known_as_one(place: Place) -> None:
+    rows = servers(
+        far={"url": "https://far/${FAR_TOKEN}/mcp"}, near={"command": "x", "args": ["--key=${API_KEY}"]}
+    )
+    settings = place.load(rows, {"FAR_TOKEN": SECRET, "API_KEY": "key-of-the-near-one"})
+    assert {SECRET, "key-of-the-near-one"} <= set(settings.secrets())
+
+
 def test_what_may_be_a_secret_under_a_name_that_says_nothing_is_masked_all_the_same(place: Place) -> None:
     env = {
         "VALUE": "x9w8v7u6t5s4r3q2p1",
