@@ -157,8 +157,9 @@ def _message(value: Any, _number: Any, me: Me) -> Parsed:
         sent_at=a_time(message.get("date")),
         attachments=attachments,
         addressed=addressed,
-        # Bot API docs, Message: forward_origin stands in every forwarded message (2026-11).
-        quotes="forward_origin" in message,
+        # Bot API docs, Message: forward_origin stands in every forwarded message, via_bot in one that an inline bot
+        # wrote, of which its sender has seen no more than the title (2026-11).
+        quotes="forward_origin" in message or "via_bot" in message,
     )
     return Parsed((event,), album=_album(message, address))
 

@@ -52,6 +52,13 @@ def test_a_forwarded_message_is_not_the_word_of_who_forwards_it() -> None:
     assert not message("private_text").quotes
 
 
+def test_what_an_inline_bot_wrote_is_not_the_word_of_who_chose_it() -> None:
+    update = load("private_text")
+    update["message"]["via_bot"] = {"id": 99, "is_bot": True, "first_name": "Pictures"}
+    [event] = parse(update, ME).events
+    assert isinstance(event, Message) and event.quotes
+
+
 def test_a_private_message_is_a_direct_message_for_the_bot() -> None:
     event = message("private_text")
     assert event.text == "Hello 👋 bot" and event.addressed
