@@ -16,6 +16,8 @@ from bot.cli.main import main
 from bot.home import Home
 from bot.plugins import DISTRIBUTION, discover
 from bot.settings import load_settings
+from routing.simulate import compare
+from routing.traffic import scenario
 from tests.bot.cli.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +46,31 @@ def test_the_example_of_a_decision_runs() -> None:
     (code,) = blocks("routing/README.md", "python")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def simulated(name: str) -> str:
+    """A day's row of the table in the guide to routing, from "static / smart" on."""
+    day = scenario(name)
+    runs = [each.to_plain() for each in compare(day, ("static", "smart"))]
+    sync, semi = ([run["classes"][latency] for run in runs] for latency in ("sync", "semi-sync"))
+    extra = [run["requests"] - len(day.questions) for run in runs]
+    cells = [
+        "static / smart",
+        "{:.2f} / {:.2f} s".format(*(each["p95"] for each in sync)),
+        "{:.2f} / {:.2f} s".format(*(each["p95"] for each in semi)),
+        "{:.2f} / {:.2f} s".format(*(each["p99"] for each in semi)),
+        "{} / {}".format(*(each["late"] for each in sync)),
+        "${:.2f} / ${:.2f}".format(*(run["cost_usd"] for run in runs)),
+        "{} / {}".format(*(run["switches"] for run in runs)),
+        "{} / {}".format(*extra),
+    ]
+    return " | ".join(cells)
+
+
+@pytest.mark.slow
+def test_a_simulated_day_has_the_figures_of_the_guide() -> None:
+    """Two policies play one day of 3,000 questions: where that one is right, the others are of the same code."""
+    assert f"| calm | {simulated('calm')} |\n" in (ROOT / "routing" / "README.md").read_text()
 
 
 def test_the_example_of_a_configuration_loads(tmp_path: Path) -> None:
