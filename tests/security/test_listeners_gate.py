@@ -211,14 +211,14 @@ async def test_of_strangers_who_send_much_the_one_who_sent_most_goes() -> None:
         assert set(turned_away) == {"crowd"}
 
 
-@pytest.mark.slow  # three hundred megabytes over loopback
+@pytest.mark.slow  # a hundred and sixty megabytes over loopback
 async def test_bodies_that_strangers_do_not_end_cost_little_memory() -> None:
     require_ability("Linux's /proc", found=HAS_PROC)
     head = b"POST /hook HTTP/1.1\r\nHost: x\r\nX-Key: read large\r\nContent-Length: 1048576\r\n\r\n"
     async with listening(LIMITS) as (address, doors, turned_away), AsyncExitStack() as stack:
         gc.collect()
         before = _resident()
-        for _ in range(300):
+        for _ in range(160):
             _, writer = await connect(address, head, b"x" * 1_000_000)
             stack.callback(writer.close)
             with suppress(ConnectionError):
