@@ -108,9 +108,11 @@ class Supervisor:
                 return f"nothing was heard for {account.silence:g} seconds"
             return _ended(account, running)
         finally:
-            account.life += 1  # from here on it is late, whatever it still does
             silent.cancel()
-            await self._end(account, running, left)
+            try:
+                await self._end(account, running, left)  # it may write down how far it came
+            finally:
+                account.life += 1  # from here on it is late, whatever it still does
 
     async def _until_silent(self, account: Account) -> None:
         """Ends when the account is connected and was not heard for too long; never where nothing is declared."""

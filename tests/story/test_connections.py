@@ -13,7 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from bot import metrics
 from bot.alerts import Alerts, Kind
+from bot.home import Home
 from bot.host import AccountHost
+from bot.store.executors import InlineExecutor
+from bot.store.sqlite import open_store
 from bot.supervisor import GRACE, RESTART_MAX, Supervisor
 from channels.errors import NotAuthorized
 from providers.fake import FakeProvider, answer
@@ -191,6 +194,30 @@ async def test_what_an_old_connection_still_says_is_not_heard(tmp_path: Path) ->
         assert said == [False, True]
         assert lives.world.channel.visible() == ["hello"]
         assert await lives.host.cursor("where") == "2"
+
+
+@virtual_time
+async def test_how_far_a_connection_came_is_written_down_as_it_ends(tmp_path: Path) -> None:
+    """When it gives way to another and at the stop of the daemon: what was said since would never be asked for."""
+
+    def play(lives: Lives) -> Run:
+        async def run(number: int) -> None:
+            lives.host.heard()
+            lives.host.online(is_online=True)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await lives.host.set_cursor("where", str(number))
+
+        return run
+
+    late = counted("firstword_late_calls_total")
+    async with living(tmp_path, play) as lives:
+        await lives.until(2)
+        assert await lives.host.cursor("where") == "1"
+    async with open_store(Home(tmp_path).database, executor=InlineExecutor) as store:
+        assert await store.cursor("fake", "main", "where") == "2"
+    assert counted("firstword_late_calls_total") == late
 
 
 @virtual_time
