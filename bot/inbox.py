@@ -144,7 +144,8 @@ class Inbox:
             metrics.event_dropped(account.channel.name, "loop")
             return True
         is_late = self._is_late(account, message)
-        if not is_late and (over := self._over(account, message, role)) is not None:
+        whose = None if is_late else self._whose(account, message, role)
+        if whose is not None and (over := self._over(account, whose)) is not None:
             return await self._too_many(account, message, over, known)
         turn = self._turn(account, message, role)
         metrics.event_accepted(account.channel.name, "message")
@@ -156,10 +157,12 @@ class Inbox:
         )
         self.arriving[known] = turn.committed
         turn.committed.add_done_callback(lambda _: self.arriving.pop(known, None))
-        if self.is_failing and not await self._kept(turn, known):
+        if (is_late or self.is_failing) and not await self._kept(turn, known, whose):
             return False  # it will come again and again, and each time a model would be asked in vain
+        if is_late and not turn.committed.result():
+            return True  # a second copy, of which the word that it is late would be said in vain
         await self.dispatch(turn)
-        return await self._kept(turn, known)
+        return await self._kept(turn, known, whose)
 
     def _is_loop(self, account: Account, message: Message, role: Role) -> bool:
         """Whether a bot seems to answer us; who owns this one, and programs, do as they like."""
@@ -174,12 +177,15 @@ class Inbox:
             log.warning("loop broken", conversation=conversation, reason="answers at once", silence=SILENCE)
         return pace is not Pace.PERSON
 
-    def _over(self, account: Account, event: Message | MessageEdited, role: Role) -> Over | None:
-        """The limit that somebody has reached; None counts what they said. Admins say what they like, all may stop."""
+    def _whose(self, account: Account, event: Message | MessageEdited, role: Role) -> tuple[str, str] | None:
+        """The person and the conversation that it is counted for. Admins say what they like, all may stop."""
         if role >= Role.ADMIN or (isinstance(event, Message) and self._stops(event)):
             return None
-        sender, conversation = f"{account.scope} {event.sender.id}", str(event.address.key)
-        over = self.limits.admit(sender, conversation, self.clock(), self.wall())
+        return f"{account.scope} {event.sender.id}", str(event.address.key)
+
+    def _over(self, account: Account, whose: tuple[str, str]) -> Over | None:
+        """The limit that they have reached; None counts what was said."""
+        over = self.limits.admit(*whose, self.clock(), self.wall())
         if over is not None:
             metrics.event_dropped(account.channel.name, f"rate_{over.scope}")
         return over
@@ -233,14 +239,19 @@ class Inbox:
             await asyncio.wait((first,))
         return first is None or (not first.cancelled() and first.exception() is None)
 
-    async def _kept(self, turn: Turn, known: str) -> bool:
-        """Wait until the message is durable; what runs already waits for the same before it shows anything."""
+    async def _kept(self, turn: Turn, known: str, whose: tuple[str, str] | None) -> bool:
+        """Wait until the message is durable; what runs already waits for the same before it shows anything.
+
+        `whose`: for whom it was counted, which did not come about where it cannot be kept.
+        """
         try:
             is_new = await asyncio.shield(turn.committed)
         except StoreError as error:
             log.error("message not stored", error=str(error))
             self.is_failing = True
             self.recent.forget(known)
+            if whose is not None:
+                self.limits.give_back(*whose)
             turn.interrupt.fire(StopReason.UNSTORED)
             return False
         self.is_failing = False
@@ -370,10 +381,17 @@ class Inbox:
             if await self._is_new(account, event):
                 metrics.event_dropped(account.channel.name, "edit_of_finished")
             return True
-        if each.message.text != text and self._over(account, event, role) is not None:
+        whose = self._whose(account, event, role) if each.message.text != text else None
+        if whose is not None and self._over(account, whose) is not None:
             await self._is_new(account, event)  # a correction asks once more, and there was enough
             return True
-        if await self._is_new(account, event, each, whole) and each.message.text != text:
+        try:
+            is_new = await self._is_new(account, event, each, whole)
+        except StoreError:
+            if whose is not None:
+                self.limits.give_back(*whose)
+            raise
+        if is_new and each.message.text != text:
             each.message = replace(each.message, text=text)
             if turn.can_begin_again:
                 turn.interrupt.fire(StopReason.EDITED)

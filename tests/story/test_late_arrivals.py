@@ -67,6 +67,18 @@ async def test_who_says_it_again_is_answered_and_a_wrong_clock_makes_nobody_deaf
 
 
 @virtual_time
+async def test_an_old_second_copy_takes_the_word_from_nobody(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("one", default=answer("here")), is_virtual=True) as world:
+        known = said(world, 1, 3600)
+        await world.app.store.add_message(known, "t1", known.sent_at.timestamp())  # of the life before
+        connect(world)
+        assert await world.accept(known)
+        assert await world.accept(said(world, 2, 3600))
+        await world.quiet()
+        assert world.channel.visible() == [words.STALE]
+
+
+@virtual_time
 @pytest.mark.parametrize(("ago", "stands"), [(MAX_AGE_SLOW - 60, "here"), (MAX_AGE_SLOW + 60, words.STALE)])
 async def test_mail_is_waited_for_a_day(tmp_path: Path, ago: float, stands: str) -> None:
     async with inside(tmp_path, FakeProvider("one", default=answer("here")), is_virtual=True) as world:
