@@ -89,6 +89,13 @@ class Buckets:
         while len(self._counts) > self._most:
             self._counts.popitem(last=False)
 
+    def give_back(self, key: str) -> None:
+        """One that was taken did not come about."""
+        count = self._counts.get(key)
+        if count is not None:
+            count.left = min(self._rate.per_minute, count.left + 1)
+            count.today = max(0.0, count.today - 1)
+
     def recall(self, today: Mapping[str, int], now: float, wall: float) -> None:
         """What was said today before the start; the minute begins anew."""
         for key, count in today.items():
@@ -125,3 +132,8 @@ class Limits:
         self.senders.take(sender, now, wall)
         self.conversations.take(conversation, now, wall)
         return None
+
+    def give_back(self, sender: str, conversation: str) -> None:
+        """A message that was counted could not be kept: it will be offered again, and counted then."""
+        self.senders.give_back(sender)
+        self.conversations.give_back(conversation)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from bot.machine import MACHINE
 from channels.events import MessageEdited, Pressed, Sender
 from providers.fake import FakeProvider, Hang, Until, answer
 from tests.story.inside import EPOCH, Inside, address, inside, message
+from tests.virtual_time import virtual_time
 
 OPEN = Policy(allow=frozenset({"*"}), owners=frozenset({"olga"}))
 SAID = datetime(2026, 11, 21, tzinfo=UTC)
@@ -152,3 +155,18 @@ async def test_the_day_s_messages_count_on_after_a_restart(tmp_path: Path) -> No
         shown = await said(world, "three", 3)
         assert world.provider.asked == []
         assert "write again in 13 hours" in shown[-1]
+
+
+@virtual_time
+async def test_what_the_disk_did_not_take_is_not_counted_when_it_comes_again(tmp_path: Path) -> None:
+    limits = {"perSender": {"perMinute": 3, "perDay": 9}}
+    async with inside(limited(tmp_path, limits), talker(), policy=OPEN, is_virtual=True) as world:
+        with closing(sqlite3.connect(world.app.home.database, isolation_level=None)) as other:
+            other.execute("CREATE TRIGGER full BEFORE INSERT ON inbox BEGIN SELECT RAISE(ABORT, 'full'); END")
+            for _ in range(50):
+                assert not await world.say("is it kept?", 1), "it is offered again"
+                await asyncio.sleep(1.0)
+            other.execute("DROP TRIGGER full")
+        assert len(await said(world, "is it kept?", 1)) == 1
+        shown = await said(world, "and this?", 2)
+        assert len(shown) == 2 and all(each.startswith("answer") for each in shown)
