@@ -156,5 +156,7 @@ class MatrixSettings(BaseModel):
     @model_validator(mode="after")
     def _one_credential(self) -> MatrixSettings:
         if (self.access_token is None) == (self.password is None):
-            raise ValueError("give either accessToken or password, not both and not neither")
+            raise ValueError(
+                "give accessToken (MATRIX_ACCESS_TOKEN) or password (MATRIX_PASSWORD), one of the two"
+            )
         return self
