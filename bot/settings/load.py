@@ -205,9 +205,8 @@ def build_settings(
     variables = read_environment(environ, shape, values)
     stored = read_credentials(home.credentials)
     secrets = Secrets(environ, {name: row.secret for name, row in stored.items()})
-    mounting = Mounting(
-        specs, secrets, is_looking=is_looking, problems=[*unknown_keys(values, shape), *variables.problems]
-    )
+    mounting = Mounting(specs, secrets, is_looking=is_looking)
+    mounting.problems += [*unknown_keys(values, shape), *variables.problems]
     tree, raw = _tree(mounting, shape, values, variables, overrides)
     token = _part(raw, "server").get("token")
     mounting.server_token = token if isinstance(token, str) else None
@@ -219,9 +218,8 @@ def build_settings(
     rest = tree or _rest(raw)
     mounting.problems += unknown_providers(rest, specs) if rest is not None else ()
     secret = _server_token(tree, mounting)
-    problems = _once(mounting.problems)
-    if problems or tree is None:
-        raise settings_error(str(config_file), problems)
+    if mounting.problems or tree is None:
+        raise settings_error(str(config_file), _once(mounting.problems))
     settings = Settings(
         home=home,
         config_file=config_file,
