@@ -272,7 +272,7 @@ def approval(person: str, name: str, *, is_locked: bool, is_full: bool) -> str:
     if not person:
         return "No one holds this code here. Codes hold for an hour; after five wrong ones none is taken for an hour."
     called = f" ({quoted(name)})" if name else ""
-    return f"{quoted(person)}{called} is let in, in direct chats."
+    return f"{quoted(person)}{called} is let in, for direct chats."
 
 
 def no_id(text: str, hint: str) -> str:

@@ -13,6 +13,7 @@ from bot.cli.context import FAULT, OK, USAGE, CommandError, Context, reason
 from bot.cli.loop import run_async
 from bot.cli.parser import Verbs
 from bot.cli.telling import ask_daemon
+from bot.errors import BotError
 
 if TYPE_CHECKING:
     from routing.strategy import Row
@@ -58,7 +59,10 @@ def _explain(arguments: argparse.Namespace, context: Context) -> int:
         "tokens": arguments.tokens,
         "policy": arguments.policy,
     }
-    said = ask_daemon(context, "explain", params)
+    try:
+        said = ask_daemon(context, "explain", params)
+    except BotError as error:
+        raise _unknown(str(error)) from error
     source = "the running daemon's figures"
     if said is None:
         said, source = (
@@ -109,7 +113,12 @@ async def _without_daemon(context: Context, params: Mapping[str, Any], row: Row)
     try:
         return explain(asked, models.catalog(), health, table(), 0.0)
     except UnknownModel as error:
-        raise CommandError(unknown_model(error.name, error.nearest), kind="usage", code=USAGE) from error
+        raise _unknown(unknown_model(error.name, error.nearest)) from error
+
+
+def _unknown(said: str) -> CommandError:
+    """The words of a chat, with the command of this place."""
+    return CommandError(said.replace("/models", "firstword models list"), kind="usage", code=USAGE)
 
 
 def _replay(arguments: argparse.Namespace, context: Context) -> int:

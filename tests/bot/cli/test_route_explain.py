@@ -63,7 +63,7 @@ def test_what_is_explained_can_be_replayed(terminal: Terminal, tmp_path: Path) -
         (("explain", "hi", "--channel", "slack", "--kind", "shout"), "slack-thread, slack-dm"),
         (("explain", "hi", "--kind", "shout"), "allowed: command, dm, thread"),
         (("explain", "hi", "--tokens", "-5"), "allowed: 1 or more"),
-        (("explain", "hi", "--model", "demi"), "No model is called “demi”. Did you mean demo"),
+        (("explain", "hi", "--model", "demi"), "Did you mean demo/demo? firstword models list shows all."),
         (("replay",), "there is no recorded decision"),
         (("replay", "--file", "none.jsonl"), "none.jsonl: cannot be read"),
         (("simulate", "--scenario", "flood"), "the scenarios are: calm, outage, peak, price"),
