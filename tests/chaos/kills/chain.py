@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import shutil
 import tempfile
 import time
 import traceback
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from tests.chaos.kills.points import POINTS
 from tests.chaos.kills.stage import MANY, MOMENT, Size, Stage, open_stage, taken
+from tests.chaos.kills.strangers import admit_all
 from tests.chaos.kills.verdict import DOUBTFUL, Books, Verdict, judge, look_at
 from tests.mock_model.client import MockModelError
 
@@ -25,20 +27,25 @@ REST = 180.0
 
 @dataclass(slots=True)
 class Chain:
-    """What came of one. `points`: how often it was killed where; `missed`: named moments that did not come."""
+    """What came of one. `points`: how often it was killed where; `missed`: named moments that did not come.
+
+    `kept`: the folder in which a home stays of which something was found.
+    """
 
     seed: int
     kills: int = 0
     points: Counter[str] = field(default_factory=Counter)
     missed: list[str] = field(default_factory=list)
     verdict: Verdict = field(default_factory=Verdict)
+    kept: str = ""
 
     def __str__(self) -> str:
         one = self.verdict
         told = f"chain {self.seed}: {self.kills} kills at {len(self.points)} kinds of moments, "
         told += f"{one.questions} questions, {one.orphans} orphans (counted), {one.aside} set aside, "
         told += f"{len(self.missed)} moments that did not come, {len(one.findings)} findings"
-        return "\n  ".join([told, *one.findings, *(f"did not come: {each}" for each in self.missed)])
+        where = [f"log and store are kept in {self.kept}"] if self.kept else []
+        return "\n  ".join([told, *where, *one.findings, *(f"did not come: {each}" for each in self.missed)])
 
 
 def plan(seed: int, kills: int) -> Sequence[str]:
@@ -70,6 +77,10 @@ async def run(
         except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
             told = "".join(traceback.format_exception(error))
             chain.verdict.findings.append(f"it broke off: {told[:1500]} ... {told[-1500:]}")
+        if chain.verdict.findings and folder is None:
+            chain.kept = tempfile.mkdtemp(prefix=f"chain-{seed}-")
+            for name in ("data", "logs"):
+                shutil.copytree(Path(made) / "home" / name, Path(chain.kept) / name)
     return chain
 
 
@@ -108,6 +119,8 @@ async def _die(stage: Stage, moment: str, chain: Chain) -> None:
 
 async def _rest(stage: Stage, chain: Chain) -> None:
     """In peace until nothing waits any more; then everything is looked at."""
+    await admit_all(stage)
+    await asyncio.gather(*stage.calls, return_exceptions=True)  # they broke off with their lives
     asked = sum(len(each.questions) + each.commands for each in stage.crowd.rooms)
     try:
         async with asyncio.timeout(REST):

@@ -34,12 +34,16 @@ class Question:
 
 @dataclass(slots=True)
 class Room:
-    """One person's place. `channel`: whose; `is_group`: others could read along. `commands`: how many were given."""
+    """One person's place. `channel`: whose; `is_group`: others could read along. `commands`: how many were given.
+
+    `was_stranger`: they were let in by a code.
+    """
 
     channel: str
     id: str
     person: str
     is_group: bool = False
+    was_stranger: bool = False
     questions: list[Question] = field(default_factory=list)
     commands: int = 0
     spoke_at: float = 0.0

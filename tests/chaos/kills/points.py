@@ -14,6 +14,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 
 from bot.store import backup
+from tests.chaos.kills import strangers
+from tests.chaos.kills.checkpoint import WRITES, stand_still
 from tests.chaos.kills.crowd import LENGTHS
 from tests.chaos.kills.stage import MOMENT, Stage
 
@@ -224,6 +226,45 @@ async def _backup(stage: Stage) -> None:
     stage.copies.append(asyncio.create_task(asyncio.to_thread(backup.create, database, target)))
 
 
+async def _checkpoint(stage: Stage) -> None:
+    """The write-ahead log is being copied into the file; the process stands still in the middle of it."""
+    room = next(each for each in stage.crowd.rooms if each.channel == "telegram" and not each.is_group)
+    watch = asyncio.create_task(asyncio.to_thread(stand_still, stage.daemon.pid, stage.daemon.home, MOMENT))
+    try:
+        while not watch.done():  # a correction that changes nothing is a write
+            question = room.questions[-1]
+            text = f"{question.kind} {question.markers[-1]}"
+            edits = [
+                stage.telegram.edit(int(room.id), int(question.message), text) for _ in range(WRITES // 10)
+            ]
+            await asyncio.gather(*edits)
+    finally:
+        is_there = await watch
+    if not is_there:
+        raise TimeoutError("no checkpoint was seen")
+
+
+# Letting in.
+
+
+async def _asks_to_be_let_in(stage: Stage, *, taken: bool) -> None:
+    room = await strangers.come(stage)
+    calls = await stage.hold_telegram("sendmessage", room, taken=taken)
+    await strangers.knock(stage, room)
+    await stage.telegram_called("sendmessage", calls, room)
+
+
+async def _approved(stage: Stage, *, kept: bool) -> None:
+    """Somebody types a code; whether it is `kept` that its owner is let in is what differs."""
+    room = await strangers.come(stage)
+    await strangers.knock(stage, room)
+    code = await strangers.code_of(stage, room)
+    stage.calls.append(asyncio.create_task(stage.daemon.ask("pairing.approve", code=code)))
+    await asyncio.sleep(0)
+    if kept:
+        await stage.daemon.kept(f"access_grant WHERE sender = '{room.id}'", 1)
+
+
 async def _ready(_: Stage) -> None:
     """The process has just said that it is ready: what was unfinished is being taken up."""
 
@@ -327,6 +368,11 @@ POINTS: dict[str, Moment] = {
     "the process was asked to end and drains": _drains,
     "the process was asked to end twice": _stops_twice,
     "a backup is written": _backup,
+    "the store's log is worked off": _checkpoint,
+    "telegram has a stranger's code, does not say so": _of(_asks_to_be_let_in, taken=True),
+    "telegram was sent a stranger's code and has not taken it": _of(_asks_to_be_let_in, taken=False),
+    "a stranger's code is typed": _of(_approved, kept=False),
+    "a stranger is let in, who typed the code does not know": _of(_approved, kept=True),
     "the process has just become ready": _ready,
     "what the last kill left is asked again": _recovers,
     "the process is starting": _starts,

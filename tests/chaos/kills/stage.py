@@ -38,7 +38,10 @@ MOMENT = 5.0
 
 @dataclass
 class Stage:
-    """What a chain of lives plays on. `past`: how long the log was before the life that runs."""
+    """What a chain of lives plays on. `past`: how long the log was before the life that runs.
+
+    `strangers`: who is not let in yet; `came`: how many there were. `calls`: what was asked of lives that are over.
+    """
 
     telegram: telegram.Peer
     discord: discord.Peer
@@ -48,6 +51,9 @@ class Stage:
     dice: random.Random
     copies: list[asyncio.Task[Backup]] = field(default_factory=list)
     past: int = 0
+    strangers: list[Room] = field(default_factory=list)
+    came: int = 0
+    calls: list[asyncio.Task[Any]] = field(default_factory=list)
 
     # Trouble that holds a moment until the process is dead.
 

@@ -16,6 +16,7 @@ from bot import words
 from bot.store.codec import decode_message
 from channels.script import DASH
 from tests.chaos.kills.crowd import Crowd, Room, answer_of
+from tests.chaos.kills.strangers import UNKNOWN
 
 CLOSINGS = (
     words.CUT,
@@ -207,7 +208,8 @@ def _settled(message: Seen) -> float:
 
 def _orphans(books: Books, room: Room, left: Sequence[Seen], found: Verdict) -> None:
     """Messages that no turn knows of: none in class A, and in class B as many as were counted."""
-    loose = [each for each in left if each.text != DASH and each.text not in CLOSINGS]
+    notes = [each.id for each in left if room.was_stranger and each.text.startswith(UNKNOWN)]
+    loose = [each for each in left if each.text not in {DASH, *CLOSINGS} and each.id not in notes]
     if not loose:
         return
     own = [each.turn_id for each in books.rows if each.place == f"{room.channel}:{room.id}"]
