@@ -42,7 +42,7 @@ async def on_discord(peer: DiscordPeer, folder: Path, texts: Sequence[str]) -> l
             await _said(channel, discord.group(rooms[number // _A_ROOM]), text, f"d{number}")
     shown = [one for room in rooms for one in await peer.messages(room)]
     found = [f"pinged {one['pings']}" for one in shown if any(one["pings"].values())]
-    calls = await peer.calls("create_message")
+    calls = [*await peer.calls("create_message"), *await peer.calls("edit_message")]
     bare = [one["body"]["content"] for one in calls if not one["body"].get("flags", 0) & SUPPRESS_EMBEDS]
     return found + [f"previews {content[:60]!r}" for content in bare]
 
@@ -55,11 +55,13 @@ async def on_slack(peer: SlackPeer, folder: Path, texts: Sequence[str]) -> list[
         for number, text in enumerate(texts):
             await _said(channel, slack.address(SLACK_ROOM), text, f"s{number}")
     found = [f"pinged {one}" for one in await peer.pings()]
-    for call in await peer.calls("chat.postMessage"):
+    for call in [*await peer.calls("chat.postMessage"), *await peer.calls("chat.update")]:
         args = call["args"]
-        if args.get("unfurl_links") is not False or args.get("unfurl_media") is not False:
+        is_new = call["method"] == "chat.postMessage"
+        if is_new and (args.get("unfurl_links"), args.get("unfurl_media")) != (False, False):
             found.append("previews links")
-        shown = slack_text.without_code(str(args.get("markdown_text") or args.get("text") or ""))
+        blocks = "\n".join(each["text"] for each in args.get("blocks") or () if each["type"] == "markdown")
+        shown = slack_text.without_code(str(args.get("markdown_text") or blocks))
         if _PICTURE.search(shown):
             found.append(f"shows a picture {shown[:60]!r}")
     return found
@@ -73,7 +75,8 @@ async def on_telegram(peer: TelegramPeer, folder: Path, texts: Sequence[str]) ->
         for number, text in enumerate(texts):
             await _said(channel, telegram.address(TELEGRAM_GROUP), text, f"t{number}")
     found = []
-    for call in [*await peer.calls("sendMessage"), *await peer.calls("sendRichMessage")]:
+    calls = [await peer.calls(name) for name in ("sendMessage", "sendRichMessage", "editMessageText")]
+    for call in (each for group in calls for each in group):
         args = call["args"]
         html = args.get("rich_message", {}).get("html", "")
         if not html and args.get("link_preview_options") != {"is_disabled": True}:
@@ -116,8 +119,10 @@ def on_matrix(texts: Sequence[str]) -> list[str]:
 async def _said(
     channel: DiscordChannel | SlackChannel | TelegramChannel, address: Any, text: str, key: str
 ) -> None:
+    """As a growing answer is: its first half, then all of it in the same message."""
     try:
-        await channel.send(address, text, key)
+        sent = await channel.send(address, text[: max(1, len(text) // 2)], key)
+        await channel.edit(address, sent.id, text)
     except Refused as error:
         if error.code != "empty_text":
             raise
