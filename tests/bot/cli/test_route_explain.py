@@ -63,7 +63,10 @@ def test_what_is_explained_can_be_replayed(terminal: Terminal, tmp_path: Path) -
         (("explain", "hi", "--channel", "slack", "--kind", "shout"), "slack-thread, slack-dm"),
         (("explain", "hi", "--kind", "shout"), "allowed: command, dm, thread"),
         (("explain", "hi", "--tokens", "-5"), "allowed: 1 or more"),
-        (("explain", "hi", "--model", "demi"), "Did you mean demo/demo? firstword models list shows all."),
+        (
+            ("explain", "hi", "--model", "demi"),
+            "No model is called “demi”. Did you mean demo/demo, deep? firstword models list shows all.",
+        ),
         (("replay",), "there is no recorded decision"),
         (("replay", "--file", "none.jsonl"), "none.jsonl: cannot be read"),
         (("simulate", "--scenario", "flood"), "the scenarios are: calm, outage, peak, price"),
@@ -91,7 +94,7 @@ def test_decisions_are_replayed_from_the_store_and_from_a_daemon(terminal: Termi
         assert f"{turn_id}: the same" in terminal.run("route", "replay", turn_id).out
         explained = terminal.run("route", "explain", "hi", "--channel", "telegram")
         assert "(the running daemon's figures)" in explained.out
-        assert terminal.run("route", "explain", "hi", "--model", "demi").code == 1
+        assert terminal.run("route", "explain", "hi", "--model", "demi").code == 2  # as without one
 
 
 def test_a_decision_that_would_be_another_now_is_found(terminal: Terminal, tmp_path: Path) -> None:
