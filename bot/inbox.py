@@ -22,7 +22,7 @@ from bot.interrupt import StopReason
 from bot.lanes import Lanes, Mode, Turn
 from bot.limits import Limits, Over, Scope
 from bot.loops import SILENCE, Loops, Pace
-from bot.patience import is_too_late
+from bot.patience import CATCHING_UP, is_too_late
 from bot.recent import Recent
 from bot.record import end_turn
 from bot.store.base import Outcome, Store, TurnRecord
@@ -284,7 +284,7 @@ class Inbox:
             self.lanes.submit(turn)
         elif turn.say is not None:
             is_old = turn.say == words.STALE and not turn.is_resumed
-            if is_old and self.told.seen(f"late {turn.key}", self.clock(), FULL_NOTE_INTERVAL):
+            if is_old and self.told.seen(f"late {turn.key}", self.clock(), CATCHING_UP):
                 self._end(turn, Outcome.STALE)
             else:
                 self.lanes.beside(turn)

@@ -47,6 +47,12 @@ async def test_of_a_hundred_old_messages_none_is_answered_and_each_room_reads_on
         assert len(world.provider.asked) == 1
         assert await world.app.store.pending() == []
         assert all(row.history == () for row in await world.app.store.turns(None, 10))
+        await asyncio.sleep(CATCHING_UP - 30)
+        assert await world.accept(said(world, 300, MAX_AGE + 60, space="room 1")), (
+            "a look back takes its time"
+        )
+        await world.quiet()
+        assert world.channel.visible(address("room 1")) == [words.STALE]
         assert await world.accept(said(world, 5, MAX_AGE)), "a second copy is known"
         await world.quiet()
         assert len(world.provider.asked) == 1
