@@ -226,6 +226,8 @@ class Inbox:
 
     def _turn_away(self, account: Account, message: Message, said: str) -> bool:
         """Tell a program, each time, that its request is too much now: it waits for an end. Nothing is kept of it."""
+        if not self.lanes.has_room_beside:
+            return False
         turn = self._turn(account, message, Role.GUEST)
         turn.committed.set_result(True)
         turn.say = said
@@ -287,28 +289,36 @@ class Inbox:
             if is_old and self.told.seen(f"late {turn.key}", self.clock(), CATCHING_UP):
                 self._end(turn, Outcome.STALE)
             else:
-                self.lanes.beside(turn)
+                self._say(turn)
         elif turn.is_resumed and turn.message.text == TAKEN_BACK:
             turn.interrupt.fire(StopReason.DELETED)
             self.lanes.submit(turn)
         elif not text and not turn.message.attachments:
             turn.say = words.EMPTY_MESSAGE
-            self.lanes.beside(turn)
+            self._say(turn)
         elif (needed := self.door.beyond(turn.message, turn.role)) is not None:
             turn.say = words.too_low(needed)
-            self.lanes.beside(turn)
+            self._say(turn)
         elif self._is_command(turn):
             turn.is_command = True
-            self.lanes.beside(turn)
+            self._say(turn)
         elif not turn.is_resumed and (full := self._full(turn.account, turn.message)):
             metrics.event_dropped(turn.account.channel.name, full)
             turn.say = words.QUEUE_FULL if full == FULL else words.OVERLOADED
             if self.told.seen(f"full {turn.key}", self.clock(), FULL_NOTE_INTERVAL):
                 self._end(turn, Outcome.FAILED)
             else:
-                self.lanes.beside(turn)
+                self._say(turn)
         else:
             self.lanes.submit(turn, self._mode(turn.key))
+
+    def _say(self, turn: Turn) -> None:
+        """Run a command, or say a line of our own, beside the lanes. Beyond the bound nobody could be told anyway."""
+        if self.lanes.has_room_beside:
+            self.lanes.beside(turn)
+            return
+        metrics.event_dropped(turn.account.channel.name, FULL)
+        self._end(turn, Outcome.FAILED)
 
     def _full(self, account: Account, message: Message) -> str:
         """Why one more message cannot wait, as metrics count it; "" where it can."""
@@ -464,7 +474,7 @@ class Inbox:
         turn = self._turn(account, said, Role.GUEST)
         turn.committed.set_result(True)
         turn.say = note
-        self.lanes.beside(turn)
+        self._say(turn)
         return True
 
     async def tell(self, account: Account, place: str, text: str) -> None:

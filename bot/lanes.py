@@ -215,6 +215,11 @@ class Lanes:
         """Whether too much is at hand in the whole process for one more message of this class."""
         return is_shed(latency, self._waiting + len(self._lanes), self._waiting_bytes, self.most)
 
+    @property
+    def has_room_beside(self) -> bool:
+        """Whether one more command or note may run: where none can be shown any more they must not pile up."""
+        return len(self._beside) < self.most.messages
+
     def is_busy(self, key: str) -> bool:
         """Whether an answer runs or waits there."""
         return key in self._lanes

@@ -18,6 +18,7 @@ from channels.events import Address, ConversationKey, Message
 from providers.fake import FakeProvider, Until, answer
 from tests.channels.api.site import Site, body, open_site
 from tests.story.inside import EDITS, Inside, inside, message
+from tests.virtual_time import virtual_time
 
 ORDER = (LatencyClass.BATCH, LatencyClass.ASYNC, LatencyClass.SEMI_SYNC, LatencyClass.SYNC)
 
@@ -85,6 +86,25 @@ async def test_texts_that_wait_count_by_their_bytes_until_they_wait_no_more(tmp_
         await world.quiet()
         assert world.channel.visible().count(words.OVERLOADED) == 1
         assert (world.app.lanes.waiting, world.app.lanes.waiting_bytes) == (0, 0)
+
+
+@virtual_time
+async def test_commands_and_notes_do_not_pile_up_where_nothing_can_be_shown(tmp_path: Path) -> None:
+    async with inside(tmp_path, FakeProvider("m"), is_virtual=True) as world:
+        world.app.lanes.most = Most(3)
+        world.channel.latency = 30.0
+        before = dropped("full")
+        for number in range(5):
+            assert await world.accept(in_room("/ping", number))
+        await world.app.lanes.idle.wait()
+        assert len(world.channel.visible()) == 3
+        assert dropped("full") - before == 2
+        assert await world.app.store.pending() == [], (
+            "what was not taken does not come back at the next start"
+        )
+        assert await world.accept(in_room("/ping", 9))
+        await world.app.lanes.idle.wait()
+        assert len(world.channel.visible()) == 4
 
 
 @pytest.mark.parametrize("is_stream", [True, False])
