@@ -24,7 +24,7 @@ _PROBE = "Reply with the single word: ready"
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
-    parser = verbs.add("models", "models: list, choose, test and measure them")
+    parser = verbs.add("models", "list, choose, test and measure models")
     below = verbs.under(parser)
     listed = below.add("list", "show the models that can be asked, and the aliases", _list)
     listed.add_argument("--all", action="store_true", help="with prices, retired ones and every provider")

@@ -8,7 +8,7 @@ from bot.cli.parser import Verbs
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
-    below = verbs.under(verbs.add("route", "what the router goes by"))
+    below = verbs.under(verbs.add("route", "which models are asked, and why"))
     route_explain.add(below)
     route_simulate.add(below)
     route_rollout.add(below)

@@ -19,7 +19,7 @@ _RECENT = 200
 def add(verbs: Verbs) -> None:
     """Add the verb, and the name that users of other gateways know it by."""
     _options(verbs.add("status", "show how the daemon is doing", _status))
-    parser = verbs.add("gateway", "the daemon by its other name")
+    parser = verbs.add("gateway", "run and status by the names that other gateways gave them")
     below = verbs.under(parser)
     run.add_options(below.add("run", "as firstword run", run.start))
     _options(below.add("status", "as firstword status", _status))

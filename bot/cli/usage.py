@@ -19,7 +19,7 @@ USUAL_DAYS = 30
 
 def add(verbs: Verbs) -> None:
     """Add the verb."""
-    below = verbs.under(verbs.add("usage", "what was used"))
+    below = verbs.under(verbs.add("usage", "what models cost"))
     verb = below.add("cost", "what models cost, by day (UTC) and model", _cost)
     verb.add_argument(
         "--days", type=int, default=USUAL_DAYS, metavar="N", help=f"how many, today among them ({USUAL_DAYS})"
