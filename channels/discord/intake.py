@@ -39,7 +39,11 @@ class Arrived:
 
 
 class Intake:
-    """Takes the dispatches of one shard. A queue that is full holds the socket up, never the heartbeat."""
+    """Takes the dispatches of one shard. A queue that is full holds the socket up, never the heartbeat.
+
+    `on_news` is called where a crash now would lose what nobody could ask for afterwards: a session has begun, somebody
+    spoke in a new channel. It must not block.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Intake:
         timing: Timing,
         *,
         on_ready: Callable[[Any, bool], Awaitable[None]],
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
         self._me = me
         self._host = host
@@ -59,6 +64,7 @@ class Intake:
         self._seen = seen
         self._timing = timing
         self._on_ready = on_ready
+        self._on_news = on_news
         self._queue: asyncio.Queue[Arrived] = asyncio.Queue(_QUEUE)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -79,6 +85,7 @@ class Intake:
             self._places.learn(name, data)
             await self._on_ready(data, name == "READY")
             arrived.progress.end(arrived.seq)
+            self._on_news()
             return
         if (channel := unknown_channel(name, data, self._places)) is not None:
             await self.look_up(channel)
@@ -148,4 +155,6 @@ class Intake:
         if isinstance(event, Message) and isinstance(data, dict) and is_snowflake(data.get("channel_id")):
             guild = data.get("guild_id")
             self._seen.note(data["channel_id"], event.message_id, guild if isinstance(guild, str) else "")
+            if self._seen.has_new:
+                self._on_news()
         return True

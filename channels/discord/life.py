@@ -59,6 +59,7 @@ class Life:
     _states: dict[int, str] = field(default_factory=dict)
     _seen: Seen | None = None
     _stored: dict[str, str] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _starts: Starts = field(default_factory=lambda: Starts(None))
     _lanes: Lanes = field(default_factory=lambda: Lanes(1, 5.0))
 
@@ -117,7 +118,9 @@ class Life:
             if is_new:
                 await backfill.run(intake, self.timing.backfill, number, count)
 
-        intake = Intake(me, self.host, self.rest, places, seen, self.timing, on_ready=on_ready)
+        intake = Intake(
+            me, self.host, self.rest, places, seen, self.timing, on_ready=on_ready, on_news=self._news.set
+        )
         token = self.settings.token.get_secret_value()
         value = intents_value(message_content=self.settings.message_content)
         stored = await self.host.cursor(self._cursor(number, count))
@@ -231,8 +234,12 @@ class Life:
     # -- keeping
 
     async def _keep_cursors(self) -> None:
+        """Once a second, and at once what the next process could not do without."""
         while True:
-            await asyncio.sleep(self.timing.cursor_every)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.timing.cursor_every):
+                    await self._news.wait()
+            self._news.clear()
             await self._store()
 
     async def _store(self) -> None:
@@ -250,7 +257,7 @@ class Life:
                 await self.host.set_cursor(number, dump_session(kept, self.wall()))
                 self._stored[number] = mark
         if self._seen is not None and self._seen.is_changed:
-            self._seen.is_changed = False
+            self._seen.is_changed = self._seen.has_new = False
             await self.host.set_cursor("seen", self._seen.stored())
 
     async def _save(self) -> None:

@@ -48,12 +48,15 @@ class Progress:
 
 
 class Seen:
-    """The last message taken over in each channel and the server that it belongs to, those last spoken in last."""
+    """The last message taken over in each channel and the server that it belongs to, those last spoken in last.
+
+    `is_changed`, `has_new`: since it was stored, something, and a channel of which nothing is stored.
+    """
 
     def __init__(self, limit: int, stored: str | None = None) -> None:
         self._limit = limit
         self._last: OrderedDict[str, tuple[str, str]] = OrderedDict()
-        self.is_changed = False
+        self.is_changed = self.has_new = False
         for channel, message, guild in _triples(stored):
             self._last[channel] = (message, guild)
 
@@ -67,6 +70,7 @@ class Seen:
         while len(self._last) > self._limit:
             self._last.popitem(last=False)
         self.is_changed = True
+        self.has_new = self.has_new or before is None
 
     def forget(self, channel: str) -> None:
         """The bot is there no more."""

@@ -222,6 +222,16 @@ async def test_after_a_session_that_has_ended_missed_messages_are_read_over_rest
     assert host.doubles == []
 
 
+async def test_what_the_next_process_cannot_do_without_is_kept_at_once(peer: Peer, host: KeepingHost) -> None:
+    """A session that has begun, a place where nobody had spoken before: else a kill soon afterwards loses what follows."""
+    seldom = replace(QUICK, cursor_every=3600.0)
+    async with running(peer, host, timing=seldom):
+        await host.until(lambda: any(name.startswith("session:") for name in host.cursors))
+        for place in (peer.bot.dm, peer.channel):
+            await peer.say(f"{peer.mention()} hello", channel=place)
+            await host.until(lambda place=place: place in host.cursors.get("seen", ""))  # type: ignore[misc]
+
+
 async def test_what_is_missed_is_bounded_by_age_and_count(peer: Peer, host: KeepingHost) -> None:
     async with running(peer, host):
         await peer.say("before", channel=peer.bot.dm)
