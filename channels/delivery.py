@@ -391,3 +391,5 @@ class _Writer:
                     await cast("ShowsNotes", self._channel).show_note(self._address, ids[-1], note)
         except (ChannelError, TimeoutError) as error:
             _log.warning("answer note not shown", error=type(error).__name__, channel=self._channel.name)
+        except Exception as error:  # noqa: BLE001 - an adapter's fault: the answer stands, and is not given again
+            _log.exception("answer note not shown", error=type(error).__name__, channel=self._channel.name)

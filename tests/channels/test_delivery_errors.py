@@ -20,7 +20,7 @@ from channels.errors import (
     TooLong,
     Unavailable,
 )
-from channels.events import Address
+from channels.events import Address, AnswerNote
 from channels.fake import FakeChannel, direct, limited
 from channels.fake_daemon import MemoryJournal
 from channels.outcome import PATIENCE
@@ -339,3 +339,13 @@ async def test_what_is_taken_back_goes_also_where_the_first_tries_fail() -> None
         await reply.finish()
     assert channel.visible() == []
     assert len(times(channel, "delete")) == 3
+
+
+@pytest.mark.parametrize("fault", [Unavailable("later"), ZeroDivisionError()])
+async def test_an_answer_stands_whatever_becomes_of_the_note_under_it(fault: Exception) -> None:
+    channel = FakeChannel(replace(CAPABILITIES, notes=True))
+    channel.fail_next("show_note", fault)
+    async with opened(channel) as reply:
+        reply.write("hello")
+        shown = await reply.finish(note=AnswerNote("some/model", "default", 0.1))
+    assert (shown.text, channel.visible(), len(channel.named("show_note"))) == ("hello", ["hello"], 1)
