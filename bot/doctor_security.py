@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from bot.access import ANYBODY, Activation, Direct
-from bot.checkup import State
+from bot.checkup import State, counted
 from bot.doctor import Patient, load
 from bot.doctor_files import backup_row, file_rows
 from bot.doctor_rows import Exposure
@@ -128,8 +128,9 @@ def _people(account: AccountSettings, name: str) -> Iterator[Exposure]:
         yield Exposure("account", _WARN, f"direct chats with {name}", _EVERYBODY, todo)
     else:
         named = len({*account.allow, *account.admins, *account.owner})
-        more = ", and whom they let in by a code" if account.dm is Direct.PAIRING else ""
-        yield Exposure("account", _OK, f"direct chats with {name}", f"{named} people who are named{more}")
+        who = {0: "nobody", 1: "one person"}.get(named, f"{named} people") + " named in the settings"
+        more = ", and whoever is let in by a code" if account.dm is Direct.PAIRING else ""
+        yield Exposure("account", _OK, f"direct chats with {name}", f"{who}{more}")
     if ANYBODY in account.groups:
         yield Exposure(
             "account",
@@ -140,7 +141,10 @@ def _people(account: AccountSettings, name: str) -> Iterator[Exposure]:
         )
     elif account.groups:
         yield Exposure(
-            "account", _OK, f"groups with {name}", f"everybody in {len(account.groups)} groups that are named"
+            "account",
+            _OK,
+            f"groups with {name}",
+            f"everybody in {counted(len(account.groups), 'listed group')}",
         )
     if account.activation is Activation.ALWAYS:
         todo = f"firstword config set {path}.activation mention"
@@ -151,13 +155,16 @@ def _people(account: AccountSettings, name: str) -> Iterator[Exposure]:
         yield Exposure(
             "account",
             _WARN,
-            f"{name} has no owner: nobody can let people in or be told of troubles",
+            f"{name} has no owner: nobody is told of troubles, and nobody may give an owner's commands",
             "",
             f"put your id into {path}.owner",
         )
     if account.admins:
         yield Exposure(
-            "account", _OK, f"who may talk to {name}", f"{len(account.admins)} admins, who let others in"
+            "account",
+            _OK,
+            f"who may talk to {name}",
+            f"{counted(len(account.admins), 'admin')}, who may let others in",
         )
     if not account.stop_loops:
         yield Exposure(
