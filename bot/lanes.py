@@ -28,6 +28,9 @@ MERGE_WINDOW = 1.5
 MAX_MERGES = 2
 
 
+_NOBODYS = frozenset({StopReason.DUPLICATE, StopReason.UNSTORED})
+
+
 class Mode(StrEnum):
     """What a message does that comes while an answer runs."""
 
@@ -390,6 +393,8 @@ class Lanes:
             return None
         turns = [lane.running] if lane.running is not None else []
         for turn in (*turns, *lane.waiting):
+            if turn.interrupt.reason in _NOBODYS:  # another copy of the message is the one that counts
+                continue
             if any(each.message.message_id == message_id for each in (turn, *turn.merged)):
                 return turn
         return None

@@ -179,6 +179,18 @@ async def test_a_waiting_message_can_be_found_and_withdrawn(rig: Rig) -> None:
     assert rig.lanes.waiting == 0
 
 
+async def test_a_copy_that_could_not_be_kept_does_not_stand_for_the_one_that_was(rig: Rig) -> None:
+    """Else a correction would go to the copy that answers nothing."""
+    rig.say("one")
+    rig.now = 10.0
+    refused = rig.say("two")
+    refused.interrupt.fire(StopReason.UNSTORED)
+    again = rig.say("two")
+    assert rig.lanes.find("fake:main:c", "two") is again
+    rig.end("one")
+    rig.end("two")
+
+
 async def test_a_draining_lane_starts_nothing_new(rig: Rig) -> None:
     rig.say("one")
     await rig.until("one")
