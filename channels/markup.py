@@ -217,6 +217,11 @@ def reached_by(text: str, shown: str) -> int | None:
     return end if wanted and _own_words(text[:end]) == wanted else None
 
 
+def is_other(text: str, shown: str) -> bool:
+    """Whether the plain text `shown` is mostly of other words than the Markdown `text`, which was found in it."""
+    return 2 * len(_own_words(text)) < len(words(shown))
+
+
 def _own_words(text: str, *, is_counted: bool = True) -> str:
     """The words that every rendering shows: no fence's language, no link's target, no raw tag, no box's cross.
 

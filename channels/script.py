@@ -16,7 +16,7 @@ from channels.capabilities import Capabilities, Operation, SendKey, Streaming
 from channels.errors import ChannelError, RateLimited
 from channels.events import Action, Sent
 from channels.journal import SentPart
-from channels.markup import is_blank, missing_from, reached_by
+from channels.markup import is_blank, is_other, missing_from, reached_by
 from channels.pacing import Budgets, EditPacer, Priority
 from channels.parts import Part, Plan
 from channels.steps import Abilities, End, Kind, Next, Past, Shown, Step, Wait
@@ -468,15 +468,25 @@ class Script:
     def _compare(self, shown: Shown, step: Step, echo: str, now: float) -> None:
         """Repair what does not read what it should: by an edit, else the missing words go into a further message."""
         missing = missing_from(step.text, echo)
-        shown.is_stale = False
+        may_be_older, shown.is_stale = shown.is_stale, False
         if missing is None:
             return
         shown.repairs += 1
         place = step.origin + missing
         if shown.repairs == 1 and self.can_edit(shown, now):
             shown.is_stale = True
+        elif may_be_older and self.is_final and is_other(step.text[:missing], echo):
+            if not self._was_all(echo):
+                self.plan.fix(step.index, self.wording.current, step.origin, step.text)
         elif missing > 0 and place < step.end:
             self.plan.fix(step.index, self.wording.current, place, step.text)
+
+    def _was_all(self, echo: str) -> bool:
+        """What stands under our key is all that an earlier life had to say: nothing is to follow it."""
+        past = self._past.text
+        if past in {"", self.wording.current}:  # nobody knows what that was
+            return self.mode is Streaming.NONE
+        return missing_from(past, echo) is None
 
 
 def _mode(streaming: Streaming, abilities: Abilities) -> Streaming:

@@ -217,3 +217,35 @@ async def test_what_cannot_be_asked_for_a_send_in_flight_is_let_be() -> None:
         delivery = await reply.finish()
     assert (channel.visible(), delivery.message_ids) == ([], ())
     assert len(channel.named("send")) < 10
+
+
+@pytest.mark.parametrize(
+    ("streaming", "was", "stood", "follows"),
+    [
+        (Streaming.NONE, "It begins at ten.", "It begins at ten.", False),
+        (Streaming.NONE, "", "It begins at ten.", False),  # the disk did not take it
+        (
+            Streaming.NONE,
+            "I was away.",
+            "It begins at ten.",
+            False,
+        ),  # a second life was away too, and said so
+        (Streaming.NONE, "It begins at ten. It ends at four.", "It begins at ten.", True),
+        (Streaming.BLOCK, "", "It begins at ten.", True),
+    ],
+)
+def test_a_word_of_ours_follows_what_stands_under_its_key_whole_or_not_at_all(
+    streaming: Streaming, was: str, stood: str, follows: bool
+) -> None:
+    @virtual_time
+    async def scenario() -> None:
+        channel = FakeChannel(replace(PACED, streaming=streaming, send_key=SendKey.KEY), echoes=True)
+        await channel.send(direct(), stood, "turn-0")
+        past = Past(is_resumed=True, text=was, may_stand=True)
+        async with opened(channel, MemoryJournal(), past=past) as reply:
+            reply.write("I was away.")
+            await reply.finish()
+        assert channel.visible() == [stood] + ["I was away."] * follows
+        assert channel.violations == channel.repeated == []
+
+    scenario()
