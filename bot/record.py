@@ -307,7 +307,7 @@ def _todo(attempt: Attempt) -> str | None:
 
 
 def note_doubt(turn: Turn) -> None:
-    """A message is about to be sent that an earlier life of the process may have sent: at most one stands beside it."""
+    """A message is about to be sent that an earlier life, or an earlier try, may have sent: it may stand twice."""
     log.warning("send may be a second one", turn_id=turn.turn_id)
     metrics.sends_doubtful(turn.message.address.key.channel)
 
@@ -321,8 +321,6 @@ def log_turn(turn: Turn, ending: Ending, delivery: Delivery) -> None:
         metrics.first_visible(channel, delivery.first_visible)
     if delivery.edits:
         metrics.edited(channel, delivery.edits)
-    if delivery.maybe_doubled:
-        metrics.sends_doubtful(channel, delivery.maybe_doubled)
     attempts = answer.attempts if answer is not None else []
     for before, after in itertools.pairwise([each for each in attempts if not each.hedge]):
         if before.kind is not None and before.rung != after.rung:

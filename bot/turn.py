@@ -135,6 +135,7 @@ class Turns:
                 past=Past(turn.is_resumed, turn.resumed_text, may_stand=turn.may_stand),
             ) as reply:
                 turn.reply = reply
+                reply.tell_doubts(functools.partial(note_doubt, turn))
                 if turn.asks_model:
                     reply.offer((STOP,))
                 talk = await self.conversations.of(turn.key, is_kept=turn.message.asked is None)
@@ -213,6 +214,7 @@ class Turns:
         except ChannelError as error:
             # Not done: the inbox row stays open, and the answer is shown at the next try or after the next start.
             is_away = isinstance(error, RateLimited | Unavailable)
+            turn.may_stand = turn.may_stand or (isinstance(error, Unavailable) and error.maybe_sent)
             said = f"the channel did not take the answer: {type(error).__name__} {error.detail}".rstrip()
             raise Undelivered(said, is_away=is_away) from error
 
@@ -284,7 +286,7 @@ class Turns:
         can = turn.account.channel.capabilities(turn.message.address)
         if turn.is_loose or not can.durable:
             return LooseJournal(turn.turn_id)
-        is_unsure = can.send_key is SendKey.NONE and turn.crashes > 0
+        is_unsure = can.send_key is SendKey.NONE and (turn.crashes > 0 or turn.may_stand)
         doubt = functools.partial(note_doubt, turn) if is_unsure else None
         return TurnJournal(
             self.store,

@@ -88,6 +88,10 @@ async def open_reply(
         await writer.stop()
 
 
+def _nobody_counts() -> None:
+    """Doubts are told to nobody."""
+
+
 class _Writer:
     """The one task of a reply: asks the script, makes the calls, reports to the journal."""
 
@@ -95,6 +99,7 @@ class _Writer:
         "_address",
         "_channel",
         "_clock",
+        "_doubts",
         "_ended",
         "_first_key",
         "_is_leaving",
@@ -106,6 +111,7 @@ class _Writer:
         "_waits_for_text",
         "_waker",
         "conclusion",
+        "doubted",
         "first_visible",
         "is_withdrawn",
         "route",
@@ -130,6 +136,8 @@ class _Writer:
         self.writes = 0
         self.route: RouteTaken | None = None
         self.conclusion: Conclusion | None = None
+        self.doubted: Callable[[], None] = _nobody_counts
+        self._doubts = 0
         self._channel = channel
         self._address = address
         self._journal = journal
@@ -244,6 +252,7 @@ class _Writer:
             script.capabilities = self._channel.capabilities(self._address)
             now = self._clock()
             step = script.next(now)
+            self._tell_doubts()
             if isinstance(step, Step):
                 await self._carry_out(step)
             elif isinstance(step, Wait):
@@ -254,6 +263,12 @@ class _Writer:
         self._typing.is_wanted = False
         if script.is_final and not (self._is_leaving or self.is_withdrawn or script.error is not None):
             await self._tell_last()
+
+    def _tell_doubts(self) -> None:
+        """At once: whoever ends the process, or gives the reply up, must not take the count along."""
+        new, self._doubts = self.script.maybe_doubled - self._doubts, self.script.maybe_doubled
+        for _ in range(new):
+            self.doubted()
 
     async def _rest(self, wait: Wait, now: float) -> None:
         """Until the time is over, the typing light is due, there is text that was waited for, or it is finished."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from channels.errors import ChannelError
@@ -52,6 +52,10 @@ class Reply:
     def offer(self, actions: Sequence[Action]) -> None:
         """The buttons under the answer while it grows, where the channel shows any."""
         self._writer.script.running = tuple(actions)
+
+    def tell_doubts(self, doubted: Callable[[], None]) -> None:
+        """`doubted` is called right before a send of which an earlier one of this reply may stand already."""
+        self._writer.doubted = doubted
 
     def spoken_by(self, route: RouteTaken) -> None:
         """Who speaks; a program is told before the first text."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import words
+from bot import metrics, words
 from bot.inbox import TAKEN_BACK
 from bot.patience import FIRST_PAUSE, MAX_AGE, MAX_CRASHES, MAX_ERRORS
 from bot.recovery import Recovery, Verdict, resume
@@ -68,6 +68,21 @@ async def test_an_answer_is_shown_once_when_its_channel_is_back(tmp_path: Path) 
         assert len(world.provider.asked) == 1
         assert [row.outcome for row in await world.app.store.turns(None, 5)] == [Outcome.DONE]
         assert await world.app.store.pending() == []
+
+
+@virtual_time
+async def test_every_copy_that_a_lost_answer_may_leave_is_counted(tmp_path: Path) -> None:
+    for times in (1, 2, 3, 4):
+        async with inside(
+            tmp_path / str(times), FakeProvider("one", answer("hello")), WHOLE, is_virtual=True
+        ) as world:
+            before = _doubtful()
+            lost = Unavailable("its answer did not come", maybe_sent=True)
+            world.channel.fail_next("send", *[lost] * times, late=True)
+            await world.say("one")
+            await _quiet(world)
+            assert world.channel.visible() == ["hello"] * (times + 1)
+            assert _doubtful() - before == times
 
 
 @virtual_time
@@ -186,6 +201,10 @@ async def test_a_message_that_only_waited_is_answered_however_often_the_process_
         await resume(world.app.store, world.app.accounts, world.app.inbox, lambda: 0.0, lambda: EPOCH + 1)
         await world.quiet()
         assert world.channel.visible() == ["here"]
+
+
+def _doubtful() -> float:
+    return metrics.REGISTRY.get_sample_value("firstword_sends_doubtful_total", {"channel": "fake"}) or 0.0
 
 
 def _ended(turn_id: str) -> TurnRecord:
