@@ -7,6 +7,7 @@ stands. Nothing here is an answer, so nothing here is tried again: what is not s
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from bot.access import is_shared
 from bot.accounts import Manner
 from bot.lanes import Turn
 from bot.recent import Recent
+from bot.record import note_doubt
 from bot.store.outbox import LooseJournal
 from channels.base import Channel
 from channels.delivery import open_reply
@@ -77,6 +79,7 @@ class Notes:
                     channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
                 ) as reply,
             ):
+                reply.tell_doubts(functools.partial(note_doubt, turn))
                 said = self.marked(turn, text)
                 await reply.finish(closing=said, conclusion=Conclusion(failure=Failure.BROKEN, words=said))
         except (ChannelError, TimeoutError) as error:

@@ -308,7 +308,7 @@ def _todo(attempt: Attempt) -> str | None:
 
 def note_doubt(turn: Turn) -> None:
     """A message is about to be sent that an earlier life, or an earlier try, may have sent: it may stand twice."""
-    log.warning("send may be a second one", turn_id=turn.turn_id)
+    log.warning("send may be a second one", turn_id=turn.turn_id, conversation=turn.key)
     metrics.sends_doubtful(turn.message.address.key.channel)
 
 
