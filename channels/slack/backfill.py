@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
 
 from channels.base import Host
 from channels.errors import ChannelError, Gone, NotAuthorized, RateLimited, Refused
-from channels.events import Message
+from channels.events import Event, Message
 from channels.slack.calls import Api
 from channels.slack.intake import Intake
 from channels.slack.memory import Recent
@@ -29,16 +29,26 @@ log = structlog.get_logger()
 
 _PAGE = 100
 _TRIES = 30
+# Slack's timestamps have six decimals.
+_TICK = 0.000001
 
 
 class Seen:
-    """Channels and threads ("C1", "C1 1700000000.000100") with the newest message of people that was taken."""
+    """Channels and threads ("C1", "C1 1700000000.000100") with the newest message of people that was taken.
+
+    `wanted`, `looking`: from which message on a place is still to be looked at, and is being looked at. That is older
+    than what was heard there meanwhile, and where a next process has to begin.
+    """
 
     def __init__(self, host: Host, name: str, most: int) -> None:
         self._host = host
         self._name = name
         self.places: Recent[str] = Recent(most)
+        self.wanted: dict[str, str] = {}
+        self.looking: dict[str, str] = {}
+        self._durable: frozenset[str] = frozenset()
         self._is_changed = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     async def load(self) -> None:
         """What an earlier life wrote down."""
@@ -49,26 +59,47 @@ class Seen:
         for place, ts in found.items() if isinstance(found, dict) else ():
             if isinstance(place, str) and isinstance(ts, str) and _number(ts) > 0:
                 self.places.put(place, ts)
+        self._durable = frozenset(self.places)
 
-    def note(self, message: Message) -> None:
+    def miss(self, message: Message) -> None:
+        """A message found no room. A new place counts as seen up to just before it, so that a look finds it."""
+        for place in _places(message):
+            if message.addressed and place not in self.places:
+                self.places.put(place, f"{_number(message.message_id) - _TICK:.6f}")
+
+    async def note(self, message: Message) -> None:
         """A message was taken. One that opens a thread is the newest of its channel and of the thread.
 
         What people say among themselves makes no place worth looking at; where there is one, it is seen, too.
+        A new place is durable when this returns. The message must not be confirmed before, else a crash forgets the
+        place, and nobody looks for what is said there until the next start.
         """
-        ts, key = message.message_id, message.address.key
-        if _number(ts) <= 0:
-            return  # a command
-        places = [key.space] if key.thread is None or key.thread == ts else []
-        if key.thread is not None:
-            places.append(f"{key.space} {key.thread}")
+        places = _places(message)
         for place in places:
             if message.addressed or place in self.places:
-                self._put(place, ts)
+                self._put(place, message.message_id)
+        if self._is_any_new(places):
+            async with self._writing:
+                if self._is_any_new(places):  # else it was written with another's
+                    await self._write()
 
     def forget(self, place: str) -> None:
         """The bot is not there any more."""
         self.places.pop(place, None)
         self._is_changed.set()
+
+    def looked(self, place: str) -> None:
+        """What was missed there has been found."""
+        self.looking.pop(place, None)
+        self._is_changed.set()
+
+    def since(self) -> dict[str, str]:
+        """Each place with the message from which on nothing is known to be heard."""
+        gaps = (self.looking, self.wanted)
+        return {
+            place: min((ts, *(gap[place] for gap in gaps if place in gap)), key=_number)
+            for place, ts in self.places.items()
+        }
 
     def _put(self, place: str, ts: str) -> None:
         old = self.places.get(place)
@@ -76,12 +107,24 @@ class Seen:
         self._is_changed.set()
 
     async def keep(self, every: float) -> None:
-        """Write it down whenever it has changed; a crash loses the last moments, whose messages are then known."""
+        """Write down what has changed in known places, at most `every` so many seconds.
+
+        A crash loses the last moments of it, whose messages are found again and known by their keys.
+        """
         while True:
             await self._is_changed.wait()
-            self._is_changed.clear()
-            await self._host.set_cursor(self._name, json.dumps(self.places))
+            async with self._writing:
+                await self._write()
             await asyncio.sleep(every)
+
+    def _is_any_new(self, places: Iterable[str]) -> bool:
+        return any(place in self.places and place not in self._durable for place in places)
+
+    async def _write(self) -> None:
+        self._is_changed.clear()
+        places = frozenset(self.places)
+        await self._host.set_cursor(self._name, json.dumps(self.since()))
+        self._durable = places
 
 
 class Backfill:
@@ -104,7 +147,6 @@ class Backfill:
         self._timing = timing
         self._now = now
         self._account = account
-        self._since: dict[str, str] = {}
         self._is_wanted = asyncio.Event()
         self._is_urgent = asyncio.Event()
 
@@ -113,10 +155,12 @@ class Backfill:
         self.want_later()
         self._is_urgent.set()
 
-    def want_later(self) -> None:
+    def want_later(self, missed: Event | None = None) -> None:
         """An event found no room: should Slack not offer it again, it is found in a while."""
-        for place, ts in self._seen.places.items():
-            self._since.setdefault(place, ts)
+        if isinstance(missed, Message):
+            self._seen.miss(missed)
+        for place, ts in self._seen.since().items():
+            self._seen.wanted.setdefault(place, ts)
         self._is_wanted.set()
 
     async def run(self, intake: Intake) -> None:
@@ -128,8 +172,9 @@ class Backfill:
                     await self._is_urgent.wait()
             self._is_wanted.clear()
             self._is_urgent.clear()
-            since, self._since = self._since, {}
+            since, self._seen.wanted = self._seen.wanted, {}
             if self._settings.hours > 0:
+                self._seen.looking = dict(since)
                 await self._look(intake, since)
 
     async def _look(self, intake: Intake, since: dict[str, str]) -> None:
@@ -147,7 +192,8 @@ class Backfill:
                 self._cannot(error, place)
             except ChannelError as error:
                 self._cannot(error, "")
-                self._since |= {place: last, **dict(places)}
+                self._seen.wanted |= {place: last, **dict(places)}
+                self._seen.looking = {}
                 self._is_wanted.set()  # the rest in a while
                 break
             else:
@@ -159,7 +205,9 @@ class Backfill:
                 heads = [f"{one['channel']} {one.get('ts')}" for one in messages if one.get("reply_count")]
                 fresh = [head for head in heads if " " not in place and head not in since][: max(0, room)]
                 since |= dict.fromkeys(fresh, oldest)
+                self._seen.looking |= dict.fromkeys(fresh, oldest)
                 places.extend((head, oldest) for head in fresh)
+            self._seen.looked(place)
 
     def _cannot(self, error: ChannelError, gone: str) -> None:
         """`gone`: the place that is not there any more, "" where Slack could only not be asked."""
@@ -211,6 +259,15 @@ class Backfill:
             if (await intake.settle(parsed)).is_taken:
                 return
             await asyncio.sleep(self._timing.full)
+
+
+def _places(message: Message) -> list[str]:
+    """Where a message is the newest: its channel, its thread, or both where it opens one. None for a command."""
+    ts, key = message.message_id, message.address.key
+    if _number(ts) <= 0:
+        return []
+    places = [key.space] if key.thread is None or key.thread == ts else []
+    return places if key.thread is None else [*places, f"{key.space} {key.thread}"]
 
 
 def _number(ts: str) -> float:

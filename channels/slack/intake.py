@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -39,7 +39,7 @@ TAKEN = Outcome(is_taken=True)
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What else follows; none of them may block.
+    """What else follows; none of them may block, but `on_message`, which is waited for before a message is confirmed.
 
     `on_opened`: a chat was opened. `on_message`: a message was taken. `on_refused`: tell the presser in private
     (response_url, line). `on_revoked`: the app was removed. `on_stopped`: Slack's own stop button was used there.
@@ -47,11 +47,11 @@ class Hooks:
     """
 
     on_opened: Callable[[Opened], None]
-    on_message: Callable[[Message], None]
+    on_message: Callable[[Message], Awaitable[None]]
     on_refused: Callable[[str, str], None]
     on_revoked: Callable[[str], None]
     on_stopped: Callable[[str, str | None], None]
-    on_full: Callable[[], None]
+    on_full: Callable[[Event], None]
 
 
 class Intake:
@@ -110,7 +110,7 @@ class Intake:
                 if line is not None:
                     return self._refuse(event, parsed.response_url, line)
             if not await self._accept(event):
-                self._hooks.on_full()
+                self._hooks.on_full(event)
                 return Outcome(is_taken=False)
         if parsed.stopped is not None:
             self._hooks.on_stopped(*parsed.stopped)
@@ -136,7 +136,7 @@ class Intake:
         if is_taken:
             self._taken.put(event.event_key, True)  # noqa: FBT003 - a value
             if isinstance(event, Message):
-                self._hooks.on_message(event)
+                await self._hooks.on_message(event)
         return is_taken
 
     def _refuse(self, event: Event, url: str, line: str) -> Outcome:

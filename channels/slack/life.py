@@ -185,10 +185,10 @@ class Life:
 
     # -- errands
 
-    def _took(self, assistant: Assistant, seen: Seen, message: Message) -> None:
-        seen.note(message)
+    async def _took(self, assistant: Assistant, seen: Seen, message: Message) -> None:
         if assistant.needs_title(message):
             self._errand(assistant.name(message))
+        await seen.note(message)
 
     def _greet(self, assistant: Assistant, opened: Opened) -> None:
         self._errand(assistant.greet(opened))

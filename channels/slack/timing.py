@@ -14,8 +14,9 @@ class Timing:
     answer pings and deliver nothing (slackapi/bolt-python#1529, #417). `overlap`: how long an old socket still
     delivers beside the new one. `ack`: Slack docs, "Events API" (2026-11): three seconds, less our way back.
     `retry_*`: waits after failures, doubled from first to last. `full`: before a missed message is offered again
-    for which there was no room. `seen_every`: how often what was seen is written down. `refill`: until what found no
-    room is looked for, longer than Slack offers it again (docs, "Events API": at once, after 1 and 5 minutes).
+    for which there was no room. `seen_every`: how often what was seen in known places is written down. `refill`: until
+    what found no room is looked for, longer than Slack offers it again (docs, "Events API": at once, after 1 and 5
+    minutes).
     """
 
     send: float = 20.0

@@ -179,7 +179,7 @@ async def test_no_generated_payload_gets_stuck_on_its_way_to_the_host(
         host.room = lambda _: has_room
         memory = Memory(host)
         names = Names(Api("xoxb-1", "http://127.0.0.1:9/"), memory, lambda: 0.0, 1.0)
-        hooks = Hooks(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
+        hooks = Hooks(_ignore, _ignored, _ignore, _ignore, _ignore, _ignore)
         intake = Intake(ME, host, memory, names, hooks, follow_ups=True, now=lambda: 1.7e9)
         for payload in payloads_:
             for kind in ("events_api", "slash_commands", "interactive", "hello"):
@@ -190,6 +190,10 @@ async def test_no_generated_payload_gets_stuck_on_its_way_to_the_host(
 
 def _ignore(*_: object) -> None:
     """What else follows is of no interest here."""
+
+
+async def _ignored(*_: object) -> None:
+    """As `_ignore`, where it is waited for."""
 
 
 @generated

@@ -25,6 +25,18 @@ def host(tmp_path: Path) -> KeepingHost:
     return KeepingHost(tmp_path)
 
 
+class SlowlyKeepingHost(KeepingHost):
+    """Its disk keeps no cursor before it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.may_keep = asyncio.Event()
+
+    async def set_cursor(self, name: str, value: str) -> None:
+        await self.may_keep.wait()
+        await super().set_cursor(name, value)
+
+
 async def opened(peer: Peer) -> int:
     return int((await peer.state())["opened"])
 
@@ -292,12 +304,45 @@ async def test_what_found_no_room_is_found_though_slack_gives_up_on_it(peer: Pee
         await peer.say(DM, "first")
         await host.until(lambda: bool(host.cursors))
         host.room = lambda _: False
-        await peer.say(DM, "no room")
-        await peer.wait(acked=1, outcome="unacked")
+        known = await peer.say(DM, "no room")
+        new = await peer.mention(CHANNEL, "none in a new place")
+        await peer.wait(acked=len(known["event_ids"] + new["event_ids"]), outcome="unacked")
         host.room = lambda _: True
         await peer.say(DM, "later")
-        await host.until(lambda: len(host.events) == 3)
-    assert sorted(host.texts) == ["first", "later", "no room"]
+        await host.until(lambda: len(host.events) == 4)
+    assert sorted(host.texts) == ["first", "later", "no room", "none in a new place"]
+
+
+async def test_what_is_said_after_a_kill_is_heard_in_a_place_that_was_new_just_before(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    after = KeepingHost(tmp_path)
+    async with running(peer, host, replace(QUICK, seen_every=3600.0)):
+        said = await peer.say(DM, "first")
+        await peer.wait(acked=len(said["event_ids"]))
+        head = await peer.mention(CHANNEL, "first in the channel")
+        await peer.wait(acked=len(said["event_ids"] + head["event_ids"]))
+        after.cursors, after.seen = dict(host.cursors), set(host.seen)  # as a kill right now leaves them
+    await peer.say(CHANNEL, "missed in the thread", thread=head["ts"], silent=True)
+    await peer.mention(CHANNEL, "missed in the channel", silent=True)
+    await peer.say(DM, "missed in the chat", silent=True)
+    async with running(peer, after):
+        await after.until(lambda: len(after.events) == 3)
+    assert sorted(after.texts) == ["missed in the channel", "missed in the chat", "missed in the thread"]
+
+
+async def test_nothing_is_confirmed_before_its_new_place_is_durable(peer: Peer, tmp_path: Path) -> None:
+    host = SlowlyKeepingHost(tmp_path)
+    await peer.settings(ack=0.05, retries=[])
+    async with running(peer, host, direct="inline"):
+        await peer.say(DM, "first")
+        await peer.wait(acked=1, outcome="unacked")
+        await host.until(lambda: host.texts == ["first"])
+        await peer.settings(ack=30.0)
+        host.may_keep.set()
+        await peer.say(DM, "second")
+        await peer.wait(acked=1)
+    assert host.texts == ["first", "second"]
 
 
 async def test_a_look_back_that_slack_cannot_answer_is_taken_up_again(
@@ -314,6 +359,31 @@ async def test_a_look_back_that_slack_cannot_answer_is_taken_up_again(
         await peer.say(DM, "now")
         await after.until(lambda: len(after.events) == 2)
     assert after.texts == ["now", "missed"]
+
+
+async def test_a_look_back_that_a_kill_ends_is_taken_up_by_the_next_process(
+    peer: Peer, host: KeepingHost, tmp_path: Path
+) -> None:
+    """What is said meanwhile is newer than what is still to be looked for."""
+    async with running(peer, host, direct="inline"):
+        await peer.say(DM, "before")
+        await host.until(lambda: bool(host.cursors))
+    await peer.say(DM, "missed", silent=True)
+    await peer.fault("conversations.history", status=503, body="busy")
+    between, after = KeepingHost(tmp_path), KeepingHost(tmp_path)
+    between.cursors = host.cursors
+    async with running(peer, between, direct="inline"):
+        await peer.say(DM, "now")
+        await peer.mention(CHANNEL, "in a new place")  # written down at once, with all that was seen
+        await between.until(
+            lambda: len(between.events) == 2 and CHANNEL in next(iter(between.cursors.values()))
+        )
+        await peer.wait(method="conversations.history", count=1)
+        after.cursors, after.seen = dict(between.cursors), set(between.seen)
+    assert between.texts == ["now", "in a new place"]
+    async with running(peer, after, direct="inline"):
+        await after.until(lambda: bool(after.events))
+    assert after.texts == ["missed"]
 
 
 async def test_talk_among_people_crowds_no_conversation_of_the_bot_out(
