@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.soak.life import SEED, Plan, soak
 from tests.soak.report import is_bad, lines
+from tests.soak.troubles import FAULTS
 
 
 def main() -> int:
@@ -19,9 +20,12 @@ def main() -> int:
     asked.add_argument("--rate", type=float, default=5.0, help="messages a second")
     asked.add_argument("--people", type=int, default=300)
     asked.add_argument("--seed", type=int, default=SEED)
+    asked.add_argument("--faults", nargs="+", choices=FAULTS, default=list(FAULTS), help="these alone")
     asked.add_argument("--log", type=Path, help="keep the daemon's log here")
     given = asked.parse_args()
-    plan = Plan(given.minutes * 60, rate=given.rate, people=given.people, seed=given.seed)
+    plan = Plan(
+        given.minutes * 60, rate=given.rate, people=given.people, seed=given.seed, faults=given.faults
+    )
     with tempfile.TemporaryDirectory(prefix="firstword-soak-") as folder:
         home = Path(folder) / "home"
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -21,6 +23,7 @@ TWICE = 0.1
 class Question:
     """One message, and what stands in its chat: `whole` answers, `told` that there is none.
 
+    `copies`: messages that name it, whole or not.
     `in_doubt`: its answer may have been on its way when the process was killed or the platform's line was cut.
     """
 
@@ -29,6 +32,7 @@ class Question:
     said: float
     whole: int = 0
     told: int = 0
+    copies: int = 0
     in_doubt: bool = False
 
     @property
@@ -46,6 +50,7 @@ class Crowd:
     chance: random.Random
     clock: Callable[[], float] = time.monotonic
     questions: list[Question] = field(default_factory=list)
+    doubts: set[str] = field(default_factory=set)
     crowded: int = 0
     twice: int = 0
     _open: dict[int, Question] = field(default_factory=dict)
@@ -114,11 +119,12 @@ class Crowd:
         for found in await self.peer.control("chat", chats=list(by_chat)):
             for each in by_chat[found["id"]]:
                 each.whole = _whole(found, each.marker)
+                each.copies = sum(each.marker in text for text in _ours(found))
 
     def _judge(self, question: Question, found: dict[str, Any]) -> None:
         question.whole = _whole(found, question.marker)
         # What broke off stands there with its marker, an answer that never came is told in words without one.
-        ours = [message["text"] for message in found["messages"] if message["from_bot"]]
+        ours = _ours(found)
         told = sum(not MARKER.search(text) for text in ours)
         cut = sum(question.marker in text for text in ours) - question.whole
         question.told = told - self._told.get(question.chat, 0) + cut
@@ -132,10 +138,24 @@ class Crowd:
 
     @property
     def doubled(self) -> list[Question]:
-        """More than one whole answer."""
-        return [each for each in self.questions if each.whole > 1]
+        """Answered, whole or in part, more than once."""
+        return [each for each in self.questions if each.copies > 1]
+
+    @property
+    def unexplained(self) -> list[Question]:
+        """Doubled though nothing was cut off on its way, or more often than the daemon counted in that chat."""
+        counted = Counter(json.loads(line)["conversation"].split(":")[2] for line in self.doubts)
+        found: list[Question] = []
+        for each in self.doubled:
+            counted[str(each.chat)] -= each.copies - 1
+            if not each.in_doubt or counted[str(each.chat)] < 0:
+                found.append(each)
+        return found
+
+
+def _ours(found: dict[str, Any]) -> list[str]:
+    return [message["text"] for message in found["messages"] if message["from_bot"]]
 
 
 def _whole(found: dict[str, Any], marker: str) -> int:
-    texts = [message["text"] for message in found["messages"] if message["from_bot"]]
-    return sum(text.startswith(marker) and text.endswith(marker) for text in texts)
+    return sum(text.startswith(marker) and text.endswith(marker) for text in _ours(found))

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.bench.processes import rss_bytes
 from tests.channels.telegram.peer.client import start_peer
+from tests.chaos.kills.verdict import DOUBTFUL, log_lines
 from tests.faults.scene import Scene, open_scene
 from tests.mock_model.client import running
 from tests.soak.crowd import Crowd
@@ -80,6 +81,7 @@ async def soak(home: Path, plan: Plan, tell: Callable[[str], None]) -> Soak:
             tasks.create_task(_sample(scene, seen, life, plan, is_over))
             tasks.create_task(_trouble(scene, seen, life, plan, end, tell))
         await crowd.settle(plan.patience)
+        await asyncio.to_thread(_note_doubts, crowd, home)
         await _look(scene, seen, life)
     return seen
 
@@ -108,6 +110,7 @@ async def _trouble(
         seen.faults.append(name)
         tell(f"{len(seen.crowd.questions):6d} messages, {name}")
         began = time.monotonic()
+        await asyncio.to_thread(_note_doubts, seen.crowd, scene.daemon.home)  # a long life's log forgets
         if name in CUTS:
             seen.crowd.doubt()
         await FAULTS[name](scene, plan.lasts)
@@ -116,6 +119,11 @@ async def _trouble(
         if name == KILL:
             life.number, life.began = life.number + 1, time.monotonic()
         await asyncio.sleep(max(0.0, began + plan.lasts - time.monotonic()))
+
+
+def _note_doubts(crowd: Crowd, home: Path) -> None:
+    """What the daemon logs of sends that may be second ones, in whichever life: its metric ends with each."""
+    crowd.doubts.update(line for line in log_lines(home / "logs") if DOUBTFUL in line)
 
 
 async def _sample(scene: Scene, seen: Soak, life: _Life, plan: Plan, is_over: Callable[[], bool]) -> None:

@@ -14,8 +14,8 @@ ROWS = (("RSS", "rss", MB, "MB"), ("tasks", "tasks", 1, ""), ("descriptors", "de
 
 
 def is_bad(seen: Soak) -> bool:
-    """Whether something was lost, or said twice though nothing was cut off on its way."""
-    return bool(seen.crowd.lost) or any(not each.in_doubt for each in seen.crowd.doubled)
+    """Whether something was lost, or said more often than the daemon counted while sends were cut off on their way."""
+    return bool(seen.crowd.lost or seen.crowd.unexplained)
 
 
 def lines(seen: Soak, warm_up: float = WARM_UP) -> Sequence[str]:
@@ -27,6 +27,7 @@ def lines(seen: Soak, warm_up: float = WARM_UP) -> Sequence[str]:
         f"{asked} messages, {crowd.twice} of them twice, {crowd.crowded} not sent as everybody waited",
         f"{whole} answered, {asked - whole - len(crowd.lost)} told why not, {len(crowd.lost)} lost",
         f"{len(crowd.doubled)} doubled, {sum(each.in_doubt for each in crowd.doubled)} of them cut off on their way",
+        f"{len(crowd.doubts)} sends counted as doubtful; {len(crowd.unexplained)} doubled that this does not explain",
         f"faults: {', '.join(f'{name} {times}' for name, times in Counter(seen.faults).items())}",
     ]
     for title, name, unit, of in (*ROWS, ("store", "store", MB, "MB")):
@@ -39,7 +40,12 @@ def lines(seen: Soak, warm_up: float = WARM_UP) -> Sequence[str]:
     found.append(
         f"loop lag p99 {'unknown' if late is None else f'at most {late * 1000:g} ms'} (last process)"
     )
-    return [*found, *_named("lost", crowd.lost), *_named("doubled", crowd.doubled)]
+    return [
+        *found,
+        *_named("lost", crowd.lost),
+        *_named("doubled", crowd.doubled),
+        *_named("not explained", crowd.unexplained),
+    ]
 
 
 def _by_minute(seen: Soak) -> Sequence[str]:

@@ -44,12 +44,28 @@ def crowd(*questions: Question) -> Soak:
 
 
 WHOLE, LOST = Question(1, "qid1q", 0.0, whole=1), Question(2, "qid2q", 0.0)
-TWICE, AT_A_KILL = (Question(3, "qid3q", 0.0, whole=2), Question(4, "qid4q", 0.0, whole=2, in_doubt=True))
+TWICE = Question(3, "qid3q", 0.0, whole=2, copies=2)
+AT_A_KILL = Question(4, "qid4q", 0.0, whole=2, copies=2, in_doubt=True)
+IN_PART = Question(4, "qid5q", 0.0, whole=1, copies=2, in_doubt=True)
+COUNTED = '{"conversation": "telegram:main:%d", "turn_id": "t%d"}'
 
 
 def test_what_is_lost_or_doubled_for_no_reason_is_bad() -> None:
-    assert [is_bad(crowd(each)) for each in (WHOLE, LOST, TWICE, AT_A_KILL)] == [False, True, True, False]
+    assert [is_bad(crowd(each)) for each in (WHOLE, LOST, TWICE)] == [False, True, True]
     assert "lost: qid2q in chat 2" in lines(crowd(WHOLE, LOST))
+
+
+@pytest.mark.parametrize(
+    ("chats", "unexplained"),
+    [((), [AT_A_KILL, IN_PART]), ((4,), [IN_PART]), ((3, 5), [AT_A_KILL, IN_PART]), ((4, 4), [])],
+)
+def test_what_a_kill_doubled_is_excused_as_often_as_the_daemon_counted_it(
+    chats: tuple[int, ...], unexplained: list[Question]
+) -> None:
+    seen = crowd(AT_A_KILL, IN_PART)
+    seen.crowd.doubts = {COUNTED % (chat, turn) for turn, chat in enumerate(chats)}
+    assert seen.crowd.unexplained == unexplained
+    assert is_bad(seen) == bool(unexplained)
 
 
 @pytest.mark.slow  # a real life of some seconds, a kill in it

@@ -82,7 +82,7 @@ class Books:
             self.check = str(store.execute("PRAGMA quick_check").fetchone()[0])
             self.rows = [_row(each) for each in store.execute(_ROWS)]
             self.ended = {each[0]: _ended(each) for each in store.execute(_TURNS)}
-        self.log = [json.loads(line) for line in _lines(home / "logs")]
+        self.log = [json.loads(line) for line in log_lines(home / "logs")]
         self.by_message = defaultdict[tuple[str, str], list[Row]](list)
         for each in self.rows:
             self.by_message[each.place, each.message].append(each)
@@ -111,7 +111,8 @@ def _ended(row: tuple[Any, ...]) -> Ended:
     return Ended(turn_id, outcome, tuple(json.loads(answered)), tuple(json.loads(parts)))
 
 
-def _lines(folder: Path) -> Iterator[str]:
+def log_lines(folder: Path) -> Iterator[str]:
+    """Everything that was logged there, oldest first."""
     for path in sorted(folder.glob("firstword.log*"), reverse=True):
         yield from path.read_text().splitlines()
 
