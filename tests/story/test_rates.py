@@ -68,8 +68,9 @@ async def test_what_was_refused_is_not_answered_when_it_comes_again_after_a_rest
         await said(world, "one", 1)
         await said(world, "two", 2)
     async with inside(tmp_path, talker(), policy=OPEN) as world:
-        await said(world, "two", 2)
-        assert world.provider.asked == []
+        assert (
+            await said(world, "two", 2) == []
+        )  # a model may be asked while the store looks, and is not heard
 
 
 @pytest.mark.parametrize("text", ["/stop", "/cancel", "/abort", "stop", "Cancel"])
