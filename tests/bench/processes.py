@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import resource
@@ -69,8 +70,12 @@ def core_seconds(core: int) -> tuple[float, float]:
     return 0.0, 0.0
 
 
+@functools.cache
 def cores() -> tuple[int, int]:
-    """(core of the bot, core of its peers); the same one twice where there is only one."""
+    """(core of the bot, core of its peers); the same one twice where there is only one.
+
+    What this process may use when it first asks: later it stays on one of them itself.
+    """
     if not hasattr(os, "sched_getaffinity"):
         return 0, 0
     allowed = sorted(os.sched_getaffinity(0))
