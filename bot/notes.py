@@ -79,7 +79,7 @@ class Notes:
                     channel, turn.message.address, journal, turn.account.budgets, clock=self.clock
                 ) as reply,
             ):
-                reply.tell_doubts(functools.partial(note_doubt, turn))
+                reply.tell_doubts(functools.partial(note_doubt, turn.turn_id, turn.message.address.key))
                 said = self.marked(turn, text)
                 await reply.finish(closing=said, conclusion=Conclusion(failure=Failure.BROKEN, words=said))
         except (ChannelError, TimeoutError) as error:

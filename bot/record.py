@@ -23,7 +23,7 @@ from bot.remedies import remedy
 from bot.store.base import HistoryRow, Outcome, Store, TurnRecord
 from bot.taint import Origin, brought_by
 from channels.delivery import Delivery, Reply
-from channels.events import AnswerNote
+from channels.events import AnswerNote, ConversationKey
 from providers.base import Role
 from providers.errors import ErrorKind
 from routing.execute import Answer, Attempt
@@ -306,10 +306,13 @@ def _todo(attempt: Attempt) -> str | None:
     )
 
 
-def note_doubt(turn: Turn) -> None:
-    """A message is about to be sent that an earlier life, or an earlier try, may have sent: it may stand twice."""
-    log.warning("send may be a second one", turn_id=turn.turn_id, conversation=turn.key)
-    metrics.sends_doubtful(turn.message.address.key.channel)
+def note_doubt(turn_id: str, conversation: ConversationKey) -> None:
+    """A message is about to be sent that an earlier life, or an earlier try, may have sent: it may stand twice.
+
+    Takes no turn: it hangs on the turn's own reply, and the two would wait in a ring for the garbage collector.
+    """
+    log.warning("send may be a second one", turn_id=turn_id, conversation=str(conversation))
+    metrics.sends_doubtful(conversation.channel)
 
 
 def log_turn(turn: Turn, ending: Ending, delivery: Delivery) -> None:

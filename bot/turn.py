@@ -135,7 +135,7 @@ class Turns:
                 past=Past(turn.is_resumed, turn.resumed_text, may_stand=turn.may_stand),
             ) as reply:
                 turn.reply = reply
-                reply.tell_doubts(functools.partial(note_doubt, turn))
+                reply.tell_doubts(functools.partial(note_doubt, turn.turn_id, turn.message.address.key))
                 if turn.asks_model:
                     reply.offer((STOP,))
                 talk = await self.conversations.of(turn.key, is_kept=turn.message.asked is None)
@@ -287,7 +287,7 @@ class Turns:
         if turn.is_loose or not can.durable:
             return LooseJournal(turn.turn_id)
         is_unsure = can.send_key is SendKey.NONE and (turn.crashes > 0 or turn.may_stand)
-        doubt = functools.partial(note_doubt, turn) if is_unsure else None
+        doubt = functools.partial(note_doubt, turn.turn_id, turn.message.address.key) if is_unsure else None
         return TurnJournal(
             self.store,
             turn.turn_id,
