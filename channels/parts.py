@@ -57,6 +57,8 @@ class Plan:
             if end >= len(text):
                 return
             found = cut(text, self._start, self.limit, self.unit, self._fence, floor)
+            if not is_final and floor < found.end == len(text) and not text.endswith("\n"):
+                return  # behind a fence's closing line, it seems; with more words in it, it is none
             self._close(text, found.end, found.fence)
 
     def open(self, text: str, *, is_final: bool, is_raw: bool = False) -> Part | None:

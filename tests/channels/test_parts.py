@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.capabilities import LengthUnit
@@ -11,6 +11,7 @@ from channels.split import measure
 from tests.channels.test_split import TEXTS, UNITS, bare
 from tests.generated import generated
 
+NO_CLOSING_LINE = "```python\n```\n    indented()\n\n\n```python\n" + "    indented()\n" * 3 + "```python"
 CODE = "\n".join(f"line_{number} = {number}" for number in range(40))
 
 
@@ -34,6 +35,7 @@ def whole(plan: Plan, text: str) -> list[str]:
 
 
 @generated
+@example(NO_CLOSING_LINE, 100, 1, LengthUnit.CODE_POINTS)
 @given(TEXTS, st.integers(100, 500), st.integers(1, 80), UNITS)
 def test_a_text_that_grew_is_whole_in_the_end(text: str, limit: int, step: int, unit: LengthUnit) -> None:
     plan, shown = plan_of(text, limit, step=step, unit=unit)
