@@ -44,7 +44,7 @@ async def mixed(load: Load) -> Found:
     """An open loop over the four sites in turn; CPU is taken while the load is even."""
     count = load.at_once + load.rate * load.hold
     each = -(-count // 4) + WARM
-    with pinned(cores()[1]), running() as model:
+    with pinned(cores()[1]), running("--steady") as model:
         async with AsyncExitStack() as stack:
             sites = await _open(stack, each)
             channels = {site.channel: site.accounts() for site in sites}

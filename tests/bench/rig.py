@@ -35,9 +35,9 @@ class Rig:
 
 @asynccontextmanager
 async def open_rig(*telegram_flags: str) -> AsyncIterator[Rig]:
-    """Both peers on their core; each row has fresh ones."""
-    with pinned(cores()[1]), running() as model:
-        async with start_peer(*telegram_flags) as telegram:
+    """Both peers on their core; each row has fresh ones. Their collector would stop them for longer than is measured."""
+    with pinned(cores()[1]), running("--steady") as model:
+        async with start_peer("--steady", *telegram_flags) as telegram:
             yield Rig(model, telegram)
 
 

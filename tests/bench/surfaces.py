@@ -186,7 +186,7 @@ async def measure(ground: Ground, scale: Scale) -> Found:
     rounds = 1 if scale.quick else ground.rounds
     lengths = [min(seconds, LONGEST) for seconds in answers(count * rounds)]
     tokens = [max(4, round(seconds / GAP)) for seconds in lengths]
-    with pinned(cores()[1]), running() as model:
+    with pinned(cores()[1]), running("--steady") as model:
         async with ground.open(count) as site:
             channels = {site.channel: site.accounts()}
             async with open_daemon(model.base_url, channels, site.connected):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import importlib
 import importlib.util
 import json
@@ -27,7 +28,12 @@ def main() -> None:
     parser.add_argument("--state", type=State, choices=list(State), default=State.READY)
     parser.add_argument("--models", default="m", help="names, separated by commas")
     parser.add_argument("--cpu", type=int, help="the core to stay on (Linux)")
+    parser.add_argument(
+        "--steady", action="store_true", help="without the garbage collector's pauses (benches)"
+    )
     given = parser.parse_args()
+    if given.steady:
+        gc.disable()
     if given.cpu is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {given.cpu})
     models = tuple(name for name in given.models.split(",") if name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 
@@ -27,6 +28,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--token-rate", type=float, default=30.0, help="messages a second in all")
     parser.add_argument("--webhook-retry", type=float, default=1.0, help="first wait of a failed webhook, s")
     parser.add_argument("--lean", action="store_true", help="keep no arguments and no edit history (benches)")
+    parser.add_argument(
+        "--steady", action="store_true", help="without the garbage collector's pauses (benches)"
+    )
     return parser.parse_args()
 
 
@@ -38,6 +42,8 @@ async def _main(options: argparse.Namespace) -> None:
         token_rate=options.token_rate,
         enabled=not options.no_flood,
     )
+    if options.steady:
+        gc.disable()
     tokens = options.token or [TOKEN]
     server = Server(tokens, limits, lean=options.lean, webhook_retry=options.webhook_retry)
     runner, port = await serve(server, options.host, options.port)
