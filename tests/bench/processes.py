@@ -88,6 +88,13 @@ def pin(core: int) -> None:
         os.sched_setaffinity(0, {core})
 
 
+def roam(pid: int) -> None:
+    """Let every thread that a process has now use both cores, wherever it was pinned to."""
+    if hasattr(os, "sched_setaffinity"):
+        for task in _entries(f"/proc/{pid}/task"):
+            os.sched_setaffinity(int(task.name), set(cores()))
+
+
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
     """What is started inside stays on `core`; afterwards we are where we were."""
