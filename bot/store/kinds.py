@@ -34,7 +34,7 @@ def finishing(max_lines: int) -> Kind:
 ADD_MESSAGE = Kind("add message", 0, inbox.add_messages, urgent=True, essential=False)
 ADD_KEY = Kind("add key", 1, inbox.add_keys, urgent=True, essential=False, alone=True)
 PART_SENT = Kind("part sent", 3, turns.parts_sent, alone=True)
-PROGRESS = Kind("progress", 4, turns.progress, essential=False, alone=True)
+PROGRESS = Kind("progress", 4, turns.progress, essential=False, alone=True, patient=True)
 FINAL = Kind("final", 5, turns.final, urgent=True, alone=True)
 HOLD = Kind("hold", 2, money.hold, rides=True)
 CHARGE = Kind("charge", 3, money.charge, rides=True)

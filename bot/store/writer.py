@@ -29,6 +29,7 @@ INTAKE_BYTES = 64 * 1024 * 1024
 # Writes that nobody waits for give others this long to come along: one flush less for most of them. It is how
 # much longer a crash can leave a sent message without its record; the sending itself takes far longer.
 PATIENCE = 0.003
+LONG_PATIENCE = 0.25
 MOST_RIDING = 64  # writes that only wait for company
 
 _log = structlog.get_logger(__name__)
@@ -40,8 +41,9 @@ class Kind:
 
     `rank`: kinds are written in this order within a batch. `urgent`: somebody waits for it. `essential`: it
     belongs to a message already taken, so it is let in even when new ones are refused. `alone`: it is one
-    statement, which needs no transaction around it when nothing else is written. `rides`: it waits for any other
-    write to come along, however long, and costs no flush of its own; a crash may lose it until then.
+    statement, which needs no transaction around it when nothing else is written. `patient`: it may wait for others
+    LONG_PATIENCE instead of PATIENCE. `rides`: it waits for any other write to come along, however long, and costs
+    no flush of its own; a crash may lose it until then.
     """
 
     name: str
@@ -50,7 +52,13 @@ class Kind:
     urgent: bool = False
     essential: bool = True
     alone: bool = False
+    patient: bool = False
     rides: bool = False
+
+    @property
+    def presses(self) -> bool:
+        """Whether a batch should be written because of it, rather than it because of a batch."""
+        return not (self.patient or self.rides)
 
 
 @dataclass(slots=True)
@@ -83,8 +91,9 @@ class Writer:
         self._home = threading.get_ident()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._lock = threading.Lock()  # guards the four below
+        self._lock = threading.Lock()  # guards the five below
         self._queue: deque[Write] = deque()
+        self._pressing = 0
         self._bytes = 0
         self._draining = False
         self._idle_work: Callable[[sqlite3.Connection], None] | None = None
@@ -140,25 +149,38 @@ class Writer:
         await last
 
     def _enqueue(self, write: Write) -> None:
+        kind = write.kind
         with self._lock:
             self._queue.append(write)
             self._bytes += write.size
-            if self._draining:  # the writer will find it
+            self._pressing += kind.presses
+            if self._draining and kind.presses:  # the writer will find it
                 return
-            if write.kind.urgent:
-                self._draining = True
-        if write.kind.urgent:
+            start = kind.urgent and not self._draining
+            self._draining = self._draining or start
+        if start:
             self._start()
-        elif self._timer is None and not (write.kind.rides and len(self._queue) < MOST_RIDING):
-            self._timer = self._loop.call_later(PATIENCE, self._start_late)
+        elif not (kind.rides and len(self._queue) < MOST_RIDING):
+            self._arm(LONG_PATIENCE if kind.patient else PATIENCE)
+
+    def _arm(self, patience: float) -> None:
+        due = self._loop.time() + patience
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._start_late)
 
     def _start_late(self) -> None:
         self._timer = None
         with self._lock:
-            if self._draining or not self._queue:
+            if not self._queue:
                 return
-            self._draining = True
-        self._start()
+            is_busy, self._draining = self._draining, True
+        if is_busy:  # perhaps with its last batch, which came too early for what waits
+            self._arm(PATIENCE)
+        else:
+            self._start()
 
     def _start(self) -> None:
         if self._timer is not None:
@@ -182,11 +204,14 @@ class Writer:
             raise
 
     def _write_all(self) -> None:
+        may_wait = False  # the first batch takes along what waits; none is written for that alone
         while True:
             with self._lock:
-                count = min(len(self._queue), BATCH)
+                count = min(len(self._queue), BATCH) if self._pressing or not may_wait else 0
                 batch = [self._queue.popleft() for _ in range(count)]
                 self._bytes -= sum([write.size for write in batch])
+                self._pressing -= sum([write.kind.presses for write in batch])
+                may_wait = count < BATCH
                 idle_work = None if batch else self._idle_work
                 if idle_work is not None:
                     self._idle_work = None

@@ -240,3 +240,57 @@ async def test_work_that_raises_does_not_end_its_thread() -> None:
     executor.submit(done.set)
     assert await asyncio.to_thread(done.wait, 10)
     executor.close()
+
+
+PATIENT = Kind("patient", 2, _insert, patient=True)
+
+
+async def test_what_is_patient_goes_with_the_next_batch_and_makes_none(
+    path: Path, connection: sqlite3.Connection
+) -> None:
+    writer = Writer(connection, path, InlineExecutor())
+    waits = [writer.add(PATIENT, number) for number in range(3)]
+    await asyncio.sleep(writing.PATIENCE)
+    assert writer.batches == 0 and writer.is_pressed
+    await writer.add(INSERT, 10)
+    assert writer.batches == 1 and all(each.done() for each in waits)
+
+
+async def test_what_is_patient_is_written_alone_in_the_end(
+    path: Path, connection: sqlite3.Connection
+) -> None:
+    writer = Writer(connection, path, InlineExecutor())
+    assert await writer.add(PATIENT, 1) == 1
+    waits = writer.add(PATIENT, 2)
+    await writer.add(LAZY, 3)  # whose patience ends long before
+    assert waits.done() and writer.batches == 2
+
+
+async def test_what_is_patient_does_not_lengthen_the_work_that_is_going_on(path: Path) -> None:
+    made, make = _executors()
+    async with open_store(path, executor=make) as store:
+        await made[0].hold()
+        loop, late = asyncio.get_running_loop(), list[asyncio.Future[Any]]()
+        come = threading.Event()
+
+        def save() -> None:
+            late.append(store.progress("t", "text"))
+            come.set()
+
+        def meanwhile(_: sqlite3.Connection) -> None:
+            loop.call_soon_threadsafe(save)
+            assert come.wait(10)
+
+        first = store.call(meanwhile)
+        made[0].release()
+        await first
+        assert store.writer.batches == 1 and not late[0].done()
+        await late[0]
+        assert store.writer.batches == 2
+
+
+async def test_the_end_writes_what_is_patient(path: Path, connection: sqlite3.Connection) -> None:
+    writer = Writer(connection, path, ThreadExecutor("disk"))
+    waits = [writer.add(PATIENT, number) for number in range(writing.BATCH + 5)]
+    await writer.close()
+    assert all(each.result() == number for number, each in enumerate(waits))
