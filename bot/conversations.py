@@ -14,7 +14,7 @@ KEPT_LINES = 60
 KEPT_CHARACTERS = 60_000
 """Of history per active conversation; a longer one is cut at its beginning."""
 
-KEPT_ALTOGETHER = 40_000_000
+KEPT_ALTOGETHER = 60_000_000
 """Characters of history of all of them; those that were quiet longest are read again when they are next wanted."""
 
 LINE = 300
