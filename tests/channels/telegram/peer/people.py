@@ -50,7 +50,7 @@ def _say(bot: Bot, item: dict[str, Any]) -> dict[str, Any]:
     return {
         "update_id": update,
         "message_id": message.id,
-        "at": now,
+        "at": time.monotonic(),  # from here on it can be handed out
         "payload": payload if not bot.lean else None,
     }
 
