@@ -8,7 +8,7 @@ from zlib import crc32
 
 import structlog
 
-from routing.complexity import Complexity, Need, assess, need
+from routing.complexity import Complexity, Need, gain, need
 from routing.errors import WeightsError
 from routing.learning import DEEP_ABOVE, FAST_BELOW
 from routing.strategy import Difficulty
@@ -42,7 +42,7 @@ def judge(bounds: Callable[[str], tuple[float, float]]) -> Callable[[str, str], 
     Reads the table now. `bounds` gives those of an account.
     """
     weights = table()
-    return lambda text, account: difficulty_of(assess(text, weights), bounds(account))
+    return lambda text, account: difficulty_of(Complexity(None, gain(text, weights)), bounds(account))
 
 
 @cache

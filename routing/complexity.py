@@ -11,6 +11,7 @@ import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from routing.english import is_english
 from routing.features import LEAST_CHOICES, NAMES, WORD, choices, features, length
@@ -74,6 +75,14 @@ class Reading:
     rules: Sequence[Rule] = ()
 
 
+class _Sums(NamedTuple):
+    """What a text weighs: altogether, each known word, each figure in the order of NAMES."""
+
+    total: float
+    words: list[tuple[str, float]]
+    figures: list[float]
+
+
 NO_EVIDENCE = Complexity(None)
 _NOTHING = Reading(is_known=False)
 
@@ -86,6 +95,14 @@ def assess(text: str, weights: Weights | None) -> Complexity:
     if weights is None:
         return NO_EVIDENCE
     return weigh(read(text, weights.words), weights)
+
+
+def gain(text: str, weights: Weights | None) -> float | None:
+    """The gain that `assess` finds, without score and causes: what a decision needs, in two thirds of the time."""
+    if weights is None:
+        return None
+    reading = read(text, weights.words)
+    return _gain(_sums(reading, weights).total, weights.gains) if reading.is_known else None
 
 
 def need(complexity: Complexity, *, fast_below: float = 0.03, deep_above: float = 0.12) -> Need:
@@ -134,25 +151,29 @@ def weigh(reading: Reading, weights: Weights) -> Complexity:
     """The sum, as a score and as a gain, with what weighed most."""
     if not reading.is_known:
         return NO_EVIDENCE
-    share = word_weight(reading)
-    known = [(word, weights.words[word] * share) for word in reading.words if word in weights.words]
+    sums = _sums(reading, weights)
     rules = [(rule.name, rule.points * weights.rules) for rule in reading.rules]
-    capped = points(reading.rules) * weights.rules
-    table = weights.choosing if reading.is_choosing else weights.plain
-    figures = [
-        (name, (value - usual) * weight)
-        for name, value, (weight, usual) in zip(NAMES, reading.figures, table, strict=True)
-    ]
-    long = weights.length * reading.length
-    total = weights.bias[reading.is_choosing] + capped + long
-    total += sum(weight for _, weight in figures) + sum(weight for _, weight in known)
-    causes = sorted((*rules, *figures, *known), key=lambda each: (-abs(each[1]), each[0]))[:MOST_CAUSES]
+    weighed = (*rules, *zip(NAMES, sums.figures, strict=True), *sums.words)
+    causes = sorted(weighed, key=lambda each: (-abs(each[1]), each[0]))[:MOST_CAUSES]
     return Complexity(
-        score=_score((total - weights.middle) / weights.spread),
-        gain=_gain(total, weights.gains),
-        evidence=len(known) + len(rules),
+        score=_score((sums.total - weights.middle) / weights.spread),
+        gain=_gain(sums.total, weights.gains),
+        evidence=len(sums.words) + len(rules),
         causes=tuple(Cause(name, round(weight, 4)) for name, weight in causes),
     )
+
+
+def _sums(reading: Reading, weights: Weights) -> _Sums:
+    share = word_weight(reading)
+    words = [(word, weights.words[word] * share) for word in reading.words if word in weights.words]
+    table = weights.choosing if reading.is_choosing else weights.plain
+    figures = [
+        (value - usual) * weight for value, (weight, usual) in zip(reading.figures, table, strict=True)
+    ]
+    total = weights.bias[reading.is_choosing] + points(reading.rules) * weights.rules
+    total += weights.length * reading.length
+    total += sum(figures) + sum([weight for _, weight in words])
+    return _Sums(total, words, figures)
 
 
 def _score(distance: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.complexity import NO_EVIDENCE, Complexity, Need, assess, need
+from routing.complexity import NO_EVIDENCE, Complexity, Need, assess, gain, need
 from routing.errors import WeightsError
 from routing.features import LEAST_CHOICES, choices
 from routing.own_words import MAX_CHARACTERS, own_words
@@ -175,3 +175,13 @@ def test_a_table_that_is_wrong_is_refused_with_the_remedy(change: dict[str, obje
 def test_a_file_that_is_no_table_is_refused(data: bytes) -> None:
     with pytest.raises(WeightsError):
         parse(data)
+
+
+@given(st.text(max_size=300) | st.text(alphabet="abcdeinrst A.:\n?-7", max_size=300))
+def test_a_decision_takes_the_same_gain_that_is_explained(text: str) -> None:
+    assert gain(text, shipped()) == assess(text, shipped()).gain
+    assert gain(text + CHOICES, shipped()) == assess(text + CHOICES, shipped()).gain
+
+
+def test_without_a_table_there_is_no_gain() -> None:
+    assert gain("why is the sky blue", None) is None
