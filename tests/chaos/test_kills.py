@@ -1,4 +1,4 @@
-"""A real daemon is killed fifteen times amid conversations on two channels, and nobody gets less or more for it."""
+"""A real daemon is killed fifteen times amid conversations on three channels, and nobody gets less or more for it."""
 
 from __future__ import annotations
 

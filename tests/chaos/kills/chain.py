@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.kills.points import POINTS
-from tests.chaos.kills.stage import MANY, MOMENT, Size, Stage, open_stage, taken
+from tests.chaos.kills.rooms import Size
+from tests.chaos.kills.sides import MOMENT
+from tests.chaos.kills.stage import MANY, Stage, open_stage, taken
 from tests.chaos.kills.strangers import admit_all
 from tests.chaos.kills.verdict import DOUBTFUL, Books, Verdict, judge, look_at
 from tests.mock_model.client import MockModelError

@@ -16,55 +16,81 @@ from collections.abc import Awaitable, Callable
 from bot.store import backup
 from tests.chaos.kills import strangers
 from tests.chaos.kills.checkpoint import WRITES, stand_still
-from tests.chaos.kills.crowd import LENGTHS
-from tests.chaos.kills.stage import MOMENT, Stage
+from tests.chaos.kills.rooms import LENGTHS, rules
+from tests.chaos.kills.sides import MOMENT
+from tests.chaos.kills.stage import Stage
 
 Moment = Callable[[Stage], Awaitable[None]]
 
 
-# Telegram: what is written.
+# What is written, anywhere.
 
 
-async def _telegram_write(
-    stage: Stage, method: str, kind: str, *, is_group: bool = False, taken: bool
+async def _write(
+    stage: Stage, channel: str, call: str, kind: str, *, is_group: bool = False, taken: bool
 ) -> None:
-    room = await stage.crowd.quiet("telegram", is_group=is_group)
-    calls = await stage.hold_telegram(method, room, taken=taken)
+    side, room = stage.side(channel), await stage.crowd.quiet(channel, is_group=is_group)
+    calls = await side.hold(call, room, taken=taken)
     await stage.crowd.ask(room, kind)
-    await stage.telegram_called(method, calls, room)
+    await side.called(call, calls, room)
 
 
-async def _telegram_types(stage: Stage) -> None:
-    room = await stage.crowd.quiet("telegram")
-    calls = await stage.hold_telegram("sendchataction", room, taken=True)
-    await stage.ask_held(room, "plain", hold="typing", hold_after=0)
-    await stage.telegram_called("sendchataction", calls, room)
+async def _last_write(stage: Stage, channel: str, call: str, *, is_group: bool = False, taken: bool) -> None:
+    side, room = stage.side(channel), await stage.crowd.quiet(channel, is_group=is_group)
+    end = f"end {stage.crowd.said}"  # what was let go once holds nothing any more
+    question = await stage.ask_held(room, "plain", hold=end, hold_after=LENGTHS["plain"] - 1)
+    await side.reads(room, f"{question.markers[0]} word1")
+    calls = await side.hold(call, room, taken=taken)
+    stage.model.release(end)
+    await side.called(call, calls, room)
 
 
-async def _telegram_last_edit(stage: Stage, *, taken: bool) -> None:
-    room = await stage.crowd.quiet("telegram", is_group=True)
-    question = await stage.ask_held(room, "plain", hold="end", hold_after=LENGTHS["plain"] - 1)
-    await stage.telegram.wait(MOMENT, chat=int(room.id), contains=f"{question.markers[0]} word1")
-    calls = await stage.hold_telegram("editmessagetext", room, taken=taken)
-    stage.model.release("end")
-    await stage.telegram_called("editmessagetext", calls, room)
+async def _second_message(
+    stage: Stage, channel: str, call: str, kind: str, *, is_group: bool = False, first: str = ""
+) -> None:
+    """`first`: the call that shows the first one, where it is another."""
+    side, room = stage.side(channel), await stage.crowd.quiet(channel, is_group=is_group)
+    calls = await side.calls()
+    half = f"first half {stage.crowd.said}"
+    await stage.ask_held(room, kind, hold=half, hold_after=100)
+    await side.called(first or call, calls, room, answered=True)
+    calls = await side.hold(call, room, taken=True)
+    stage.model.release(half)
+    await side.called(call, calls, room)
 
 
-async def _telegram_second_message(stage: Stage) -> None:
-    room = await stage.crowd.quiet("telegram", is_group=True)
-    calls = int((await stage.telegram.state())["counts"].get("calls", 0))
-    await stage.ask_held(room, "huge", hold="first half", hold_after=100)
-    await stage.telegram.wait(MOMENT, chat=int(room.id), method="sendmessage", since=calls, status=200)
-    calls = await stage.hold_telegram("sendmessage", room, taken=True)
-    stage.model.release("first half")
-    await stage.telegram_called("sendmessage", calls, room)
-
-
-async def _telegram_command(stage: Stage, *, taken: bool) -> None:
-    room = await stage.crowd.quiet("telegram")
-    calls = await stage.hold_telegram("sendmessage", room, taken=taken)
+async def _command(stage: Stage, channel: str, call: str, *, taken: bool) -> None:
+    side, room = stage.side(channel), await stage.crowd.quiet(channel)
+    calls = await side.hold(call, room, taken=taken)
     await stage.crowd.command(room)
-    await stage.telegram_called("sendmessage", calls, room)
+    await side.called(call, calls, room)
+
+
+async def _types(stage: Stage, channel: str, call: str) -> None:
+    side, room = stage.side(channel), await stage.crowd.quiet(channel)
+    calls = await side.hold(call, room, taken=True)
+    await stage.ask_held(room, "plain", hold="typing", hold_after=0)
+    await side.called(call, calls, room)
+
+
+async def _again(stage: Stage, channel: str) -> None:
+    room = await stage.crowd.quiet(channel)
+    await stage.crowd.ask(room, "plain")
+    await stage.crowd.repeat(room)
+
+
+async def _corrects(stage: Stage, channel: str, words: int) -> None:
+    """After so many words of an answer: none, where a stream takes none back."""
+    room = await stage.crowd.quiet(channel)
+    question = await stage.ask_held(room, "plain", hold="correction", hold_after=words)
+    await stage.model_at(question.markers[0], 2 if words else 1)
+    await stage.crowd.correct(room)
+    await stage.model_at(question.markers[-1], 1)
+
+
+async def _sent_out(stage: Stage, channel: str) -> None:
+    """The platform has sent the event; whether it was read nobody knows."""
+    await stage.crowd.ask(await stage.crowd.quiet(channel), "plain")
 
 
 # Telegram: what comes in.
@@ -72,77 +98,26 @@ async def _telegram_command(stage: Stage, *, taken: bool) -> None:
 
 async def _telegram_confirms(stage: Stage, *, taken: bool) -> None:
     room = await stage.crowd.quiet("telegram")
-    calls = await stage.hold_telegram("getupdates", None, taken=taken)
+    calls = await stage.side("telegram").hold("getupdates", None, taken=taken)
     await stage.crowd.ask(room, "plain")
-    await stage.telegram_called("getupdates", calls)
+    await stage.side("telegram").called("getupdates", calls)
 
 
 async def _telegram_hands_out(stage: Stage) -> None:
     first = await stage.crowd.quiet("telegram")
-    calls = await stage.hold_telegram("getupdates", None, taken=True)
+    calls = await stage.side("telegram").hold("getupdates", None, taken=True)
     await stage.crowd.ask(first, "brief")
-    await stage.telegram_called("getupdates", calls)
+    await stage.side("telegram").called("getupdates", calls)
     await stage.crowd.ask(await stage.crowd.quiet("telegram"), "plain")
     await stage.telegram.state()
 
 
 async def _telegram_again(stage: Stage) -> None:
-    room = await stage.crowd.quiet("telegram")
-    await stage.crowd.ask(room, "plain")
-    await stage.crowd.repeat(room)
+    await _again(stage, "telegram")
     await stage.telegram.wait(MOMENT, holding=True)
 
 
-async def _telegram_corrects(stage: Stage) -> None:
-    room = await stage.crowd.quiet("telegram")
-    question = await stage.ask_held(room, "plain", hold="correction", hold_after=1)
-    await stage.model_at(question.markers[0], 2)
-    await stage.crowd.correct(room)
-    await stage.model_at(question.markers[-1], 1)
-
-
-# Discord: what is written.
-
-
-async def _discord_write(stage: Stage, route: str, kind: str, *, taken: bool) -> None:
-    room = await stage.crowd.quiet("discord")
-    calls = await stage.hold_discord(route, room, taken=taken)
-    await stage.crowd.ask(room, kind)
-    await stage.discord_called(route, calls, room)
-
-
-async def _discord_last_edit(stage: Stage, *, taken: bool) -> None:
-    room = await stage.crowd.quiet("discord")
-    question = await stage.ask_held(room, "plain", hold="end", hold_after=LENGTHS["plain"] - 1)
-    await stage.discord.wait(MOMENT, channel=room.id, contains=f"{question.markers[0]} word1")
-    calls = await stage.hold_discord("edit_message", room, taken=taken)
-    stage.model.release("end")
-    await stage.discord_called("edit_message", calls, room)
-
-
-async def _discord_second_message(stage: Stage) -> None:
-    room = await stage.crowd.quiet("discord")
-    calls = int((await stage.discord.state())["calls"])
-    await stage.ask_held(room, "huge", hold="first half", hold_after=100)
-    await stage.discord.wait(MOMENT, channel=room.id, route="create_message", since=calls, status=200)
-    calls = await stage.hold_discord("create_message", room, taken=True)
-    stage.model.release("first half")
-    await stage.discord_called("create_message", calls, room)
-
-
-async def _discord_command(stage: Stage) -> None:
-    room = await stage.crowd.quiet("discord")
-    calls = await stage.hold_discord("create_message", room, taken=True)
-    await stage.crowd.command(room)
-    await stage.discord_called("create_message", calls, room)
-
-
 # Discord: what comes in.
-
-
-async def _discord_dispatched(stage: Stage) -> None:
-    """The gateway has sent the event; whether it was read nobody knows."""
-    await stage.crowd.ask(await stage.crowd.quiet("discord"), "plain")
 
 
 async def _discord_deaf(stage: Stage) -> None:
@@ -166,10 +141,63 @@ async def _discord_forgotten(stage: Stage) -> None:
     await stage.crowd.ask(await stage.crowd.quiet("discord"), "plain")
 
 
-async def _discord_again(stage: Stage) -> None:
-    room = await stage.crowd.quiet("discord")
+# Slack: what is written, and what comes in.
+
+
+async def _slack_streams_again(stage: Stage) -> None:
+    """The process ends a second time at the same stream: two of which nobody knows."""
+    side, room = stage.side("slack"), await stage.crowd.quiet("slack", is_group=False)
+    calls = await side.hold("chat.startStream", room, taken=True)
+    await stage.crowd.ask(room, "long")
+    await side.called("chat.startStream", calls, room)
+    await stage.daemon.kill()
+    calls = await side.hold("chat.startStream", room, taken=True)
+    await stage.daemon.start()
+    await side.called("chat.startStream", calls, room)
+
+
+async def _slack_takes_up(stage: Stage, call: str, *, taken: bool) -> None:
+    """The stream of a life that is over is written over by the next one."""
+    side, room = stage.side("slack"), await stage.crowd.quiet("slack", is_group=False)
+    question = await stage.ask_held(room, "plain", hold="stream", hold_after=6)
+    await side.reads(room, question.markers[0])
+    (shown,) = [each.id for each in await side.seen(room) if question.markers[0] in each.text]
+    await stage.daemon.kept(f"part WHERE message_id = '{shown}'", 1)
+    await stage.daemon.kill()
+    calls = await side.hold(call, room, taken=taken)
+    stage.model.script(*rules())
+    await stage.daemon.start()
+    await side.called(call, calls, room)
+
+
+async def _slack_acknowledged(stage: Stage) -> None:
+    """The event was taken, and Slack knows it."""
+    room = await stage.crowd.quiet("slack", is_group=False)
+    told = len(await stage.slack.deliveries(event="message"))
     await stage.crowd.ask(room, "plain")
-    await stage.crowd.repeat(room)
+    (one, *_) = (await stage.slack.deliveries(event="message"))[told:]
+    await stage.slack.wait(MOMENT, acked=1, event_id=one["event_id"])
+
+
+async def _slack_hears_no_acknowledgement(stage: Stage) -> None:
+    """It offers the event again, although it was taken."""
+    await stage.slack.settings(ack=0.0)
+    question = await stage.crowd.ask(await stage.crowd.quiet("slack", is_group=False), "plain")
+    await stage.model_at(question.markers[0], 1)
+
+
+async def _slack_deaf(stage: Stage) -> None:
+    room = await stage.crowd.quiet("slack", is_group=False)
+    await stage.slack.control("deafen", mute=True)
+    await stage.crowd.ask(room, "plain")
+
+
+async def _slack_cut(stage: Stage) -> None:
+    room = await stage.crowd.quiet("slack")
+    opened = int((await stage.slack.state())["opened"])
+    await stage.slack.drop_sockets()
+    await stage.crowd.ask(room, "plain")
+    await stage.slack.wait(MOMENT, sockets=1, opened=opened + 1)
 
 
 # The model.
@@ -249,9 +277,9 @@ async def _checkpoint(stage: Stage) -> None:
 
 async def _asks_to_be_let_in(stage: Stage, *, taken: bool) -> None:
     room = await strangers.come(stage)
-    calls = await stage.hold_telegram("sendmessage", room, taken=taken)
+    calls = await stage.side("telegram").hold("sendmessage", room, taken=taken)
     await strangers.knock(stage, room)
-    await stage.telegram_called("sendmessage", calls, room)
+    await stage.side("telegram").called("sendmessage", calls, room)
 
 
 async def _approved(stage: Stage, *, kept: bool) -> None:
@@ -305,56 +333,133 @@ async def _call(
 
 POINTS: dict[str, Moment] = {
     "telegram has the only message of an answer, does not say so": _of(
-        _telegram_write, "sendmessage", "brief", taken=True
+        _write, "telegram", "sendmessage", "brief", taken=True
     ),
     "telegram was sent the only message and has not taken it": _of(
-        _telegram_write, "sendmessage", "brief", taken=False
+        _write, "telegram", "sendmessage", "brief", taken=False
     ),
-    "telegram has a draft, does not say so": _of(_telegram_write, "sendmessagedraft", "long", taken=True),
+    "telegram has a draft, does not say so": _of(_write, "telegram", "sendmessagedraft", "long", taken=True),
     "telegram was sent a draft and has not taken it": _of(
-        _telegram_write, "sendmessagedraft", "long", taken=False
+        _write, "telegram", "sendmessagedraft", "long", taken=False
     ),
     "telegram has the first words in a group, does not say so": _of(
-        _telegram_write, "sendmessage", "long", is_group=True, taken=True
+        _write, "telegram", "sendmessage", "long", is_group=True, taken=True
     ),
     "telegram was sent the first words in a group and has not taken them": _of(
-        _telegram_write, "sendmessage", "long", is_group=True, taken=False
+        _write, "telegram", "sendmessage", "long", is_group=True, taken=False
     ),
     "telegram has an edit, does not say so": _of(
-        _telegram_write, "editmessagetext", "long", is_group=True, taken=True
+        _write, "telegram", "editmessagetext", "long", is_group=True, taken=True
     ),
     "telegram was sent an edit and has not taken it": _of(
-        _telegram_write, "editmessagetext", "long", is_group=True, taken=False
+        _write, "telegram", "editmessagetext", "long", is_group=True, taken=False
     ),
-    "telegram has the last edit, does not say so": _of(_telegram_last_edit, taken=True),
-    "telegram was sent the last edit and has not taken it": _of(_telegram_last_edit, taken=False),
-    "telegram has the second message of a long answer, does not say so": _telegram_second_message,
-    "telegram shows typing": _telegram_types,
-    "telegram has a command's answer, does not say so": _of(_telegram_command, taken=True),
-    "telegram was sent a command's answer and has not taken it": _of(_telegram_command, taken=False),
+    "telegram has the last edit, does not say so": _of(
+        _last_write, "telegram", "editmessagetext", is_group=True, taken=True
+    ),
+    "telegram was sent the last edit and has not taken it": _of(
+        _last_write, "telegram", "editmessagetext", is_group=True, taken=False
+    ),
+    "telegram has the second message of a long answer, does not say so": _of(
+        _second_message, "telegram", "sendmessage", "huge", is_group=True
+    ),
+    "telegram shows typing": _of(_types, "telegram", "sendchataction"),
+    "telegram has a command's answer, does not say so": _of(_command, "telegram", "sendmessage", taken=True),
+    "telegram was sent a command's answer and has not taken it": _of(
+        _command, "telegram", "sendmessage", taken=False
+    ),
     "telegram was told that a message arrived and has not taken it": _of(_telegram_confirms, taken=False),
     "telegram has taken that a message arrived, does not say so": _of(_telegram_confirms, taken=True),
     "telegram hands a message out, it is on its way": _telegram_hands_out,
     "telegram offers a message twice": _telegram_again,
-    "a question is corrected while it is answered": _telegram_corrects,
-    "discord has the first words, does not say so": _of(_discord_write, "create_message", "long", taken=True),
+    "a question is corrected while it is answered": _of(_corrects, "telegram", 1),
+    "discord has the first words, does not say so": _of(
+        _write, "discord", "create_message", "long", taken=True
+    ),
     "discord was sent the first words and has not taken them": _of(
-        _discord_write, "create_message", "long", taken=False
+        _write, "discord", "create_message", "long", taken=False
     ),
     "discord has the only message of an answer, does not say so": _of(
-        _discord_write, "create_message", "brief", taken=True
+        _write, "discord", "create_message", "brief", taken=True
     ),
-    "discord has an edit, does not say so": _of(_discord_write, "edit_message", "long", taken=True),
-    "discord was sent an edit and has not taken it": _of(_discord_write, "edit_message", "long", taken=False),
-    "discord has the last edit, does not say so": _of(_discord_last_edit, taken=True),
-    "discord was sent the last edit and has not taken it": _of(_discord_last_edit, taken=False),
-    "discord has the second message of a long answer, does not say so": _discord_second_message,
-    "discord has a command's answer, does not say so": _discord_command,
-    "discord has sent an event": _discord_dispatched,
+    "discord has an edit, does not say so": _of(_write, "discord", "edit_message", "long", taken=True),
+    "discord was sent an edit and has not taken it": _of(
+        _write, "discord", "edit_message", "long", taken=False
+    ),
+    "discord has the last edit, does not say so": _of(_last_write, "discord", "edit_message", taken=True),
+    "discord was sent the last edit and has not taken it": _of(
+        _last_write, "discord", "edit_message", taken=False
+    ),
+    "discord has the second message of a long answer, does not say so": _of(
+        _second_message, "discord", "create_message", "huge"
+    ),
+    "discord has a command's answer, does not say so": _of(_command, "discord", "create_message", taken=True),
+    "discord has sent an event": _of(_sent_out, "discord"),
     "discord says nothing any more": _discord_deaf,
     "discord is asked to go on with a session": _discord_resumes,
     "discord has forgotten the session": _discord_forgotten,
-    "discord offers an event twice": _discord_again,
+    "discord offers an event twice": _of(_again, "discord"),
+    "slack has begun a stream, does not say so": _of(_write, "slack", "chat.startStream", "long", taken=True),
+    "slack was asked for a stream and has not begun it": _of(
+        _write, "slack", "chat.startStream", "long", taken=False
+    ),
+    "slack has begun a stream twice, did not say so": _slack_streams_again,
+    "slack has more of a stream, does not say so": _of(
+        _write, "slack", "chat.appendStream", "long", taken=True
+    ),
+    "slack was sent more of a stream and has not taken it": _of(
+        _write, "slack", "chat.appendStream", "long", taken=False
+    ),
+    "slack has ended a stream, does not say so": _of(_last_write, "slack", "chat.stopStream", taken=True),
+    "slack was asked to end a stream and has not": _of(_last_write, "slack", "chat.stopStream", taken=False),
+    "slack has what follows a full stream, does not say so": _of(
+        _second_message, "slack", "chat.postMessage", "vast", first="chat.startStream"
+    ),
+    "slack has closed the stream of a life that is over, does not say so": _of(
+        _slack_takes_up, "chat.stopStream", taken=True
+    ),
+    "slack was asked to close the stream of a life that is over and has not": _of(
+        _slack_takes_up, "chat.stopStream", taken=False
+    ),
+    "slack was sent what is to stand for a broken stream and has not taken it": _of(
+        _slack_takes_up, "chat.update", taken=False
+    ),
+    "slack has the only message of an answer, does not say so": _of(
+        _write, "slack", "chat.postMessage", "brief", is_group=True, taken=True
+    ),
+    "slack has the first words in a channel, does not say so": _of(
+        _write, "slack", "chat.postMessage", "long", is_group=True, taken=True
+    ),
+    "slack was sent the first words in a channel and has not taken them": _of(
+        _write, "slack", "chat.postMessage", "long", is_group=True, taken=False
+    ),
+    "slack has an edit, does not say so": _of(
+        _write, "slack", "chat.update", "long", is_group=True, taken=True
+    ),
+    "slack was sent an edit and has not taken it": _of(
+        _write, "slack", "chat.update", "long", is_group=True, taken=False
+    ),
+    "slack has the last edit, does not say so": _of(
+        _last_write, "slack", "chat.update", is_group=True, taken=True
+    ),
+    "slack was sent the last edit and has not taken it": _of(
+        _last_write, "slack", "chat.update", is_group=True, taken=False
+    ),
+    "slack has the second message of a long answer, does not say so": _of(
+        _second_message, "slack", "chat.postMessage", "vast", is_group=True
+    ),
+    "slack shows a status line": _of(_types, "slack", "assistant.threads.setStatus"),
+    "slack has a command's answer, does not say so": _of(_command, "slack", "chat.postMessage", taken=True),
+    "slack was sent a command's answer and has not taken it": _of(
+        _command, "slack", "chat.postMessage", taken=False
+    ),
+    "slack has sent an event": _of(_sent_out, "slack"),
+    "slack knows that an event was taken": _slack_acknowledged,
+    "slack does not hear that an event was taken": _slack_hears_no_acknowledgement,
+    "slack offers an event twice": _of(_again, "slack"),
+    "slack says nothing any more": _slack_deaf,
+    "slack has cut the connection and has a new one": _slack_cut,
+    "a question at slack is corrected before it is answered": _of(_corrects, "slack", 0),
     "the model was asked": _of(_model, "telegram", 1, hold="asked", hold_after=0, headers_late=True),
     "the model's first word came": _of(_model, "telegram", 2, hold="first", hold_after=1),
     "the model is in the middle of an answer": _of(_model, "discord", 2, hold="middle", hold_after=8),

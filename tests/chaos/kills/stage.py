@@ -1,4 +1,4 @@
-"""The processes of one chain of lives: both platforms, the model, the daemon, and the people before them."""
+"""The processes of one chain of lives: the platforms, the model, the daemon, and the people before them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,15 @@ from typing import Any
 
 from bot.store.backup import Backup
 from tests.channels.discord.peer import client as discord
+from tests.channels.slack.peer import client as slack
 from tests.channels.telegram.peer import client as telegram
-from tests.chaos.kills.crowd import LENGTHS, Crowd, Question, Room, rules
+from tests.chaos.kills.crowd import Crowd
+from tests.chaos.kills.rooms import LENGTHS, Question, Room, Size, rules
+from tests.chaos.kills.sides import MOMENT, Discord, Side, Slack, Telegram, open_sides
 from tests.mock_model.client import MockModel, running
 from tests.story.running import Daemon, config
 
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Places: private chats and groups of Telegram, direct messages of Discord. `pace`: seconds between two words."""
-
-    chats: int
-    groups: int
-    direct: int
-    pace: float
-
-
-MANY, FEW = Size(8, 4, 8, 0.15), Size(6, 3, 6, 0.3)
-
-MOMENT = 5.0
-"""Seconds that a named moment may take to come; then the process is killed where it is."""
+MANY, FEW = Size(8, 4, 8, 4, 2, 0.15), Size(5, 3, 5, 3, 1, 0.3)
 
 
 @dataclass
@@ -43,8 +32,6 @@ class Stage:
     `strangers`: who is not let in yet; `came`: how many there were. `calls`: what was asked of lives that are over.
     """
 
-    telegram: telegram.Peer
-    discord: discord.Peer
     model: MockModel
     daemon: Daemon
     crowd: Crowd
@@ -55,30 +42,32 @@ class Stage:
     came: int = 0
     calls: list[asyncio.Task[Any]] = field(default_factory=list)
 
+    def side(self, channel: str) -> Side:
+        """The platform of that name."""
+        return self.crowd.sides[channel]
+
+    @property
+    def telegram(self) -> telegram.Peer:
+        """What only it can do."""
+        side = self.side("telegram")
+        assert isinstance(side, Telegram)
+        return side.peer
+
+    @property
+    def discord(self) -> discord.Peer:
+        """What only it can do."""
+        side = self.side("discord")
+        assert isinstance(side, Discord)
+        return side.peer
+
+    @property
+    def slack(self) -> slack.Peer:
+        """What only it can do."""
+        side = self.side("slack")
+        assert isinstance(side, Slack)
+        return side.peer
+
     # Trouble that holds a moment until the process is dead.
-
-    async def hold_telegram(self, method: str, room: Room | None, *, taken: bool) -> int:
-        """The next such call is carried out and not answered, or neither; returns the calls so far."""
-        what: dict[str, Any] = {"delay_after": 60} if taken else {"hang": True}
-        await self.telegram.fault(method, chat=int(room.id) if room else None, **what)
-        return int((await self.telegram.state())["counts"].get("calls", 0))
-
-    async def telegram_called(self, method: str, since: int, room: Room | None = None) -> None:
-        """Such a call has come."""
-        where = {"chat": int(room.id)} if room else {}
-        await self.telegram.wait(MOMENT, method=method, since=since, arrived=True, **where)
-
-    async def hold_discord(self, route: str, room: Room | None, *, taken: bool) -> int:
-        """The same there."""
-        what: dict[str, Any] = {"delay_after": 60} if taken else {"hang": True}
-        where = {"channel": room.id} if room else {}
-        await self.discord.control("fault", route=route, times=1, what=what, **where)
-        return int((await self.discord.state())["calls"])
-
-    async def discord_called(self, route: str, since: int, room: Room | None = None) -> None:
-        """Such a call has come."""
-        where = {"channel": room.id} if room else {}
-        await self.discord.wait(MOMENT, route=route, since=since, arrived=True, **where)
 
     def hold_model(self, marker: str, kind: str, **what: Any) -> None:
         """The question with this marker is answered so, once; the others as ever."""
@@ -99,29 +88,17 @@ class Stage:
 
     async def calm(self) -> None:
         """No trouble any more but what has begun."""
-        await self.telegram.control("clear_faults")
-        await self.discord.control("clear_faults")
+        for side in self.crowd.sides.values():
+            await side.calm()
         self.model.script(*rules())
 
 
-def _settings(crowd: Crowd, bot: telegram.Peer, other: discord.Peer, model: MockModel) -> dict[str, Any]:
-    chats = {
-        "token": bot.token,
-        "baseUrl": bot.base_url,
-        "allow": [int(each.person) for each in crowd.rooms if each.channel == "telegram"],
-        "groups": [int(each.id) for each in crowd.rooms if each.is_group],
-        "rich": "off",
-        "limits": "none",  # as the server: twenty messages a minute in a group would be most of a chain's time
+def _settings(crowd: Crowd, model: MockModel) -> dict[str, Any]:
+    accounts = {
+        name: {"accounts": {"main": side.settings([each for each in crowd.rooms if each.channel == name])}}
+        for name, side in crowd.sides.items()
     }
-    direct = {
-        "token": other.token,
-        "apiBase": other.api_url,
-        "gateway": other.gateway_url,
-        "allow": [each.person for each in crowd.rooms if each.channel == "discord"],
-    }
-    return config(
-        model.base_url, telegram={"accounts": {"main": chats}}, discord={"accounts": {"main": direct}}
-    )
+    return config(model.base_url, **accounts)
 
 
 @asynccontextmanager
@@ -129,20 +106,18 @@ async def open_stage(folder: Path, seed: int, size: Size) -> AsyncIterator[Stage
     """All processes started, everybody greeted and answered once."""
     dice = random.Random(f"kills {seed}")
     async with AsyncExitStack() as stack:
-        bot = await stack.enter_async_context(telegram.start_peer("--no-flood"))
-        other = await stack.enter_async_context(discord.start_peer())
+        sides = await stack.enter_async_context(open_sides())
         model = stack.enter_context(running())
-        crowd = Crowd(bot, other, model, dice)
-        await crowd.gather(size.chats, size.groups, size.direct)
-        await other.limits(enabled=False)
+        crowd = Crowd(sides, model, dice)
+        await crowd.gather(size)
         model.script(*rules())
-        daemon = Daemon(folder / "home", _settings(crowd, bot, other, model))
+        daemon = Daemon(folder / "home", _settings(crowd, model))
         stack.push_async_callback(daemon.kill)
         crowd.waiting = lambda: taken(daemon)[1]
         await daemon.start()
         await crowd.greet()
         await daemon.kept("turn WHERE state = 'done'", len(crowd.rooms))
-        yield Stage(bot, other, model, daemon, crowd, dice)
+        yield Stage(model, daemon, crowd, dice)
 
 
 def taken(daemon: Daemon) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import re
 import sqlite3
 
 from bot.pairing import LENGTH, Sealed, fits
-from tests.chaos.kills.crowd import Room
+from tests.chaos.kills.rooms import Room
 from tests.chaos.kills.stage import Stage
 
 UNKNOWN = "I do not know you yet"

@@ -15,7 +15,8 @@ from typing import Any
 from bot import words
 from bot.store.codec import decode_message
 from channels.script import DASH
-from tests.chaos.kills.crowd import Crowd, Room, answer_of
+from tests.chaos.kills.crowd import Crowd
+from tests.chaos.kills.rooms import Room, Seen, answer_of
 from tests.chaos.kills.strangers import UNKNOWN
 
 CLOSINGS = (
@@ -28,15 +29,6 @@ CLOSINGS = (
     words.STOPPED,
 )
 _EXPECTED_ERRORS = frozenset({"message set aside"})
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A message of the bot that stands. `states`: when it began to read what."""
-
-    id: str
-    text: str
-    states: tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +123,7 @@ def judge(books: Books) -> Verdict:
 
 
 def _look(books: Books, room: Room, found: Verdict) -> None:
-    place, seen = f"{room.channel}:{room.id}", {each.id: each for each in books.seen[_place(room)]}
+    place, seen = room.place, {each.id: each for each in books.seen[room.place]}
     claimed = set[str]()
     turns: list[Ended] = []
     order: list[int] = []
@@ -188,7 +180,7 @@ def _wrong(books: Books, room: Room, ended: Ended, seen: Mapping[str, Seen]) -> 
 
 
 def _is_of(books: Books, room: Room, message: str, ended: Ended) -> bool:
-    rows = books.by_message[f"{room.channel}:{room.id}", message]
+    rows = books.by_message[room.place, message]
     return bool(rows) and rows[0].turn_id in ended.answered
 
 
@@ -213,33 +205,17 @@ def _orphans(books: Books, room: Room, left: Sequence[Seen], found: Verdict) -> 
     loose = [each for each in left if each.text not in {DASH, *CLOSINGS} and each.id not in notes]
     if not loose:
         return
-    own = [each.turn_id for each in books.rows if each.place == f"{room.channel}:{room.id}"]
+    own = [each.turn_id for each in books.rows if each.place == room.place]
     counted = sum(books.doubtful[each] for each in own)
-    if room.keeps_keys or len(loose) > counted:
+    if books.crowd.sides[room.channel].keeps_keys or len(loose) > counted:
         told = "; ".join(f"{each.id} {each.text[:60]!r}" for each in loose)
         found.findings.append(
-            f"{_place(room)}: {len(loose)} messages that nobody knows of, {counted} counted: {told}"
+            f"{room.place}: {len(loose)} messages that nobody knows of, {counted} counted: {told}"
         )
     else:
         found.orphans += len(loose)
 
 
-def _place(room: Room) -> str:
-    return f"{room.channel}:{room.id}"
-
-
 async def look_at(crowd: Crowd) -> Mapping[str, Sequence[Seen]]:
     """What stands of the bot's words in every place."""
-    found: dict[str, Sequence[Seen]] = {}
-    for room in crowd.rooms:
-        if room.channel == "discord":
-            there = await crowd.discord.messages(room.id)
-            found[_place(room)] = [_seen(each, each["content"]) for each in there]
-        else:
-            shown = (await crowd.telegram.chat(int(room.id)))["messages"]
-            found[_place(room)] = [_seen(each, each["text"]) for each in shown if each["from_bot"]]
-    return found
-
-
-def _seen(message: Mapping[str, Any], text: str) -> Seen:
-    return Seen(str(message["id"]), text, tuple((at, said) for at, said, *_ in message["history"]))
+    return {room.place: await crowd.sides[room.channel].seen(room) for room in crowd.rooms}

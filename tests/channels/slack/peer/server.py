@@ -171,6 +171,7 @@ async def _meet(
         return web.Response(status=status, text=page, content_type="text/html")
     response = run()
     if "delay_after" in what:
+        app.workspace.changed()  # whoever waits for the call need not wait for its answer
         await asyncio.sleep(float(what["delay_after"]))
     if what.get("lose") == "after":
         return _cut(request, call)
