@@ -149,11 +149,25 @@ class Backfill:
         self._account = account
         self._is_wanted = asyncio.Event()
         self._is_urgent = asyncio.Event()
+        self._ahead: dict[str, asyncio.Event] = {}
 
     def want(self) -> None:
         """Events may have been missed: look at once."""
         self.want_later()
+        for place in self._seen.wanted if self._settings.hours > 0 else ():
+            self._ahead.setdefault(place, asyncio.Event())
         self._is_urgent.set()
+
+    async def in_turn(self, message: Message) -> None:
+        """Wait, for a moment at most, until what was missed before it is found in its place.
+
+        What is said after a restart arrives at once, what was said before it only by the look.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.in_turn):
+                for place in _places(message):
+                    if (found := self._ahead.get(place)) is not None:
+                        await found.wait()
 
     def want_later(self, missed: Event | None = None) -> None:
         """An event found no room: should Slack not offer it again, it is found in a while."""
@@ -175,7 +189,11 @@ class Backfill:
             since, self._seen.wanted = self._seen.wanted, {}
             if self._settings.hours > 0:
                 self._seen.looking = dict(since)
-                await self._look(intake, since)
+                try:
+                    await self._look(intake, since)
+                finally:
+                    for place in since:
+                        self._found(place)
 
     async def _look(self, intake: Intake, since: dict[str, str]) -> None:
         cutoff = self._now() - self._settings.hours * 3600
@@ -208,6 +226,11 @@ class Backfill:
                 self._seen.looking |= dict.fromkeys(fresh, oldest)
                 places.extend((head, oldest) for head in fresh)
             self._seen.looked(place)
+            self._found(place)
+
+    def _found(self, place: str) -> None:
+        if (found := self._ahead.pop(place, None)) is not None:
+            found.set()
 
     def _cannot(self, error: ChannelError, gone: str) -> None:
         """`gone`: the place that is not there any more, "" where Slack could only not be asked."""
@@ -256,7 +279,7 @@ class Backfill:
     async def _offer(self, intake: Intake, event: dict[str, Any]) -> None:
         parsed = await intake.read("events_api", {"event": event, "team_id": intake.me.team})
         for _ in range(_TRIES):
-            if (await intake.settle(parsed)).is_taken:
+            if (await intake.settle(parsed, is_missed=True)).is_taken:
                 return
             await asyncio.sleep(self._timing.full)
 

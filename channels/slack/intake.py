@@ -43,7 +43,7 @@ class Hooks:
 
     `on_opened`: a chat was opened. `on_message`: a message was taken. `on_refused`: tell the presser in private
     (response_url, line). `on_revoked`: the app was removed. `on_stopped`: Slack's own stop button was used there.
-    `on_full`: an event found no room.
+    `on_full`: an event found no room. `in_turn` waits until what was missed before a message is found.
     """
 
     on_opened: Callable[[Opened], None]
@@ -52,6 +52,7 @@ class Hooks:
     on_revoked: Callable[[str], None]
     on_stopped: Callable[[str, str | None], None]
     on_full: Callable[[Event], None]
+    in_turn: Callable[[Message], Awaitable[None]]
 
 
 class Intake:
@@ -98,8 +99,11 @@ class Intake:
         self._names.want(parsed.strangers)
         return parsed
 
-    async def settle(self, parsed: Parsed) -> Outcome:
-        """Hand the events over. `is_taken` False: there is no room, Slack has to offer it again."""
+    async def settle(self, parsed: Parsed, *, is_missed: bool = False) -> Outcome:
+        """Hand the events over. `is_taken` False: there is no room, Slack has to offer it again.
+
+        `is_missed`: a look back has found them. What arrives meanwhile was said later, and waits for them.
+        """
         if parsed.revoked:
             self._hooks.on_revoked(parsed.revoked)
         if parsed.opened is not None:
@@ -109,6 +113,8 @@ class Intake:
                 line = self._host.refusal(event)
                 if line is not None:
                     return self._refuse(event, parsed.response_url, line)
+            if isinstance(event, Message) and not is_missed:
+                await self._hooks.in_turn(event)
             if not await self._accept(event):
                 self._hooks.on_full(event)
                 return Outcome(is_taken=False)

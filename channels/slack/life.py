@@ -85,6 +85,7 @@ class Life:
             on_refused=lambda url, line: self._errand(self._tell(url, line)),
             on_revoked=self._was_revoked,
             on_full=look.want_later,
+            in_turn=look.in_turn,
             on_stopped=lambda channel, thread: self._errand(assistant.rest(channel, thread)),
         )
         intake = Intake(

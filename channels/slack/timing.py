@@ -16,7 +16,7 @@ class Timing:
     `retry_*`: waits after failures, doubled from first to last. `full`: before a missed message is offered again
     for which there was no room. `seen_every`: how often what was seen in known places is written down. `refill`: until
     what found no room is looked for, longer than Slack offers it again (docs, "Events API": at once, after 1 and 5
-    minutes).
+    minutes). `in_turn`: how long at most a message waits for those that were missed before it in its place.
     """
 
     send: float = 20.0
@@ -39,3 +39,4 @@ class Timing:
     backfill_patience: float = 120.0
     auth_every: float = 300.0
     refill: float = 400.0
+    in_turn: float = 1.5

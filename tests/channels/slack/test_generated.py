@@ -179,7 +179,7 @@ async def test_no_generated_payload_gets_stuck_on_its_way_to_the_host(
         host.room = lambda _: has_room
         memory = Memory(host)
         names = Names(Api("xoxb-1", "http://127.0.0.1:9/"), memory, lambda: 0.0, 1.0)
-        hooks = Hooks(_ignore, _ignored, _ignore, _ignore, _ignore, _ignore)
+        hooks = Hooks(_ignore, _ignored, _ignore, _ignore, _ignore, _ignore, _ignored)
         intake = Intake(ME, host, memory, names, hooks, follow_ups=True, now=lambda: 1.7e9)
         for payload in payloads_:
             for kind in ("events_api", "slash_commands", "interactive", "hello"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from channels.events import (
 )
 from channels.slack.interact import parse_command
 from channels.slack.payload import handle
-from tests.channels.slack.hosts import PERSON, KeepingHost, address, running
+from tests.channels.slack.hosts import PERSON, QUICK, KeepingHost, address, running
 from tests.channels.slack.peer.client import Peer
 
 DM = "D0PERSON01"
@@ -389,6 +390,34 @@ async def test_what_was_missed_in_the_latest_conversation_waits_for_no_other(
     async with running(peer, host):
         await host.until(lambda: len(host.events) == 4)
     assert host.of(Message)[-1].address.key.thread == heads[-1]["ts"]
+
+
+async def test_what_is_said_after_a_gap_waits_for_what_was_missed_before_it(
+    peer: Peer, host: KeepingHost
+) -> None:
+    """Slack hands out at once what is said after a restart; what was said before it is found by the look alone."""
+    async with running(peer, host):
+        head = await peer.say(DM, "head")
+        await host.until(lambda: len(host.events) == 1 and len(json.loads(_seen(host))) == 2)
+    await peer.say(DM, "missed", thread=head["ts"], silent=True)
+    await peer.fault("conversations.replies", delay=0.3)
+    async with running(peer, host):
+        await peer.say(DM, "said later", thread=head["ts"])
+        await host.until(lambda: len(host.events) == 3)
+    assert host.texts == ["head", "missed", "said later"]
+
+
+async def test_what_is_said_after_a_gap_waits_no_longer_than_slack_does(
+    peer: Peer, host: KeepingHost
+) -> None:
+    async with running(peer, host):
+        head = await peer.say(DM, "head")
+        await host.until(lambda: len(host.events) == 1 and len(json.loads(_seen(host))) == 2)
+    await peer.fault("conversations.replies", hang=True)
+    async with running(peer, host, replace(QUICK, in_turn=0.05)):
+        said = await peer.say(DM, "said later", thread=head["ts"])
+        await peer.wait(acked=1, event_id=said["event_ids"][0])
+    assert host.texts == ["head", "said later"]
 
 
 def _seen(host: KeepingHost) -> str:
