@@ -106,7 +106,9 @@ class Answering:
                 turn.interrupt.clear()
                 if turn.can_begin_again:
                     reply.replace("")
-                else:  # it became visible meanwhile
+                elif (
+                    reply.text
+                ):  # it became visible meanwhile; without text it is an earlier life's, which is gone on with
                     reply.write(f"{close(reply.text)[len(reply.text) :]}\n\n{words.STOPPED}\n\n")
                 continue
             if reason is not None:

@@ -203,6 +203,26 @@ async def test_what_was_shown_meanwhile_and_cannot_be_taken_back_is_marked(tmp_p
         assert await world.app.store.pending() == []
 
 
+async def test_a_correction_that_meets_the_beginning_of_a_second_life_marks_nothing_as_stopped(
+    tmp_path: Path,
+) -> None:
+    """Nothing was said in this life that could have been stopped; what stands of the last one is gone on with."""
+    async with inside(
+        tmp_path, FakeProvider("one", (Started(), TextDelta("one "), Hang())), APPEND_ONLY
+    ) as world:
+        await world.say("one", 1)
+        await until(lambda: any("one" in each for each in world.channel.visible()))
+    async with inside(tmp_path, FakeProvider("one", default=answer("one whole")), APPEND_ONLY) as world:
+        app = world.app
+        assert await resume(app.store, app.accounts, app.inbox, app.clock, time.time) == 1
+        said = message("one", 1)
+        assert await world.accept(
+            MessageEdited("edit", said.message_id, said.address, said.sender, "uno", said.sent_at)
+        )
+        await world.quiet()
+        assert words.STOPPED not in "".join(world.channel.visible())
+
+
 @virtual_time
 async def test_a_fault_of_the_adapter_ends_one_turn_and_nothing_else(tmp_path: Path) -> None:
     async with inside(tmp_path, FakeProvider("one", default=answer("hello")), is_virtual=True) as world:
