@@ -106,9 +106,8 @@ class Answering:
                 turn.interrupt.clear()
                 if turn.can_begin_again:
                     reply.replace("")
-                elif (
-                    reply.text
-                ):  # it became visible meanwhile; without text it is an earlier life's, which is gone on with
+                elif reply.text:
+                    # It became visible meanwhile. What an earlier life has shown, and this one not, is gone on with.
                     reply.write(f"{close(reply.text)[len(reply.text) :]}\n\n{words.STOPPED}\n\n")
                 continue
             if reason is not None:
