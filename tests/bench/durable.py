@@ -47,7 +47,9 @@ async def sustained(_: Kind, scale: Scale) -> Found:
         rig.model.script(default=ANSWER)
         talk = Talk(rig)
         await asyncio.sleep(1)  # what a start does besides is over
-        roam(bot.pid)  # on one core its store's thread would wait for its loop, and people for both
+        roam(
+            os.getpid()
+        )  # on the peers' core the people would hold up the peers, which would count as the bot's
         meter, began = Meter(bot.pid), time.monotonic()
         open_ones, count = 0, 0
         while (now := time.monotonic() - began) < seconds:
