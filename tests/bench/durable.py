@@ -47,9 +47,7 @@ async def sustained(_: Kind, scale: Scale) -> Found:
         rig.model.script(default=ANSWER)
         talk = Talk(rig)
         await asyncio.sleep(1)  # what a start does besides is over
-        roam(
-            os.getpid()
-        )  # on the peers' core the people would hold up the peers, which would count as the bot's
+        roam()  # on the peers' core the people would hold up the peers, which would count as the bot's
         meter, began = Meter(bot.pid), time.monotonic()
         open_ones, count = 0, 0
         while (now := time.monotonic() - began) < seconds:

@@ -88,11 +88,10 @@ def pin(core: int) -> None:
         os.sched_setaffinity(0, {core})
 
 
-def roam(pid: int) -> None:
-    """Let every thread that a process has now use both cores, wherever it was pinned to."""
+def roam() -> None:
+    """Use both cores from now on, wherever we were pinned to."""
     if hasattr(os, "sched_setaffinity"):
-        for task in _entries(f"/proc/{pid}/task"):
-            os.sched_setaffinity(int(task.name), set(cores()))
+        os.sched_setaffinity(0, set(cores()))
 
 
 @contextmanager
