@@ -22,6 +22,7 @@ from bot.messenger import Messenger
 from bot.settings import AccountSettings
 from bot.sources import Models
 from bot.store.base import Store
+from bot.suspects import Suspects
 from bot.vectors import embed
 from channels.base import ChannelSpec, Route, Routes
 from routing.health import Health
@@ -46,6 +47,7 @@ class App:
     clock: Callable[[], float]
     messenger: Messenger
     grants: Grants
+    suspects: Suspects
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     is_draining: bool = False
 

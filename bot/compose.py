@@ -52,6 +52,7 @@ from bot.settings.limits import RateSection
 from bot.sources import Models
 from bot.spending import Spending, pressed
 from bot.store.base import Store
+from bot.suspects import Suspects
 from bot.tools import ToolBox
 from bot.tries import Tries
 from bot.turn import Turns
@@ -109,8 +110,10 @@ async def open_app(
         await _recall(app.inbox.limits, store, machine)
         await app.desk.rolling.load()
         await app.desk.feedback.learner.load()
+        await app.suspects.begin_life(machine.wall())
         spawn(app.messenger.run(app.accounts), "alerts")
         yield app
+        await app.suspects.end_life()
         for task in list(alive):
             task.cancel()
 
@@ -131,10 +134,10 @@ def _build(
     conversations, choices = Conversations(store), WiderChoices(store)
     alerts = Alerts(clock, settings.alerts.cooldown, settings.alerts.kinds)
     books = _books(settings, store, models, aside, machine, alerts)
-    answering = _answering(settings, models, aside, box, choices, books)
+    answering, suspects = _answering(settings, models, aside, box, choices, books), Suspects(store)
     turns = Turns(
         store=store,
-        tries=Tries(store, machine.wall, lambda: lanes.is_draining, alerts),
+        tries=Tries(store, machine.wall, lambda: lanes.is_draining, alerts, suspects),
         conversations=conversations,
         answering=answering,
         command=lambda turn: answer_command(turn, table, desk),
@@ -167,6 +170,7 @@ def _build(
         clock=clock,
         messenger=messenger,
         grants=books.grants,
+        suspects=suspects,
         accounts=desk.accounts,
     )
 

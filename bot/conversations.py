@@ -89,10 +89,9 @@ class Conversations:
         """The conversation, fresh where nothing is stored. A thread begins with the choices of its space."""
         talk = self._talks.get(key)
         if talk is None:
-            state = await self._store.conversation(key)
+            state, lines = await self._store.opened(key, KEPT_LINES)
             if state.is_new:
                 state = replace(state, choices=await self._choices_around(key))
-            lines = await self._store.history(key, state.session, KEPT_LINES)
             # Another task may have read it meanwhile; there is one Talk per key.
             talk = self._talks.get(key)
             if talk is None:

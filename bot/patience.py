@@ -27,6 +27,10 @@ SUSPECT_PATIENCE = 10.0
 SUSPECTS_TOGETHER = 20
 """Of so many one is at work at a time, of twice as many two: five hundred answers must not wait for half an hour."""
 
+WARY = 300.0
+"""Seconds after a start, where the process before did not end by itself, in which a model is asked only once the
+message and the attempt at it are durable. What ended that process is offered again right after the start."""
+
 MAX_ERRORS = 5
 """So is one whose answer failed this often for a reason of its own, the channel and the network being well."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -35,18 +35,18 @@ class Tries:
     wall: Callable[[], float]
     is_draining: Callable[[], bool]
     alerts: Alerts
-
-    suspects: Suspects = field(default_factory=Suspects)
+    suspects: Suspects
 
     async def begin(self, turn: Turn) -> None:
         """Count the attempt; for a message that may have ended a process before, durably, before anything is done."""
-        if turn.has_begun or turn.say is not None:
+        if turn.say is not None:
             return
-        turn.has_begun = True
-        turn.counted = counted = self.store.begin(turn.turn_id)
-        if turn.is_resumed:
+        if not turn.has_begun:
+            turn.has_begun = True
+            turn.counted = self.store.begin(turn.turn_id)
+        if turn.is_resumed or self.suspects.is_wary:
             try:
-                await counted
+                await asyncio.shield(turn.committed if turn.counted is None else turn.counted)
             except StoreError as error:
                 log.warning("attempt not counted", turn_id=turn.turn_id, error=str(error))
 

@@ -178,6 +178,9 @@ class Store(Protocol):
     async def conversation(self, key: str) -> Conversation:
         """Its state; a fresh one (session 1, nothing chosen) where nothing is stored."""
 
+    async def opened(self, key: str, limit: int) -> tuple[Conversation, Sequence[HistoryRow]]:
+        """Its state and the last `limit` lines of its session, in one look at the store."""
+
     def save_conversation(self, conversation: Conversation) -> asyncio.Future[None]:
         """Keep its state."""
 

@@ -204,7 +204,7 @@ class SqliteStore:
         """See Store. A turn that has no message (a command's answer) is recorded all the same."""
         size = sum([line.size for line in record.history])
         future = self._write(self._finishing, turns.ending(record, self._clock()), size)
-        self._remember(("history", record.key, str(record.session)), future)
+        self._remember(("history", record.key), future)
         self._remember(("turns",), future)
         return future
 
@@ -219,7 +219,7 @@ class SqliteStore:
 
     async def history(self, key: str, session: int, limit: int) -> Sequence[HistoryRow]:
         """See Store."""
-        await self._settled("history", key, str(session))
+        await self._settled("history", key)
         return await self._reader.run(functools.partial(turns.history, key=key, session=session, limit=limit))
 
     async def turns(self, key: str | None, limit: int) -> Sequence[TurnRecord]:
@@ -255,6 +255,12 @@ class SqliteStore:
         """See Store."""
         await self._settled("conversation", key)
         return await self._reader.run(functools.partial(conversations.conversation, key=key))
+
+    async def opened(self, key: str, limit: int) -> tuple[Conversation, Sequence[HistoryRow]]:
+        """See Store."""
+        await self._settled("conversation", key)
+        await self._settled("history", key)
+        return await self._reader.run(functools.partial(turns.opened, key=key, limit=limit))
 
     def save_conversation(self, conversation: Conversation) -> asyncio.Future[None]:
         """See Store."""

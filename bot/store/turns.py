@@ -11,9 +11,10 @@ from zlib import crc32
 
 from bot.exchange import Exchange
 from bot.store import sql
-from bot.store.base import HistoryRow, Outcome, TurnRecord
+from bot.store.base import Conversation, HistoryRow, Outcome, TurnRecord
 from bot.store.codec import decode, encode_text
 from bot.store.connection import execute, execute_rows
+from bot.store.conversations import conversation
 
 Row = tuple[Any, ...]
 
@@ -116,6 +117,12 @@ def history(connection: sqlite3.Connection, key: str, session: int, limit: int) 
             decode(found)
         )
     ]
+
+
+def opened(connection: sqlite3.Connection, key: str, limit: int) -> tuple[Conversation, Sequence[HistoryRow]]:
+    """The conversation and the last `limit` lines of its session, oldest first."""
+    state = conversation(connection, key)
+    return state, history(connection, key, state.session, limit)
 
 
 def _as_said(newest_first: Sequence[Row]) -> list[Row]:

@@ -9,8 +9,9 @@ from typing import cast
 import pytest
 
 from bot.lanes import Turn
-from bot.patience import SUSPECT_CRASHES, SUSPECT_PATIENCE
-from bot.suspects import Suspects
+from bot.patience import SUSPECT_CRASHES, SUSPECT_PATIENCE, WARY
+from bot.store.base import Store
+from bot.suspects import Suspects, cuts_in_a_row
 from tests.virtual_time import virtual_time
 
 
@@ -18,12 +19,15 @@ class Work:
     """Turns at work for some seconds each. `most`: how many were at it at once; `ends`: when each was over."""
 
     def __init__(self) -> None:
-        self.suspects = Suspects()
+        self.forgiven: list[str] = []
+        self.suspects = Suspects(cast("Store", SimpleNamespace(rest=self.forgiven.append)))
         self.now = self.most = 0
         self.ends: list[float] = []
 
     async def do(self, seconds: float, crashes: int = SUSPECT_CRASHES) -> None:
-        turn = cast("Turn", SimpleNamespace(crashes=crashes, say=None, is_final=False))
+        turn = cast(
+            "Turn", SimpleNamespace(turn_id=f"{seconds:g} s", crashes=crashes, say=None, is_final=False)
+        )
         async with self.suspects.apart(turn):
             self.now += 1
             self.most = max(self.most, self.now)
@@ -53,6 +57,14 @@ async def test_a_long_one_lets_the_next_begin() -> None:
     assert work.ends == [SUSPECT_PATIENCE + 1.0, SUSPECT_PATIENCE + 2.0, 1000.0]
     await work.do(1.0)
     assert work.ends[-1] == 1001.0
+    assert work.forgiven == ["1000 s"]  # should the next one end the process, it was not this one
+
+
+@virtual_time
+async def test_who_takes_long_and_keeps_nobody_waiting_stays_counted() -> None:
+    work = Work()
+    await work.do(1000.0)
+    assert not work.forgiven
 
 
 @virtual_time
@@ -74,3 +86,21 @@ async def test_who_gives_up_waiting_takes_no_place() -> None:
         await second
     await asyncio.gather(first, third)
     assert work.ends == [4.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("noted", "now", "cuts"),
+    [
+        ("", 1000.0, 0),  # the first start of all, or the one before left by itself
+        ("0 1000.0", 1005.0, 1),
+        ("1 1000.0", 1005.0, 2),
+        ("2 1000.0", 1000.0 + WARY, 1),  # it lived for a while
+        ("2 1000.0", 990.0, 1),  # the clock was put back
+        ("nonsense", 1000.0, 1),
+        ("1", 1000.0, 1),
+    ],
+)
+def test_a_row_of_processes_that_were_cut_off_soon_after_their_start(
+    noted: str, now: float, cuts: int
+) -> None:
+    assert cuts_in_a_row(noted, now) == cuts

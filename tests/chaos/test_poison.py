@@ -49,17 +49,19 @@ def _set_aside(world: World) -> set[str]:
         return {str(key) for (key,) in store.execute("SELECT event_key FROM inbox WHERE state = 'dead'")}
 
 
-@pytest.mark.slow  # ten worlds with many lives
+@pytest.mark.slow  # forty worlds with many lives
 def test_a_poisonous_message_takes_no_neighbour_along(tmp_path: Path) -> None:
     planted = Planted(model=Poisonous, only=_calm, death=lambda _: NEVER)
     deaths = 0
-    for seed in range(10):
+    for seed in range(40):
         world = play(seed, tmp_path / str(seed), planted)
         question = world.people.questions[POISON]
         if any(each.what == "retry" and each.room == question.room for each in world.people.deeds):
             continue  # it was asked again, by a message that nobody had reason to suspect
         dead = sum(each.was_killed for each in world.lives)
         deaths += dead
+        if dead < 4 and not _set_aside(world):
+            continue  # nobody said it, or it was taken back; its first end may have come before it was kept
         own = {question.offers[0].event.event_key}
         # What one person said in one breath is answered, and set aside, together.
         together = {
@@ -67,6 +69,6 @@ def test_a_poisonous_message_takes_no_neighbour_along(tmp_path: Path) -> None:
             for each in world.people.questions
             if (each.room, each.sender) == (question.room, question.sender)
         }
-        assert own <= _set_aside(world) <= together or not dead, "\n".join(world.story)
+        assert own <= _set_aside(world) <= together, "\n".join(world.story)
         assert not audit(world), "\n".join([*audit(world), *world.story])
-    assert deaths > 15
+    assert deaths > 80

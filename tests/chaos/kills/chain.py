@@ -96,7 +96,7 @@ async def _live(
             await _die(stage, moment, chain)
             tell(f"{time.monotonic() - began:5.1f} s  {moment}")
     finally:
-        talk.cancel()
+        stage.crowd.is_over.set()
         await asyncio.gather(talk, return_exceptions=True)
     await _rest(stage, chain)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ PAUSE = 3.2
 
 @dataclass
 class Crowd:
-    """Everybody. `live` lets them talk until it is cancelled; `ask` has somebody ask now.
+    """Everybody. `live` lets them talk until `is_over`; `ask` has somebody ask now.
 
     `waiting`: how many messages the store has that are not answered.
     """
@@ -29,6 +30,7 @@ class Crowd:
     waiting: Callable[[], int] = lambda: 0
     rooms: list[Room] = field(default_factory=list)
     said: int = 0
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def gather(self, size: Size) -> None:
         """Rooms for so many people."""
@@ -41,11 +43,16 @@ class Crowd:
             await self.ask(room, "brief")
 
     async def live(self, pace: float) -> None:
-        """Somebody says or corrects something, or an event comes twice, every `pace` seconds or so."""
-        while True:
-            await asyncio.sleep(self.dice.uniform(0.2, 1.8) * pace)
+        """Somebody says or corrects something, or an event comes twice, every `pace` seconds or so.
+
+        It ends between two of these: who is cut off while speaking does not know by which name it was heard.
+        """
+        while not self.is_over.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.dice.uniform(0.2, 1.8) * pace):
+                    await self.is_over.wait()
             room = self.idle()
-            if room is None or self.waiting() > 2 * len(self.rooms):
+            if self.is_over.is_set() or room is None or self.waiting() > 2 * len(self.rooms):
                 continue
             chance = self.dice.random()
             if chance < 0.12 and room.questions and not room.is_group:
