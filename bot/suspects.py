@@ -35,7 +35,7 @@ class Suspects:
         self._store = store
         self._line: deque[asyncio.Future[None]] = deque()
         self._working = 0
-        self._crashes = SUSPECT_CRASHES
+        self._is_row = False
         self._wary_until = float("-inf")
 
     @property
@@ -48,8 +48,7 @@ class Suspects:
         cuts = cuts_in_a_row(await self._store.cursor(*_LIFE) or "", now)
         if cuts:
             self._wary_until = asyncio.get_running_loop().time() + WARY
-        if cuts > 1:  # what ends processes was perhaps not counted the first time
-            self._crashes = 1
+        self._is_row = cuts > 1
         try:
             await self._store.set_cursor(*_LIFE, f"{cuts} {now}")
         except StoreError as error:
@@ -65,7 +64,7 @@ class Suspects:
     @asynccontextmanager
     async def apart(self, turn: Turn) -> AsyncIterator[None]:
         """Inside the turn may work. Its interruptions count once it does."""
-        if turn.crashes < self._crashes or turn.say is not None or turn.is_final:
+        if not self._is_suspect(turn):
             yield
             return
         await self._enter()
@@ -76,6 +75,13 @@ class Suspects:
             if timer.when() > asyncio.get_running_loop().time():
                 timer.cancel()
                 self._leave()
+
+    def _is_suspect(self, turn: Turn) -> bool:
+        if turn.say is not None or turn.is_final:
+            return False
+        # In a row of ends the first was perhaps not counted. Who had shown something by then is not what ended it.
+        is_likely = self._is_row and turn.crashes > 0 and not turn.resumed
+        return is_likely or turn.crashes >= SUSPECT_CRASHES
 
     async def _enter(self) -> None:
         ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -18,15 +18,28 @@ from tests.virtual_time import virtual_time
 class Work:
     """Turns at work for some seconds each. `most`: how many were at it at once; `ends`: when each was over."""
 
-    def __init__(self) -> None:
+    def __init__(self, noted: str = "") -> None:
         self.forgiven: list[str] = []
-        self.suspects = Suspects(cast("Store", SimpleNamespace(rest=self.forgiven.append)))
+        self.noted: str | None = noted
+        self.suspects = Suspects(cast("Store", self))
         self.now = self.most = 0
         self.ends: list[float] = []
 
-    async def do(self, seconds: float, crashes: int = SUSPECT_CRASHES) -> None:
+    async def cursor(self, channel: str, account: str, name: str) -> str | None:
+        return self.noted
+
+    async def set_cursor(self, channel: str, account: str, name: str, value: str) -> None:
+        self.noted = value
+
+    def rest(self, turn_id: str) -> None:
+        self.forgiven.append(turn_id)
+
+    async def do(self, seconds: float, crashes: int = SUSPECT_CRASHES, shown: str = "") -> None:
         turn = cast(
-            "Turn", SimpleNamespace(turn_id=f"{seconds:g} s", crashes=crashes, say=None, is_final=False)
+            "Turn",
+            SimpleNamespace(
+                turn_id=f"{seconds:g} s", crashes=crashes, say=None, is_final=False, resumed=tuple(shown)
+            ),
         )
         async with self.suspects.apart(turn):
             self.now += 1
@@ -65,6 +78,17 @@ async def test_who_takes_long_and_keeps_nobody_waiting_stays_counted() -> None:
     work = Work()
     await work.do(1000.0)
     assert not work.forgiven
+
+
+@virtual_time
+async def test_in_a_row_of_ends_who_had_shown_nothing_at_the_last_one_goes_apart() -> None:
+    work = Work("1 1000.0")
+    await work.suspects.begin_life(1001.0)
+    await asyncio.gather(work.do(2.0, 1), work.do(2.0, 1), work.do(1.0, 1, "some of it"), work.do(1.0, 0))
+    assert work.ends == [1.0, 1.0, 2.0, 4.0]
+    assert work.noted == "2 1001.0"
+    await work.suspects.end_life()
+    assert not work.noted
 
 
 @virtual_time
