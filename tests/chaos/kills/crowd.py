@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 
 from tests.chaos.kills.rooms import Question, Room, Size
@@ -16,18 +17,21 @@ from tests.mock_model.client import MockModel
 PAUSE = 3.2
 """Seconds that a person waits at least between two messages: what comes within 1.5 s would be answered as one."""
 
+PATIENCE = 4.0
+"""Seconds that a named moment waits for a place where nothing is left to be answered, which would come before it."""
+
 
 @dataclass
 class Crowd:
     """Everybody. `live` lets them talk until `is_over`; `ask` has somebody ask now.
 
-    `waiting`: how many messages the store has that are not answered.
+    `waiting`: how many messages the store has that are not answered, in each place.
     """
 
     sides: Mapping[str, Side]
     model: MockModel
     dice: random.Random
-    waiting: Callable[[], int] = lambda: 0
+    waiting: Callable[[], Counter[str]] = Counter
     rooms: list[Room] = field(default_factory=list)
     said: int = 0
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,7 +56,7 @@ class Crowd:
                 async with asyncio.timeout(self.dice.uniform(0.2, 1.8) * pace):
                     await self.is_over.wait()
             room = self.idle()
-            if self.is_over.is_set() or room is None or self.waiting() > 2 * len(self.rooms):
+            if self.is_over.is_set() or room is None or self.waiting().total() > 2 * len(self.rooms):
                 continue
             chance = self.dice.random()
             if chance < 0.12 and room.questions and not room.is_group:
@@ -65,7 +69,9 @@ class Crowd:
                 kind = self.dice.choice(("brief", "plain", "plain", "long", "huge"))
                 await self.ask(room, kind)
 
-    def idle(self, channel: str = "", *, is_group: bool | None = None) -> Room | None:
+    def idle(
+        self, channel: str = "", *, is_group: bool | None = None, besides: Container[str] = ()
+    ) -> Room | None:
         """Of the places where nobody spoke just now the one where it was quiet for the longest time."""
         free = [
             each
@@ -73,14 +79,18 @@ class Crowd:
             if channel in ("", each.channel)
             and is_group in (None, each.is_group)
             and time.monotonic() - each.spoke_at >= PAUSE
+            and each.place not in besides
         ]
         return min(free, key=lambda each: each.spoke_at) if free else None
 
     async def quiet(self, channel: str, *, is_group: bool = False) -> Room:
-        """The same; waits until there is one."""
-        while (room := self.idle(channel, is_group=is_group)) is None:
-            await asyncio.sleep(0.02)
-        return room
+        """The same; waits until there is one, and for a while for one where everything is answered."""
+        patience = time.monotonic() + PATIENCE
+        while True:
+            waiting = self.waiting() if time.monotonic() < patience else ()
+            if (room := self.idle(channel, is_group=is_group, besides=waiting)) is not None:
+                return room
+            await asyncio.sleep(0.05)
 
     async def ask(self, room: Room, kind: str, marker: str = "") -> Question:
         """The person says something new there."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -113,7 +114,7 @@ async def open_stage(folder: Path, seed: int, size: Size) -> AsyncIterator[Stage
         model.script(*rules())
         daemon = Daemon(folder / "home", _settings(crowd, model))
         stack.push_async_callback(daemon.kill)
-        crowd.waiting = lambda: taken(daemon)[1]
+        crowd.waiting = lambda: waiting(daemon)
         await daemon.start()
         await crowd.greet()
         await daemon.kept("turn WHERE state = 'done'", len(crowd.rooms))
@@ -128,3 +129,12 @@ def taken(daemon: Daemon) -> tuple[int, int]:
             "SELECT count(*), coalesce(sum(state = 'new'), 0) FROM inbox WHERE payload IS NOT NULL"
         ).fetchone()
     return int(found[0]), int(found[1])
+
+
+def waiting(daemon: Daemon) -> Counter[str]:
+    """How many messages wait for an answer, in each place (see Room)."""
+    path = daemon.home / "data" / "firstword.db"
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        found = store.execute("SELECT conversation FROM inbox WHERE payload IS NOT NULL AND state = 'new'")
+        keys = [str(key).split(":") for (key,) in found]
+    return Counter(f"{key[0]}:{key[2]}" for key in keys)
