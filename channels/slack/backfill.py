@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -150,6 +149,7 @@ class Backfill:
         self._is_wanted = asyncio.Event()
         self._is_urgent = asyncio.Event()
         self._ahead: dict[str, asyncio.Event] = {}
+        self._waited_for: set[str] = set()
 
     def want(self) -> None:
         """Events may have been missed: look at once."""
@@ -161,11 +161,14 @@ class Backfill:
     async def in_turn(self, message: Message) -> None:
         """Wait, for a moment at most, until what was missed before it is found in its place.
 
-        What is said after a restart arrives at once, what was said before it only by the look.
+        What is said after a restart arrives at once, what was said before it only by the look, which takes the places
+        first where somebody waits: fifty of them can take half a minute.
         """
+        places = [place for place in _places(message) if place in self._ahead]
+        self._waited_for.update(places)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.in_turn):
-                for place in _places(message):
+                for place in places:
                     if (found := self._ahead.get(place)) is not None:
                         await found.wait()
 
@@ -198,9 +201,10 @@ class Backfill:
     async def _look(self, intake: Intake, since: dict[str, str]) -> None:
         cutoff = self._now() - self._settings.hours * 3600
         patience = self._timing.backfill_patience
-        places = deque(reversed(since.items()))
+        places = dict(reversed(since.items()))
         while places:
-            place, last = places.popleft()
+            place = next((one for one in places if one in self._waited_for), next(iter(places)))
+            last = places.pop(place)
             oldest = last if _number(last) > cutoff else f"{cutoff:.6f}"
             try:
                 messages, patience = await self._read(place, oldest, patience)
@@ -210,7 +214,7 @@ class Backfill:
                 self._cannot(error, place)
             except ChannelError as error:
                 self._cannot(error, "")
-                self._seen.wanted |= {place: last, **dict(places)}
+                self._seen.wanted |= {place: last, **places}
                 self._seen.looking = {}
                 self._is_wanted.set()  # the rest in a while
                 break
@@ -224,11 +228,12 @@ class Backfill:
                 fresh = [head for head in heads if " " not in place and head not in since][: max(0, room)]
                 since |= dict.fromkeys(fresh, oldest)
                 self._seen.looking |= dict.fromkeys(fresh, oldest)
-                places.extend((head, oldest) for head in fresh)
+                places |= dict.fromkeys(fresh, oldest)
             self._seen.looked(place)
             self._found(place)
 
     def _found(self, place: str) -> None:
+        self._waited_for.discard(place)
         if (found := self._ahead.pop(place, None)) is not None:
             found.set()
 

@@ -407,6 +407,22 @@ async def test_what_is_said_after_a_gap_waits_for_what_was_missed_before_it(
     assert host.texts == ["head", "missed", "said later"]
 
 
+async def test_where_somebody_waits_the_look_back_is_at_once(peer: Peer, host: KeepingHost) -> None:
+    """The places are looked at one after the other, the one spoken in last first."""
+    rooms = [f"D0ROOM{number:04}" for number in range(6)]
+    async with running(peer, host, direct="inline"):
+        for room in rooms:
+            await peer.say(room, "before")
+        await host.until(lambda: len(json.loads(_seen(host))) == len(rooms))
+    await peer.say(rooms[0], "missed", silent=True)
+    for room in rooms[1:]:
+        await peer.fault("conversations.history", channel=room, delay=0.5)
+    async with running(peer, host, direct="inline"):
+        await peer.say(rooms[0], "said later")
+        await host.until(lambda: len(host.events) == len(rooms) + 2)
+    assert host.texts[len(rooms) :] == ["missed", "said later"]
+
+
 async def test_what_is_said_after_a_gap_waits_no_longer_than_slack_does(
     peer: Peer, host: KeepingHost
 ) -> None:
