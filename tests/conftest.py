@@ -66,8 +66,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first."""
+    """The files that take longest come first; of generated events the test that may take longest."""
     items[:] = longest_first.in_order(items, longest_first.read())
+    if IS_CHAOS:
+        items.sort(key=lambda item: -max((each.args[0] for each in item.iter_markers("timeout")), default=0))
 
 
 def pytest_configure(config: pytest.Config) -> None:
