@@ -37,6 +37,7 @@ from bot.server import Health, Listening, open_servers
 from bot.settings import AccountSettings, Settings, load_settings
 from bot.sources import open_models
 from bot.store.lock import HomeLock
+from bot.store.scrub import scrub
 from bot.store.sqlite import SqliteStore, open_store
 from bot.store.sweep import Retention
 from bot.supervisor import Supervisor
@@ -71,6 +72,7 @@ class Daemon:
             running = [tasks.create_task(keeper.keep(account)) for account in accounts.values()]
             running.append(tasks.create_task(keeper.tell_offline(accounts, self.offline_after)))
             running.append(tasks.create_task(watch_vitals(self.app.home.database)))
+            running.append(tasks.create_task(scrub(self.app.home.database, self._damaged)))
             running.append(tasks.create_task(free_rings(lambda: not self.app.lanes.running)))
             usual = baselines_path(self.app.home)
             running.append(tasks.create_task(keep_baselines(usual, self.app.health)))
@@ -80,6 +82,10 @@ class Daemon:
             await self._drain()
             for task in running:
                 task.cancel()
+
+    def _damaged(self) -> None:
+        metrics.store_failed("damaged")
+        self.app.alerts.raise_(Kind.DISK, words.STORE_DAMAGED)
 
     async def _drain(self) -> None:
         """Take nothing new; let running answers end; save the rest, which goes on after the next start."""

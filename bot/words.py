@@ -422,6 +422,12 @@ def disk(reason: str) -> str:
     return f"{said}: nothing that people say is kept until that is mended. The log and firstword doctor say more."
 
 
+STORE_DAMAGED = (
+    "The store's file is damaged; what was kept may be lost. The log and firstword doctor say where, "
+    "firstword backup restore puts a copy in its place."
+)
+
+
 _STRANGERS = {
     "crowd": "holds more connections than a stranger may",
     "slow": "sends requests that never end",

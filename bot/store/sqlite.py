@@ -55,7 +55,7 @@ async def open_store(
 
     `clock`: seconds since the epoch. `executor`: makes the places where work is done (writer, reader, keeper);
     `InlineExecutor` does everything in the caller's thread. `check_bytes`: larger files are not looked through
-    at the start. Belongs to the running loop.
+    at the start (see bot.store.scrub). Belongs to the running loop.
     """
     store = await SqliteStore.open(
         path, clock=clock, executor=executor, retention=retention, check_bytes=check_bytes
@@ -380,8 +380,7 @@ def _open_file(path: Path, check_bytes: int) -> Connections:
             connections.append(connect(path))
             opened.callback(connections[-1].close)
             if len(connections) == 1:
-                if not check(connections[0], path, check_bytes):
-                    _log.warning("store not looked through", path=str(path), larger_than_bytes=check_bytes)
+                check(connections[0], path, check_bytes)
                 ensure_schema(connections[0], path)
         opened.pop_all()
     return connections[0], connections[1], connections[2]
