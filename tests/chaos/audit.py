@@ -106,8 +106,8 @@ def nothing_doubled(books: Books) -> Iterator[Finding]:
     retries = Counter(each.room for each in books.world.people.deeds if each.what == "retry")
     answers: dict[int, list[int]] = defaultdict(list)
     for turn in books.turns:
-        if turn.turn_id in books.world.unstored:
-            continue  # its end found no room on the disk: the one case in which a crash repeats an answer (bot.store.outbox)
+        if books.may_repeat(turn):
+            continue
         for number, named in books.wholes(books.shown(turn.turn_id)):
             for question, _ in named:
                 answers[question].append(number)
@@ -132,7 +132,7 @@ def in_order(books: Books) -> Iterator[Finding]:
     asked = {each.offers[0].event.event_key for each in books.questions}
     for turn in books.turns:
         is_answer = turn.state == "done" and turn.event_key in asked and "BEGIN" in books.shown(turn.turn_id)
-        if is_answer and turn.turn_id not in books.world.unstored:
+        if is_answer and not books.may_repeat(turn):
             lanes[turn.room].append(turn)
     for room, turns in lanes.items():
         for one, other in itertools.pairwise(turns):
@@ -229,6 +229,9 @@ def corrections_count(books: Books) -> Iterator[Finding]:
     for question in books.questions:
         if question.room in retried or len(question.offers) == 1:
             continue
+        turn = books.by_event.get(question.offers[0].event.event_key)
+        if turn is not None and books.may_repeat(turn):
+            continue  # it was answered when the correction came
         asked = [
             (each, revision)
             for each in books.world.vendors.asked

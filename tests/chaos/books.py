@@ -120,6 +120,18 @@ class Books:
         ended = self.world.lives[write.life].ended
         return write.known_at is None or (ended is not None and ended - write.known_at < RECORDED)
 
+    def may_repeat(self, turn: Turn) -> bool:
+        """Its end found no room on the disk: the one case in which a crash repeats an answer (bot.store.outbox).
+
+        A final text that was not kept counts so where the life in which it was shown did not get to its end either.
+        """
+        shown_in = self.world.unkept.get(turn.turn_id)
+        if turn.turn_id in self.world.unstored or shown_in is None:
+            return turn.turn_id in self.world.unstored
+        died = self.world.lives[shown_in].ended
+        end = (turn.ended_at or 0.0) - (self.world.wall() - self.world.loop.time())
+        return died is not None and end > died
+
     def answering(self, turn: Turn) -> Turn | None:
         """The ended turn that answered this one's message."""
         ended = [each for each in self.turns if each.state == "done" and turn.turn_id in each.inbox_ids]

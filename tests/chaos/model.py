@@ -32,7 +32,7 @@ from tests.chaos.life import Life, Point
 QUESTION = re.compile(r"q(\d+)r(\d+) (\w+)")
 """A question as the people of the simulation write it: number, revision, kind."""
 
-_BEGUN = re.compile(r"BEGIN(\d+) ")
+_BEGUN = re.compile(r"BEGIN(\d+)(?: |$)")
 _WORDS = tuple("amber birch cedar delta ember fjord grove heron inlet jetty knoll larch".split())
 _KINDS = (
     ErrorKind.RATE_LIMIT, ErrorKind.OVERLOADED, ErrorKind.SERVER, ErrorKind.CONNECT, ErrorKind.INCOMPLETE,

@@ -111,6 +111,7 @@ class World:
     vendors: Vendors = field(default_factory=Vendors)
     tools: list[Called] = field(default_factory=list)
     unstored: set[str] = field(default_factory=set)
+    unkept: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fate = self.planted.only(draw(self.seed))
@@ -298,6 +299,8 @@ class _listening:  # noqa: N801 - it is used as a function
                 self._world.unstored.add(
                     line["turn_id"]
                 )  # a crash now has it shown again after the next start
+            elif line["event"] == "final text not kept":
+                self._world.unkept[line["turn_id"]] = lives[-1].number
             elif line["event"] == "turn stored late":
                 self._world.unstored.discard(line["turn_id"])
         raise structlog.DropEvent
