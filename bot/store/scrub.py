@@ -15,6 +15,7 @@ import structlog
 from bot.errors import StoreError
 from bot.store.connection import check, open_to_read, store_error
 from bot.store.sqlite import CHECK_BYTES
+from bot.store.writer import settle
 
 _log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ async def scrub(path: Path, damaged: Callable[[], object], from_bytes: int = CHE
 
     def tell(error: Exception | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(_set, found, error)
+            loop.call_soon_threadsafe(settle, [(found, None, error)])
 
     threading.Thread(target=_look, args=(path, tell), name="store-scrub", daemon=True).start()
     try:
@@ -60,12 +61,3 @@ def _look(path: Path, tell: Callable[[Exception | None], None]) -> None:
         tell(store_error(error, path))
     else:
         tell(None)
-
-
-def _set(found: asyncio.Future[None], error: Exception | None) -> None:
-    if found.done():
-        return
-    if error is None:
-        found.set_result(None)
-    else:
-        found.set_exception(error)

@@ -28,7 +28,7 @@ from bot.store.migrate import ensure_schema
 from bot.store.money import Charge, Cost, Held, Spent
 from bot.store.reader import Reader
 from bot.store.sweep import Retention, Sweeper
-from bot.store.writer import Kind, Writer
+from bot.store.writer import Kind, Writer, settle
 from channels.events import Message, Sent
 
 CHECK_BYTES = 64 * 1024 * 1024
@@ -115,9 +115,9 @@ class SqliteStore:
             try:
                 connections = _open_file(path, check_bytes)
             except Exception as error:  # noqa: BLE001 - handed to the caller
-                loop.call_soon_threadsafe(_answer, opened, None, error)
+                loop.call_soon_threadsafe(settle, [(opened, None, error)])
             else:
-                loop.call_soon_threadsafe(_answer, opened, connections, None)
+                loop.call_soon_threadsafe(settle, [(opened, connections, None)])
 
         executors[0].submit(work)
         try:
@@ -397,12 +397,3 @@ def _work_off_log(connection: sqlite3.Connection) -> None:
 
 def _nothing(connection: sqlite3.Connection) -> None:
     """Complete after everything that was handed over before."""
-
-
-def _answer(future: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)

@@ -295,7 +295,7 @@ class Writer:
             _log.warning("store outcome came too late", writes=len(outcomes))
 
 
-def settle(outcomes: Outcomes) -> None:
+def settle(outcomes: Sequence[tuple[asyncio.Future[Any], Any, Exception | None]]) -> None:
     """Complete the futures, in the loop's thread. A failure that nobody waits for is not reported twice."""
     for future, value, error in outcomes:
         if future.done():  # its caller was cancelled; the write itself is done
