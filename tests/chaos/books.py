@@ -125,9 +125,10 @@ class Books:
 
         A final text that was not kept counts so where the life in which it was shown did not get to its end either.
         """
-        shown_in = self.world.unkept.get(turn.turn_id)
-        if turn.turn_id in self.world.unstored or shown_in is None:
-            return turn.turn_id in self.world.unstored
+        if turn.turn_id in self.world.unstored:
+            return True
+        if (shown_in := self.world.unkept.get(turn.turn_id)) is None:
+            return False
         died = self.world.lives[shown_in].ended
         end = (turn.ended_at or 0.0) - (self.world.wall() - self.world.loop.time())
         return died is not None and end > died

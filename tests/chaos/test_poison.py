@@ -60,6 +60,7 @@ def test_a_poisonous_message_takes_no_neighbour_along(tmp_path: Path) -> None:
             continue  # it was asked again, by a message that nobody had reason to suspect
         dead = sum(each.was_killed for each in world.lives)
         deaths += dead
+        assert not audit(world), "\n".join([*audit(world), *world.story])
         if dead < 4 and not _set_aside(world):
             continue  # nobody said it, or it was taken back; its first end may have come before it was kept
         own = {question.offers[0].event.event_key}
@@ -70,5 +71,4 @@ def test_a_poisonous_message_takes_no_neighbour_along(tmp_path: Path) -> None:
             if (each.room, each.sender) == (question.room, question.sender)
         }
         assert own <= _set_aside(world) <= together, "\n".join(world.story)
-        assert not audit(world), "\n".join([*audit(world), *world.story])
     assert deaths > 80

@@ -114,27 +114,17 @@ async def open_stage(folder: Path, seed: int, size: Size) -> AsyncIterator[Stage
         model.script(*rules())
         daemon = Daemon(folder / "home", _settings(crowd, model))
         stack.push_async_callback(daemon.kill)
-        crowd.waiting = lambda: waiting(daemon)
+        crowd.waiting = lambda: taken(daemon)[1]
         await daemon.start()
         await crowd.greet()
         await daemon.kept("turn WHERE state = 'done'", len(crowd.rooms))
         yield Stage(model, daemon, crowd, dice)
 
 
-def taken(daemon: Daemon) -> tuple[int, int]:
-    """How many messages the store has, and how many of them wait for an answer."""
+def taken(daemon: Daemon) -> tuple[int, Counter[str]]:
+    """How many messages the store has, and how many of them wait for an answer in each place (see Room)."""
     path = daemon.home / "data" / "firstword.db"
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
-        found = store.execute(
-            "SELECT count(*), coalesce(sum(state = 'new'), 0) FROM inbox WHERE payload IS NOT NULL"
-        ).fetchone()
-    return int(found[0]), int(found[1])
-
-
-def waiting(daemon: Daemon) -> Counter[str]:
-    """How many messages wait for an answer, in each place (see Room)."""
-    path = daemon.home / "data" / "firstword.db"
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
-        found = store.execute("SELECT conversation FROM inbox WHERE payload IS NOT NULL AND state = 'new'")
-        keys = [str(key).split(":") for (key,) in found]
-    return Counter(f"{key[0]}:{key[2]}" for key in keys)
+        found = store.execute("SELECT conversation, state FROM inbox WHERE payload IS NOT NULL").fetchall()
+    keys = [str(key).split(":") for key, state in found if state == "new"]
+    return len(found), Counter(f"{key[0]}:{key[2]}" for key in keys)
